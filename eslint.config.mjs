@@ -2,7 +2,9 @@ import { defineConfig } from 'eslint/config';
 import { createNodeResolver, importX } from 'eslint-plugin-import-x';
 import tseslint from 'typescript-eslint';
 
-/** The layers of src/, from the top. A file imports from its own folder and from lower layers only. */
+/**
+ * The layers of src/, from the top. A file imports from its own folder and from lower layers only.
+ */
 const LAYERS = [
   ['client.ts', 'worker.ts'],
   ['commands', 'worker'],
@@ -131,7 +133,7 @@ export default defineConfig(
     files: ['src/**'],
     rules: {
       // Prettier breaks no text: break a message between sentences or clauses.
-      'max-len': ['error', { code: 120, ignoreRegExpLiterals: true, ignoreUrls: true }],
+      'max-len': ['error', { code: 100, ignoreRegExpLiterals: true, ignoreUrls: true }],
       // It would go past the log, and past what keeps secrets out of it.
       'no-console': 'error',
     },
@@ -142,7 +144,8 @@ export default defineConfig(
     rules: { '@typescript-eslint/no-unsafe-assignment': 'off' },
   },
   {
-    // It loads each member in a block of its own, which names the tests of that file and keeps its hooks to them.
+    // It loads each member in a block of its own, which names the tests of that file and keeps its
+    // hooks to them.
     files: ['test/**/group.test.ts'],
     rules: { '@typescript-eslint/no-require-imports': 'off' },
   },

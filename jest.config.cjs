@@ -2,8 +2,9 @@ const os = require('node:os');
 const { findTestsToLeaveOut } = require('./test/support/groups.cjs');
 
 /**
- * A folder of tests that `npm test` leaves out: `packages` installs packages from scratch and runs the commands of pages,
- * with jq and curl; `deploy` needs programs of Debian, which dev/check-deploy.sh names.
+ * A folder of tests that `npm test` leaves out: `packages` installs packages from scratch and runs
+ * the commands of pages, with jq and curl; `deploy` needs programs of Debian, which
+ * dev/check-deploy.sh names.
  */
 const { TEST_FOLDER } = process.env;
 
@@ -31,7 +32,8 @@ const common = {
 
 /** @type {import('jest').Config} */
 module.exports = {
-  // The system tests wait more than they compute: for processes, heartbeats and Temporal's timeouts.
+  // The system tests wait more than they compute: for processes, heartbeats and Temporal's
+  // timeouts.
   maxWorkers: 3 * os.availableParallelism(),
   testSequencer: '<rootDir>/test/support/longest-first.cjs',
   // Only what hangs takes this long, on the busiest machine.

@@ -6,7 +6,9 @@ import { linkTokenCreatedSchema } from '../src/sinks/webhook';
 
 export const SCHEMAS_FOLDER = path.join(__dirname, '..', 'schemas');
 
-/** The JSON Schemas that callers and receivers in other languages validate against, by file name. */
+/**
+ * The JSON Schemas that callers and receivers in other languages validate against, by file name.
+ */
 export const JSON_SCHEMAS = Object.fromEntries(
   Object.entries({
     'prepare-request': prepareRequestSchema,
@@ -15,7 +17,8 @@ export const JSON_SCHEMAS = Object.fromEntries(
     'link-token-created': linkTokenCreatedSchema,
   }).map(([name, schema]) => [
     `${name}.schema.json`,
-    // Of what is read, since a schema of what is written permits no field that a later version adds.
+    // Of what is read, since a schema of what is written permits no field that a later version
+    // adds.
     { $id: `urn:live-migration-prep:${name}`, ...z.toJSONSchema(schema, { io: 'input' }) },
   ]),
 );

@@ -17,7 +17,10 @@ export const FILES_WITH_VERSION = [
   'examples/typescript/package.json',
 ];
 
-/** Matches a version of the program, not an equal one of another program: the text before it is the first group. */
+/**
+ * Matches a version of the program, not an equal one of another program: the text before it is the
+ * first group.
+ */
 export function versionPattern(version: string): RegExp {
   const escaped = version.replaceAll('.', '\\.');
   return new RegExp(

@@ -20,9 +20,11 @@ export async function raceSignal<T>(work: () => Promise<T>, signal: AbortSignal)
 }
 
 /**
- * Runs work with a signal that is aborted after `timeoutMs`, or together with `abort` and with its reason.
+ * Runs work with a signal that is aborted after `timeoutMs`, or together with `abort` and with its
+ * reason.
  *
- * It does not use AbortSignal.any or AbortSignal.timeout: Node 20 can garbage-collect both, and then neither fires.
+ * It does not use AbortSignal.any or AbortSignal.timeout: Node 20 can garbage-collect both, and
+ * then neither fires.
  */
 export async function withTimeout<T>(
   timeoutMs: number,

@@ -21,7 +21,8 @@ process.once('SIGINT', () => interrupt.abort());
 const io = { env, stdin: process.stdin, stdout, stderr, interrupt: interrupt.signal };
 void runProgram(io, process.argv.slice(2)).then(async (exitCode) => {
   await Promise.all([written(stdout), written(stderr)]);
-  // A stopped command may have calls under way: they would delay the end, and throw when they retry.
+  // A stopped command may have calls under way: they would delay the end, and throw when they
+  // retry.
   process.exit(outputIsLost && exitCode === EXIT_CODES.done ? EXIT_CODES.failed : exitCode);
 });
 

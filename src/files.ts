@@ -3,9 +3,10 @@ import { open, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 
 /**
- * Writes a temporary file with a random name beside `file` and renames it: a reader sees the old content or the new,
- * never a part, even if several processes write at once. The file has mode 0600 and survives a crash. A process that is
- * killed leaves its temporary file, `FILE.UUID.tmp`, behind.
+ * Writes a temporary file with a random name beside `file` and renames it: a reader sees the old
+ * content or the new, never a part, even if several processes write at once. The file has mode 0600
+ * and survives a crash. A process that is killed leaves its temporary file, `FILE.UUID.tmp`,
+ * behind.
  */
 export async function writeFileAtomically(file: string, text: string): Promise<void> {
   const temporary = `${file}.${randomUUID()}.tmp`;

@@ -5,8 +5,9 @@ import type { Call, Route } from './route';
 import type { Seed } from './seed';
 import type { State } from './state';
 
-// The names of fields are those of MongoDB's specification of the Admin API. It does not say which description and
-// roles the key of a link-token has, nor which events its creation makes: those here are invented.
+// The names of fields are those of MongoDB's specification of the Admin API. It does not say which
+// description and roles the key of a link-token has, nor which events its creation makes: those
+// here are invented.
 
 interface Key {
   id: string;

@@ -31,8 +31,8 @@ function requireVersion({ accept = '' }: IncomingHttpHeaders, withdrawn: string[
 }
 
 /**
- * Checks that every resource below an organization makes first: version, owner, rate limit. Errors of the resource have
- * the headers of the limit too, as recorded.
+ * Checks that every resource below an organization makes first: version, owner, rate limit. Errors
+ * of the resource have the headers of the limit too, as recorded.
  */
 export function inOrganization(
   handle: (call: AuthenticatedCall, orgId: string) => RouteResponse,

@@ -15,7 +15,10 @@ const REALM = 'MMS Public API';
 
 type SignedRequest = Pick<FastifyRequest, 'method' | 'url' | 'headers'>;
 
-/** Finds the caller. @throws RouteError: a Digest challenge, or 401 for a bearer token that is not valid. */
+/**
+ * Finds the caller. @throws RouteError: a Digest challenge, or 401 for a bearer token that is not
+ * valid.
+ */
 export function authenticate(
   request: SignedRequest,
   access: 'atlas' | 'digest',
@@ -27,7 +30,10 @@ export function authenticate(
   return { id: publicKey, orgId, roles };
 }
 
-/** Throws RouteError unless the caller owns the organization in the path; a credential belongs to one. */
+/**
+ * Throws RouteError unless the caller owns the organization in the path; a credential belongs to
+ * one.
+ */
 export function requireOwner(
   credential: Credential,
   orgId: string,
@@ -42,7 +48,10 @@ export function requireOwner(
   if (!credential.roles.includes('ORG_OWNER')) throw atlasError('NOT_ORG_OWNER', { parameters });
 }
 
-/** Finds the organization of a request: that of its path, or of the service account that sends HTTP Basic. */
+/**
+ * Finds the organization of a request: that of its path, or of the service account that sends HTTP
+ * Basic.
+ */
 export function findOrganization(
   { params, headers }: Pick<FastifyRequest, 'params' | 'headers'>,
   { seed }: State,
@@ -61,7 +70,10 @@ function ownerOfBearer(token: string, state: State): Credential {
   throw atlasError('USER_UNAUTHORIZED', { headers });
 }
 
-/** The API key that signed this request (RFC 7616, MD5, qop=auth). Throws a new challenge when none did. */
+/**
+ * The API key that signed this request (RFC 7616, MD5, qop=auth). Throws a new challenge when none
+ * did.
+ */
 function verifyDigest(
   { method, url, headers }: SignedRequest,
   state: State,
@@ -145,8 +157,8 @@ function revokeToken(call: Call): RouteResponse {
 }
 
 /**
- * The form, and the account named by HTTP Basic, taken raw as Atlas does (a url-encoded `_` is a wrong id), or by the
- * form, to which Go's oauth2 falls back.
+ * The form, and the account named by HTTP Basic, taken raw as Atlas does (a url-encoded `_` is a
+ * wrong id), or by the form, to which Go's oauth2 falls back.
  */
 function tokenRequest({ headers, body, state }: Call): {
   params: URLSearchParams;

@@ -16,7 +16,10 @@ function inSourceOrganization(
   };
 }
 
-/** Posting the same link-token again changes nothing; another one takes its place. Neither is documented. */
+/**
+ * Posting the same link-token again changes nothing; another one takes its place. Neither is
+ * documented.
+ */
 const connect = inSourceOrganization((call, sourceOrgId) => {
   const { linkTokens, migrationLinks, seed } = call.state;
   const { linkToken } = parseJsonBody(call, linkRequest);

@@ -29,7 +29,10 @@ export function createControls(state: State) {
   };
 }
 
-/** Registers the endpoints below `/_emulator/`. A body is JSON whatever its type says, for `curl -d`. */
+/**
+ * Registers the endpoints below `/_emulator/`. A body is JSON whatever its type says, for
+ * `curl -d`.
+ */
 export function registerControls(app: FastifyInstance, controls: Controls): void {
   const endpoints: Record<string, (body: string) => unknown> = {
     'GET state': () => controls.state(),

@@ -32,14 +32,23 @@ const headerText = z.string().regex(/^[\t\x20-\x7e]*$/, 'must be printable ASCII
 const faultSchema = z
   .strictObject({
     on: z.enum(ROUTE_NAMES),
-    /** Hits this organization's requests only: those with its id in their path or for its access tokens. */
+    /**
+     * Hits this organization's requests only: those with its id in their path or for its access
+     * tokens.
+     */
     orgId: z.string().optional(),
     /** Number of requests that it hits; 1 unless there is a probability. */
     times: z.int().positive().optional(),
     probability: z.number().min(0).max(1).optional(),
-    /** Hits requests without a valid credential too, such as the one that fetches a Digest challenge. */
+    /**
+     * Hits requests without a valid credential too, such as the one that fetches a Digest
+     * challenge.
+     */
     beforeAuthentication: z.boolean().optional(),
-    /** The route does its work first (a token is created and counted); then the fault is the response. */
+    /**
+     * The route does its work first (a token is created and counted); then the fault is the
+     * response.
+     */
     afterCreating: z.boolean().optional(),
     delayMs: z.int().nonnegative().optional(),
     status: z.int().min(200).max(599).optional(),
@@ -75,7 +84,10 @@ export function parseFaults(input: unknown): Fault[] {
   return z.array(faultSchema).parse(Array.isArray(input) ? input : [input]);
 }
 
-/** Builds the response that replaces the route's; undefined if the fault only changes how that is sent. */
+/**
+ * Builds the response that replaces the route's; undefined if the fault only changes how that is
+ * sent.
+ */
 export function replacementFor(fault: Fault): RouteResponse | undefined {
   const { on, html, body, errorCode, detail, status, reset } = fault;
   if (html) {

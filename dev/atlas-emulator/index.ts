@@ -33,7 +33,9 @@ export interface AtlasEmulator extends Controls {
   close(): Promise<void>;
 }
 
-/** Throws ZodError for a bad seed, and the system's error (EADDRINUSE, say) when it cannot listen. */
+/**
+ * Throws ZodError for a bad seed, and the system's error (EADDRINUSE, say) when it cannot listen.
+ */
 export async function startAtlasEmulator(
   options: AtlasEmulatorOptions = {},
 ): Promise<AtlasEmulator> {
@@ -112,7 +114,10 @@ async function serve(
   await respond(raw, response, request.query as Record<string, string>, fault);
 }
 
-/** The route's work, which may throw RouteError; or the error with which the request is refused before it. */
+/**
+ * The route's work, which may throw RouteError; or the error with which the request is refused
+ * before it.
+ */
 function admit(
   route: Endpoint,
   request: FastifyRequest,
@@ -137,7 +142,10 @@ function admit(
   }
 }
 
-/** Decides the response. A fault after the route's work does not apply when that fails: nothing was created. */
+/**
+ * Decides the response. A fault after the route's work does not apply when that fails: nothing was
+ * created.
+ */
 function outcome(
   work: (() => RouteResponse) | RouteError,
   fault: Fault | undefined,

@@ -61,7 +61,10 @@ function render(response: RouteResponse, query: Query, fault?: Fault) {
   return { status: enveloped ? 200 : response.status, headers, payload };
 }
 
-/** The published page: "Endpoints that return a list of results use the results object as an envelope". */
+/**
+ * The published page: "Endpoints that return a list of results use the results object as an
+ * envelope".
+ */
 function envelop({ status, body }: RouteResponse): object {
   if (typeof body === 'object' && body !== null && 'results' in body) return { ...body, status };
   return { status, content: body ?? {} };
@@ -84,7 +87,9 @@ async function resetAfterFlush(connection: { socket: Socket | null }): Promise<v
   reset(connection);
 }
 
-/** A TCP reset; Node cannot reset below TLS, so there the connection is cut without a closing alert. */
+/**
+ * A TCP reset; Node cannot reset below TLS, so there the connection is cut without a closing alert.
+ */
 function reset({ socket }: { socket: Socket | null }): void {
   if (!socket || socket.destroyed) return;
   if ('encrypted' in socket) socket.destroy();

@@ -1,6 +1,9 @@
 import { STATUS_CODES } from 'node:http';
 
-/** Result of a route, before `envelope`, `pretty` and faults. A body that is not a string is sent as JSON. */
+/**
+ * Result of a route, before `envelope`, `pretty` and faults. A body that is not a string is sent as
+ * JSON.
+ */
 export interface RouteResponse {
   status: number;
   body?: unknown;
@@ -8,7 +11,10 @@ export interface RouteResponse {
   headers?: Record<string, string>;
 }
 
-/** Error codes of Atlas with their status; `{0}` stands for the first parameter. Most texts are invented. */
+/**
+ * Error codes of Atlas with their status; `{0}` stands for the first parameter. Most texts are
+ * invented.
+ */
 const ERRORS = {
   INVALID_JSON: [400, 'Received JSON is malformed.'],
   VALIDATION_ERROR: [400, 'Validation failed for the request body.'],
@@ -72,7 +78,10 @@ export function atlasError(errorCode: ErrorCode, details: ErrorDetails = {}): Ro
   });
 }
 
-/** The 404 of Atlas's DELETE without a link, recorded in August 2026; in May its `errorCode` was null. */
+/**
+ * The 404 of Atlas's DELETE without a link, recorded in August 2026; in May its `errorCode` was
+ * null.
+ */
 export function noOrganizationLink(): RouteError {
   const detail = 'Could not find the requested external organization link.';
   return atlasError('UNEXPECTED_ERROR', { status: 404, detail });

@@ -29,7 +29,10 @@ export interface AuthenticatedCall extends Call {
 
 export type Handler = (call: AuthenticatedCall) => RouteResponse;
 
-/** `handle` throws RouteError. Access `atlas` takes a bearer token or HTTP Digest, `digest` only Digest. */
+/**
+ * `handle` throws RouteError. Access `atlas` takes a bearer token or HTTP Digest, `digest` only
+ * Digest.
+ */
 export type Endpoint = { on: RouteName | 'unknown' } & (
   | { access: 'open'; handle: (call: Call) => RouteResponse }
   | { access: 'atlas' | 'digest'; handle: Handler }

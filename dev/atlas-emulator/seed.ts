@@ -33,7 +33,10 @@ const settings = z.strictObject({
   accessTokenLifetimeSeconds: z.int().positive().default(3600),
   /** Live access tokens a service account may hold; one more is refused with `access_denied`. */
   maxLiveAccessTokens: z.int().positive().default(100),
-  /** Access tokens that an account may request in a minute from one address, then 429; null for any number. */
+  /**
+   * Access tokens that an account may request in a minute from one address, then 429; null for any
+   * number.
+   */
   accessTokensPerMinute: z.int().positive().nullable().default(10),
   nonceLifetimeMs: z.int().positive().default(60_000),
   /** Requests an organization may make; without `sendRetryAfter` a 429 carries no `Retry-After`. */
@@ -45,7 +48,10 @@ const settings = z.strictObject({
       sendRetryAfter: z.boolean().default(true),
     })
     .prefault({}),
-  /** The available projects of an organization without a link: a list, or 404. Which it is was not recorded. */
+  /**
+   * The available projects of an organization without a link: a list, or 404. Which it is was not
+   * recorded.
+   */
   projectsWithoutLink: z.enum(['empty', 'notFound']).default('empty'),
   rejectIpv6: z.boolean().default(false),
   /** Versions that get 410, whether requested by name or resolved to. The default is invented. */
@@ -99,7 +105,9 @@ const seedSchema = z
 export type Seed = z.output<typeof seedSchema>;
 export type SeedInput = z.input<typeof seedSchema>;
 
-/** Parses a seed. A top-level key left out has its value from {@link DEFAULT_SEED}. @throws ZodError */
+/**
+ * Parses a seed. A top-level key left out has its value from {@link DEFAULT_SEED}. @throws ZodError
+ */
 export function parseSeed(input: unknown): Seed {
   return seedSchema.parse(input);
 }

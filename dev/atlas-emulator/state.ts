@@ -31,7 +31,10 @@ export interface RequestRecord {
   path: string;
   /** Null until the response, and for good when the connection was reset before one. */
   status: number | null;
-  /** True when the response was a Digest challenge: such a request is not an attempt, and created nothing. */
+  /**
+   * True when the response was a Digest challenge: such a request is not an attempt, and created
+   * nothing.
+   */
   challenge: boolean;
   startedAt: string;
 }
@@ -138,8 +141,8 @@ export class State {
   }
 
   /**
-   * Each count is good once, in any order, since simultaneous requests overtake each other; RFC 7616, 3.4, calls a
-   * count seen twice a replay.
+   * Each count is good once, in any order, since simultaneous requests overtake each other; RFC
+   * 7616, 3.4, calls a count seen twice a replay.
    */
   useNonce(nonce: string, count: string): 'good' | 'stale' | 'replayed' {
     const known = this.nonces.get(nonce);
@@ -152,7 +155,10 @@ export class State {
     return 'good';
   }
 
-  /** Takes one request from an organization's budget: Atlas grants 500 requests and refills 250 a minute. */
+  /**
+   * Takes one request from an organization's budget: Atlas grants 500 requests and refills 250 a
+   * minute.
+   */
   takeFromBudget(orgId: string) {
     const { enabled, capacity, refillPerMinute } = this.seed.settings.rateLimit;
     const now = Date.now();
@@ -235,7 +241,10 @@ function newObjectId(at: Date): string {
   return Math.floor(at.getTime() / 1000).toString(16) + randomBytes(8).toString('hex');
 }
 
-/** MongoDB's Go SDK reads `exp` from a cached token, so it has the shape of a JWT; its signature is noise. */
+/**
+ * MongoDB's Go SDK reads `exp` from a cached token, so it has the shape of a JWT; its signature is
+ * noise.
+ */
 function jwt(claims: object): string {
   const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
   return [

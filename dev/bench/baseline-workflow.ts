@@ -16,7 +16,10 @@ export interface BaselineActivities {
   listClosedRuns(): Promise<void>;
 }
 
-/** Has the shape of our job: two local activities at once, then two others, and payloads of equal size. */
+/**
+ * Has the shape of our job: two local activities at once, then two others, and payloads of equal
+ * size.
+ */
 export async function baseline(_request: unknown, sizes: Sizes): Promise<string> {
   const local = proxyLocalActivities<BaselineActivities>({ startToCloseTimeout: '5s' });
   await Promise.all([local.returnText('', sizes.validated), local.listClosedRuns()]);

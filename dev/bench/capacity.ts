@@ -1,4 +1,7 @@
-/** Measures the figures of docs/capacity.md: node --import tsx dev/bench/capacity.ts [RUNS [UNDELIVERED]] */
+/**
+ * Measures the figures of docs/capacity.md: node --import tsx dev/bench/capacity.ts [RUNS
+ * [UNDELIVERED]]
+ */
 import { setTimeout as sleep } from 'node:timers/promises';
 import pMap from 'p-map';
 import { cpuMs, memoryMiB, newRequest, startJob, type Job } from '../support/measured-job';

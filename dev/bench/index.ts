@@ -1,4 +1,7 @@
-/** Compares our job with a workflow of the same shape whose activities do nothing: npm run bench -- --help */
+/**
+ * Compares our job with a workflow of the same shape whose activities do nothing: npm run bench --
+ * --help
+ */
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { WorkflowHandle } from '@temporalio/client';
@@ -167,7 +170,9 @@ function countBilledEvents(events: Event[]): number {
   ).length;
 }
 
-/** Measures from the start of an activity's last attempt to its result, by the clock of the server. */
+/**
+ * Measures from the start of an activity's last attempt to its result, by the clock of the server.
+ */
 function measureActivityMs(events: Event[], index: number): number {
   const readMs = (event?: Event) =>
     Number(event?.eventTime?.seconds) * 1000 + Number(event?.eventTime?.nanos) / 1e6;

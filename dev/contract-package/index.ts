@@ -15,7 +15,10 @@ const ROOT = path.join(__dirname, '../..');
 const ENTRY = path.join(ROOT, 'src/contract/index.ts');
 const SCHEMAS = path.join(ROOT, 'src/contract/schemas.ts');
 
-/** Versions of Temporal's SDK that a caller may have. The first is the oldest with Update-with-Start. */
+/**
+ * Versions of Temporal's SDK that a caller may have. The first is the oldest with
+ * Update-with-Start.
+ */
 const SDK_VERSIONS = '^1.11.7';
 
 /** Writes the package into an empty folder. @throws Error when a file does not compile. */

@@ -3,8 +3,9 @@ import { z } from 'zod';
 import * as schemas from '../../src/contract/schemas';
 
 /**
- * Writes out the types that `src/contract/schemas.ts` infers from its schemas, with the descriptions of their fields.
- * With zod's types a caller would install zod, and without it every type would be `any`.
+ * Writes out the types that `src/contract/schemas.ts` infers from its schemas, with the
+ * descriptions of their fields. With zod's types a caller would install zod, and without it every
+ * type would be `any`.
  *
  * @param isUsed tells whether the package needs a type.
  * @throws Error when a type has no schema of its name.

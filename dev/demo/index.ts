@@ -1,4 +1,6 @@
-/** Runs three examples on a Temporal server, the Atlas emulator, a worker process and its file sink. */
+/**
+ * Runs three examples on a Temporal server, the Atlas emulator, a worker process and its file sink.
+ */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
@@ -62,7 +64,8 @@ const { keep } = new Command('npm run demo --')
 
 const interruption = new AbortController();
 const { signal } = interruption;
-// Each time: npm may pass a Ctrl-C on a second time, and the tokens and keys must be removed all the same.
+// Each time: npm may pass a Ctrl-C on a second time, and the tokens and keys must be removed all
+// the same.
 for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, () => interruption.abort());
 
 /** Called in reverse order, whether the demo succeeds, fails or is interrupted. */

@@ -1,4 +1,7 @@
-/** Takes the pictures of the docs: runs in Temporal's UI, in Chromium (CHROMIUM, else /usr/bin/chromium). */
+/**
+ * Takes the pictures of the docs: runs in Temporal's UI, in Chromium (CHROMIUM, else
+ * /usr/bin/chromium).
+ */
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import type { Locator, Page } from 'playwright-core';

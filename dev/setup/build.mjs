@@ -1,6 +1,6 @@
 /**
- * Builds dist/, unless it is up to date: the compiled programs, and the workflows in one bundle, so that a worker does
- * not bundle them at start.
+ * Builds dist/, unless it is up to date: the compiled programs, and the workflows in one bundle, so
+ * that a worker does not bundle them at start.
  */
 import { spawnSync } from 'node:child_process';
 import { chmodSync, rmSync, writeFileSync } from 'node:fs';

@@ -1,8 +1,9 @@
 /**
  * Makes a fresh clone ready to run: node dev/setup/index.mjs [TOOL]...
  *
- * Installs the npm packages, dist/, the Temporal CLI and the tools of tools.mjs that are named; leaves alone what is
- * there and up to date. Node's own modules only, since it runs before anything is installed.
+ * Installs the npm packages, dist/, the Temporal CLI and the tools of tools.mjs that are named;
+ * leaves alone what is there and up to date. Node's own modules only, since it runs before anything
+ * is installed.
  */
 import { mkdirSync, rmdirSync } from 'node:fs';
 import path from 'node:path';
@@ -24,7 +25,8 @@ const packages = {
   isDone: arePackagesInstalled,
   async run() {
     say('installing the npm packages (npm ci)');
-    // NODE_ENV=production would leave out what demo and tests need. No package needs its install script.
+    // NODE_ENV=production would leave out what demo and tests need. No package needs its install
+    // script.
     await run('npm', ['ci', '--include=dev', '--ignore-scripts', '--no-audit', '--no-fund'], {
       signal,
     });

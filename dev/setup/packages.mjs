@@ -1,8 +1,8 @@
 import { contentOf } from './stamp.mjs';
 
 /**
- * Compares npm's record of what it installed with package-lock.json. npm leaves out optional packages that are for
- * other machines.
+ * Compares npm's record of what it installed with package-lock.json. npm leaves out optional
+ * packages that are for other machines.
  */
 export function arePackagesInstalled() {
   const installed = packagesIn('node_modules/.package-lock.json');

@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto';
 import { readFileSync, readdirSync, statSync } from 'node:fs';
 
 /**
- * One hash over files, folders with everything in them, and other facts. A missing file is a fact too.
+ * One hash over files, folders with everything in them, and other facts. A missing file is a fact
+ * too.
  *
  * @param {string[]} paths
  * @param {string[]} facts

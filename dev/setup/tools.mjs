@@ -1,4 +1,6 @@
-/** Finds or installs the servers that the demo and the tests run. Each becomes a link in .cache/bin. */
+/**
+ * Finds or installs the servers that the demo and the tests run. Each becomes a link in .cache/bin.
+ */
 import { execFile, spawnSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import path from 'node:path';
@@ -14,7 +16,8 @@ import { contentOf, stampOf } from './stamp.mjs';
  * @property {boolean} [isPython] and so is installed for one version of Python
  * @property {string} [remedy] besides Python 3 with pip
  *
- * @typedef {{ name: string, tool: Tool, folder: string, say: (text: string) => void, signal: AbortSignal }} Search
+ * @typedef {{ name: string, tool: Tool, folder: string, say: (text: string) => void, signal:
+ *   AbortSignal }} Search
  */
 
 /** Tools by the name of their command. @type {Record<string, Tool>} */

@@ -1,4 +1,7 @@
-/** Runs the job many times while workers and the server are killed and Atlas fails: npm run soak -- --help */
+/**
+ * Runs the job many times while workers and the server are killed and Atlas fails: npm run soak --
+ * --help
+ */
 import { createHash } from 'node:crypto';
 import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import os from 'node:os';

@@ -6,7 +6,10 @@ import { DEFAULTS } from '../atlas-emulator';
 import { startChildProcess } from '../temporal/child-process';
 import { devServerEnv } from '../temporal/dev-server-env';
 
-/** Sink `drop` stores every token, and `rejects` none: its directory is a file, as the name of the file says. */
+/**
+ * Sink `drop` stores every token, and `rejects` none: its directory is a file, as the name of the
+ * file says.
+ */
 export const DEMO_CONFIG = `sinks:
   drop: {type: file, directory: ./tokens}
   rejects: {type: file, directory: ./not-a-directory-on-purpose}
@@ -15,7 +18,10 @@ sealing:
 health: {port: 0}
 `;
 
-/** Starts the built worker as a process, with keys and a file sink in `folder`, and waits until it polls. */
+/**
+ * Starts the built worker as a process, with keys and a file sink in `folder`, and waits until it
+ * polls.
+ */
 export async function startDemoWorker(options: {
   folder: string;
   temporalAddress: string;

@@ -1,4 +1,7 @@
-/** Real runs, and Chromium on Temporal's UI that shows them: for the pictures of the docs, and for the UI's test. */
+/**
+ * Real runs, and Chromium on Temporal's UI that shows them: for the pictures of the docs, and for
+ * the UI's test.
+ */
 import { mkdtempSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -15,7 +18,10 @@ const POLL_INTERVAL_MS = 100;
 
 const VIEWPORT = { width: 1480, height: 850 };
 
-/** The directory of `nas` is missing, and a round of delivery is over at once. Nothing is tried again meanwhile. */
+/**
+ * The directory of `nas` is missing, and a round of delivery is over at once. Nothing is tried
+ * again meanwhile.
+ */
 const CONFIG = `sinks:
   nas: {type: file, directory: /mnt/nas/link-tokens}
   drop: {type: file, directory: ./tokens}
@@ -128,8 +134,9 @@ const RELOAD_AFTER_MS = 15_000;
 const MAX_LOADS = 4;
 
 /**
- * Waits until the current details of a run say something, on its page `user-metadata`. The UI renders them in a frame,
- * the last one. It queries the run for them only once, so a page on which the query failed is loaded again.
+ * Waits until the current details of a run say something, on its page `user-metadata`. The UI
+ * renders them in a frame, the last one. It queries the run for them only once, so a page on which
+ * the query failed is loaded again.
  *
  * @throws Error of Playwright.
  */

@@ -15,7 +15,8 @@ export interface Exit {
 }
 
 /**
- * Starts a process that ends when this one does, however this one ends. Both its outputs are appended to `logFile`.
+ * Starts a process that ends when this one does, however this one ends. Both its outputs are
+ * appended to `logFile`.
  *
  * Ctrl-C in the terminal does not reach it, so that this process can end its children in order.
  */

@@ -117,7 +117,10 @@ function findProgram(name: string): string {
 /** A proxy of the environment leads out of this machine. */
 const NO_PROXY = { 'grpc.enable_http_proxy': 0 };
 
-/** Installs the runtime without the SDK's signal handlers, which would keep this process alive on Ctrl-C. */
+/**
+ * Installs the runtime without the SDK's signal handlers, which would keep this process alive on
+ * Ctrl-C.
+ */
 function installRuntime(): void {
   try {
     Runtime.install({ shutdownSignals: [] });

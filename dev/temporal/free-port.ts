@@ -4,8 +4,9 @@ import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 /**
  * A port of 127.0.0.1 that a server can listen on.
  *
- * Linux might soon give the same port to somebody else. A connection that is closed from the server's side keeps it
- * from doing so for a minute, while a server that asks for this port gets it.
+ * Linux might soon give the same port to somebody else. A connection that is closed from the
+ * server's side keeps it from doing so for a minute, while a server that asks for this port gets
+ * it.
  */
 export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');

@@ -33,7 +33,10 @@ const { connectionOptions, namespace } = loadClientConnectConfig();
 const connection = await Connection.connect(connectionOptions);
 const client = new Client({ connection, ...(namespace && { namespace }) });
 
-/** Writes an entry of an access list as a receipt has it: an address without a mask, IPv6 compressed. */
+/**
+ * Writes an entry of an access list as a receipt has it: an address without a mask, IPv6
+ * compressed.
+ */
 function normalize(entry: string): string {
   const [address = '', prefixLength] = entry.split('/');
   const shortest = isIPv6(address) ? new URL(`http://[${address}]`).hostname.slice(1, -1) : address;

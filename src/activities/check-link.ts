@@ -15,8 +15,8 @@ import { parseInput } from './guards';
 import { withHeartbeats } from './heartbeat';
 
 /**
- * Creates the activity that finds out whether a schedule should create a token. A sink that knows the link of the
- * source decides; else Atlas, which knows only the link of the organization.
+ * Creates the activity that finds out whether a schedule should create a token. A sink that knows
+ * the link of the source decides; else Atlas, which knows only the link of the organization.
  *
  * A retry is safe: it only reads.
  */
@@ -79,8 +79,8 @@ export function checkLinkActivity(
 const RUNS_READ = 5;
 
 /**
- * Finds the token of the newest run of the pair that has one, and the creation times of the tokens of its newest
- * delivered runs.
+ * Finds the token of the newest run of the pair that has one, and the creation times of the tokens
+ * of its newest delivered runs.
  */
 async function readTokens(
   workflowId: string,
@@ -102,7 +102,10 @@ async function readTokens(
 
 const FUTURE_TOLERANCE_MS = 24 * 3_600_000;
 
-/** Ignores times in the future: anyone who may start workflows can forge one, which would stop the schedule. */
+/**
+ * Ignores times in the future: anyone who may start workflows can forge one, which would stop the
+ * schedule.
+ */
 function findLatest(times: readonly string[]): string | null {
   const latestPossibleMs = Date.now() + FUTURE_TOLERANCE_MS;
   const possible = times.filter((time) => Date.parse(time) < latestPossibleMs);

@@ -19,27 +19,31 @@ const DESCRIBE_TIMEOUT_MS = 5000;
 const STOPPED = notSent(
   'the attempt was stopped before it sent the request to Atlas; another attempt follows',
 );
-// Retryable: validation found a credential, so the configuration changed since, and other workers may have it.
+// Retryable: validation found a credential, so the configuration changed since, and other workers
+// may have it.
 const NO_CREDENTIAL = notSent(
   "the worker's configuration has no credential for this organization any more: " +
     'name one under atlas.organizations, and restart the workers',
 );
 const NOT_SEALED = tokenLost(
-  'Atlas created a token, but the worker could not seal it, so it is lost: delete its API key in Atlas, ' +
-    'and check the sealing keys of the workers before you start again',
+  'Atlas created a token, but the worker could not seal it, so it is lost:' +
+    ' delete its API key in Atlas,' +
+    ' and check the sealing keys of the workers before you start again',
 );
 const TOKEN_TOO_LARGE = tokenLost(
-  `Atlas returned a link-token of more than ${MAX_LINK_TOKEN_BYTES / 1024} KiB, which the worker refuses: ` +
-    'delete its API key in Atlas, and report this as an issue of live-migration-prep',
+  `Atlas returned a link-token of more than ${MAX_LINK_TOKEN_BYTES / 1024} KiB,` +
+    ' which the worker refuses:' +
+    ' delete its API key in Atlas, and report this as an issue of live-migration-prep',
 );
 
 /**
- * Creates the activity that creates one link-token and returns it sealed: at most one POST per attempt.
+ * Creates the activity that creates one link-token and returns it sealed: at most one POST per
+ * attempt.
  *
- * A retry is safe only after an attempt that created nothing: Atlas has no idempotency key. So an attempt after which a
- * token may exist ends the activity, and the workflow counts it. Neither cancellation nor shutdown abandons a POST that
- * was written: its response may hold a token. Neither does an outage of Temporal: an attempt that holds a token waits
- * until Temporal responds.
+ * A retry is safe only after an attempt that created nothing: Atlas has no idempotency key. So an
+ * attempt after which a token may exist ends the activity, and the workflow counts it. Neither
+ * cancellation nor shutdown abandons a POST that was written: its response may hold a token.
+ * Neither does an outage of Temporal: an attempt that holds a token waits until Temporal responds.
  */
 export function createLinkTokenActivity(
   { atlas, sealer, organizations }: Pick<Services, 'atlas' | 'sealer' | 'organizations'>,
@@ -90,7 +94,8 @@ export function createLinkTokenActivity(
     const facts = { ...requestFacts, accessListIps, credential, unconfirmedTokens };
     const sealed = await sealer.seal(linkToken, facts, workflowId).catch(() => fail(NOT_SEALED));
     const { deliveryId, tokenSha256, createdAt } = sealed;
-    // Before the wait: should this process end meanwhile, the log has what tells the token's API key.
+    // Before the wait: should this process end meanwhile, the log has what tells the token's API
+    // key.
     context.log.info('link-token received', { deliveryId, tokenSha256, createdAt });
     await waitForTemporal(context, attemptEndsAtMs);
     return sealed;

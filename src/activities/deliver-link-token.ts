@@ -12,8 +12,8 @@ import { parseInput, requireRunOfPair } from './guards';
 import { withHeartbeats } from './heartbeat';
 
 /**
- * Creates the activity that delivers a sealed token. Apart from the name of the sink, it uses only what is inside the
- * seal.
+ * Creates the activity that delivers a sealed token. Apart from the name of the sink, it uses only
+ * what is inside the seal.
  *
  * A retry is safe: the sink stores each delivery id once.
  */
@@ -48,7 +48,9 @@ export function deliverLinkTokenActivity(
     }
   };
 
-  /** The configuration may have changed since validation, and a redelivery may name another sink. */
+  /**
+   * The configuration may have changed since validation, and a redelivery may name another sink.
+   */
   function findSink(name: string, { orgId, sourceOrgId }: TokenFacts): Sink {
     const sink = sinks.get(name);
     if (!sink) {
@@ -59,7 +61,8 @@ export function deliverLinkTokenActivity(
     }
     if (!organizations.sinksFor(orgId).includes(name)) {
       const remedy =
-        'name the sink under atlas.organizations and restart the workers, or redeliver to another sink';
+        'name the sink under atlas.organizations and restart the workers,' +
+        ' or redeliver to another sink';
       throw new SinkRejectedError(
         `sink ${name} is not permitted for organization ${orgId}: ${remedy}`,
       );
@@ -81,7 +84,10 @@ function isFirstAttempt(info: Info): boolean {
   );
 }
 
-/** Schedule-to-close is longer than the round by one attempt, for one that starts just before its end. */
+/**
+ * Schedule-to-close is longer than the round by one attempt, for one that starts just before its
+ * end.
+ */
 function computeRoundEndMs(info: Info): number {
   return info.scheduledTimestampMs + info.scheduleToCloseTimeoutMs - info.startToCloseTimeoutMs;
 }

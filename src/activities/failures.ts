@@ -35,8 +35,9 @@ interface RetryTiming {
 }
 
 /**
- * Builds the failure of an attempt to create a token. Temporal retries it only if the attempt created nothing. If a
- * token may exist, the workflow counts it and waits. A wait past the deadline ends creation immediately.
+ * Builds the failure of an attempt to create a token. Temporal retries it only if the attempt
+ * created nothing. If a token may exist, the workflow counts it and waits. A wait past the deadline
+ * ends creation immediately.
  */
 export function creationFailure(failure: AtlasFailure, timing: RetryTiming): ApplicationFailure {
   const { type, message, retryable, tokenMayExist, retryAfterMs } = failure;
@@ -82,10 +83,13 @@ export function temporalUnavailable(
   const reason = code === null ? (error as Error).name : `gRPC status ${code}`;
   const remedy =
     refusal ??
-    "check that Temporal's visibility store works and that the limit frontend.namespaceRPS.visibility suffices";
+    "check that Temporal's visibility store works " +
+      ' and that the limit frontend.namespaceRPS.visibility suffices';
   return applicationFailure({
     type: 'TemporalUnavailable',
-    message: `Temporal did not list and read the runs of ${workflowId} (${reason}): ${remedy}, then start again`,
+    message:
+      `Temporal did not list and read the runs of ${workflowId} (${reason}):` +
+      ` ${remedy}, then start again`,
     nonRetryable: refusal !== null || givesUp,
   });
 }
@@ -98,7 +102,9 @@ export function invalidRequest(
   return terminalFailure('InvalidRequest', message, { ...report, fields: boundFields(problems) });
 }
 
-/** Bounds the number of problems and their texts. Of more problems, the last entry gives the number. */
+/**
+ * Bounds the number of problems and their texts. Of more problems, the last entry gives the number.
+ */
 function boundFields(problems: readonly FieldProblem[]): FieldProblem[] {
   const fields = problems.slice(0, MAX_FIELDS);
   if (problems.length > MAX_FIELDS) {

@@ -14,15 +14,19 @@ const ATTEMPT_TIMEOUT_MS = 1000;
 const KEEP_UNREAD_MS = 5 * 60_000;
 
 /**
- * Creates the activity that refuses a run whose workflow id has a token already, delivered or recoverable, unless
- * `again` in its request permits another. It runs beside the validation, so it reads only `again` of the request.
+ * Creates the activity that refuses a run whose workflow id has a token already, delivered or
+ * recoverable, unless `again` in its request permits another. It runs beside the validation, so it
+ * reads only `again` of the request.
  *
  * A retry is safe: it only reads.
  *
  * @param giveUpAfterMs time for which Temporal's list may fail before the run fails.
  */
 export function findTokenActivity(giveUpAfterMs: number): Activities['findToken'] {
-  /** Searches by run id. A search outlives the attempt that started it: the next one reads its outcome. */
+  /**
+   * Searches by run id. A search outlives the attempt that started it: the next one reads its
+   * outcome.
+   */
   const searches = new Map<
     string,
     { refusal: ReturnType<typeof findRefusal>; expiry: NodeJS.Timeout }

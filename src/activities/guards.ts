@@ -11,12 +11,16 @@ export const NOTHING_DONE: AttemptDetails = { tokenMayExist: false };
 
 const OWN_WORKFLOW_TYPES: readonly (string | undefined)[] = Object.values(WORKFLOW_TYPES);
 
-/** Bounds the attempts: with the default delays they take a quarter of an hour, longer than a rollout. */
+/**
+ * Bounds the attempts: with the default delays they take a quarter of an hour, longer than a
+ * rollout.
+ */
 const MAX_ATTEMPTS_FOR_OTHER_RELEASE = 20;
 
 /**
- * Parses the input of an activity. A run of our own workflow types passes valid input, so what this worker cannot read
- * is that of another release: for 20 attempts a worker of that release may take it.
+ * Parses the input of an activity. A run of our own workflow types passes valid input, so what this
+ * worker cannot read is that of another release: for 20 attempts a worker of that release may take
+ * it.
  *
  * @throws ApplicationFailure of type InvalidRequest.
  */
@@ -36,14 +40,16 @@ export function parseInput<Schema extends z.ZodType>(
     type: 'InvalidRequest',
     message:
       `this worker cannot read the input of the activity (${describeProblems(problems)}): ` +
-      'a worker of another release scheduled it; a worker of that release must take one of the next attempts',
+      'a worker of another release scheduled it;' +
+      ' a worker of that release must take one of the next attempts',
     details: failure.details ?? [],
   });
 }
 
 /**
- * Refuses to work outside a run of the pair's workflow id. Anyone who may start work in the namespace can
- * call an activity directly (server 1.32: `temporal activity execute`), or from another workflow.
+ * Refuses to work outside a run of the pair's workflow id. Anyone who may start work in the
+ * namespace can call an activity directly (server 1.32: `temporal activity execute`), or from
+ * another workflow.
  *
  * @throws ApplicationFailure of type InvalidRequest.
  */

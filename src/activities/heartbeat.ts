@@ -14,7 +14,8 @@ function findIntervalMs(heartbeatTimeoutMs: number): number {
 /** Sends heartbeats while the work is under way. A quick attempt sends none. */
 export async function withHeartbeats<T>(work: () => Promise<T>): Promise<T> {
   const context = Context.current();
-  // The timeout is that of this attempt, which a worker with another configuration may have scheduled.
+  // The timeout is that of this attempt, which a worker with another configuration may have
+  // scheduled.
   const intervalMs = findIntervalMs(context.info.heartbeatTimeoutMs || Infinity);
   const timer = setInterval(() => context.heartbeat(), intervalMs);
   try {

@@ -15,8 +15,9 @@ import { invalidRequest } from './failures';
 const NO_REQUEST = { request: null, problems: [] };
 
 /**
- * Creates the activity that checks what this worker needs, or what a request would use, and creates nothing. Anyone who
- * may start work in the namespace can call it, so it names no organization that the caller did not name.
+ * Creates the activity that checks what this worker needs, or what a request would use, and creates
+ * nothing. Anyone who may start work in the namespace can call it, so it names no organization that
+ * the caller did not name.
  *
  * A retry is safe. Temporal retries only if every error found may be transient.
  */

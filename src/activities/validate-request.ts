@@ -9,8 +9,8 @@ import { toObject } from '../shared/object';
 import { invalidRequest } from './failures';
 
 /**
- * Creates the activity that validates a request before any cost. One failure names all problems. It also returns the
- * retries, since workflow code reads no configuration.
+ * Creates the activity that validates a request before any cost. One failure names all problems. It
+ * also returns the retries, since workflow code reads no configuration.
  *
  * A retry is safe: it only computes.
  */
@@ -45,7 +45,8 @@ function toOptionProblem(field: string): FieldProblem {
   const description =
     field === 'memo'
       ? 'is not plain JSON of at most 16 KB: start the run without it'
-      : 'is not allowed: a run that Temporal ends or repeats leaves a token behind; start it without this option';
+      : 'is not allowed: a run that Temporal ends or repeats leaves a token behind;' +
+        ' start it without this option';
   return { field, description };
 }
 
@@ -53,6 +54,8 @@ function findIdProblems(request: ValidRequest | null): FieldProblem[] {
   if (!request) return [];
   const workflowId = workflowIdFor(request.orgId, request.sourceOrgId);
   if (Context.current().info.workflowExecution?.workflowId === workflowId) return [];
-  const description = `must be ${workflowId}: one run of ${WORKFLOW_TYPES.prepare} for each pair of organizations`;
+  const description =
+    `must be ${workflowId}: one run of ${WORKFLOW_TYPES.prepare}` +
+    ' for each pair of organizations';
   return [{ field: 'workflowId', description }];
 }

@@ -6,14 +6,15 @@ const CALL_TIMEOUT_MS = 5000;
 const PAUSE_MS = 1000;
 
 /**
- * Waits until Temporal can take the result of this attempt. Temporal's Core reports a result for ten seconds only, then
- * drops it (SDK 1.24.0), and a dropped link-token is lost to its run.
+ * Waits until Temporal can take the result of this attempt. Temporal's Core reports a result for
+ * ten seconds only, then drops it (SDK 1.24.0), and a dropped link-token is lost to its run.
  *
- * The proof is a heartbeat of this attempt, which has to be written: `getSystemInfo` responds while Temporal's database
- * is away. It also renews the attempt, so that the result can follow. NOT_FOUND says that the attempt is over. A
- * cancelled, paused or reset attempt waits too: its token counts.
+ * The proof is a heartbeat of this attempt, which has to be written: `getSystemInfo` responds while
+ * Temporal's database is away. It also renews the attempt, so that the result can follow. NOT_FOUND
+ * says that the attempt is over. A cancelled, paused or reset attempt waits too: its token counts.
  *
- * @param attemptEndsAtMs when the attempt times out, by the clock of this worker. The wait ends then.
+ * @param attemptEndsAtMs when the attempt times out, by the clock of this worker. The wait ends
+ *   then.
  */
 export async function waitForTemporal(
   { client, info }: Context,

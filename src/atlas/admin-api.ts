@@ -77,7 +77,8 @@ export function createAdminApi(options: AdminApiOptions) {
 
   return {
     /**
-     * Creates one link-token: one POST, no retry. It is not idempotent: each success is a new credential.
+     * Creates one link-token: one POST, no retry. It is not idempotent: each success is a new
+     * credential.
      *
      * @param abortUntilWritten ends a request that is not yet written, never one that is.
      * @throws AtlasError, SecretUnavailableError, or the reason of `abortUntilWritten`.
@@ -99,7 +100,8 @@ export function createAdminApi(options: AdminApiOptions) {
           body: JSON.stringify({ accessListIps }),
           abortUntilWritten,
         });
-        // Any 2xx with a token is a success: the published page says 200, and Atlas was recorded with 201.
+        // Any 2xx with a token is a success: the published page says 200, and Atlas was recorded
+        // with 201.
         const parsed = createdSchema.safeParse(response.json);
         if (!isSuccess(response) || !parsed.success) throw responseError('linkTokens', response);
         return parsed.data.linkToken;
@@ -109,7 +111,8 @@ export function createAdminApi(options: AdminApiOptions) {
     /**
      * Lists the organizations that a credential can see, for checks. Creates nothing.
      *
-     * @param token `new` fetches an access token first: the cached one works on after the client secret was replaced.
+     * @param token `new` fetches an access token first: the cached one works on after the client
+     *   secret was replaced.
      * @returns the first 500 organization ids; a credential belongs to one organization.
      * @throws AtlasError, SecretUnavailableError
      */
@@ -125,8 +128,8 @@ export function createAdminApi(options: AdminApiOptions) {
     },
 
     /**
-     * Makes a call that requires the role of creating a link-token, and creates nothing. Another call with the
-     * credential must have succeeded just before.
+     * Makes a call that requires the role of creating a link-token, and creates nothing. Another
+     * call with the credential must have succeeded just before.
      *
      * @throws AtlasError, SecretUnavailableError
      */
@@ -135,8 +138,8 @@ export function createAdminApi(options: AdminApiOptions) {
     },
 
     /**
-     * Checks whether a source is linked: Atlas lists projects that only a linked source can supply. It does not say
-     * which source organization they belong to.
+     * Checks whether a source is linked: Atlas lists projects that only a linked source can supply.
+     * It does not say which source organization they belong to.
      *
      * @see https://www.mongodb.com/docs/api/doc/atlas-admin-api-v2/ (Cloud Migration Service)
      * @throws AtlasError, SecretUnavailableError
@@ -147,8 +150,8 @@ export function createAdminApi(options: AdminApiOptions) {
     },
 
     /**
-     * Describes in a clause why this process holds back the link-token requests of a credential, and until when; null
-     * while the circuit is closed.
+     * Describes in a clause why this process holds back the link-token requests of a credential,
+     * and until when; null while the circuit is closed.
      *
      * @throws AtlasError when the credential is not configured.
      */
@@ -157,7 +160,9 @@ export function createAdminApi(options: AdminApiOptions) {
     /** Returns what `compareClocks` returned for the last success; null before the first. */
     clockOffsetMs: transport.clockOffsetMs,
 
-    /** Revokes access tokens, for at most five seconds, and closes the connections. Never throws. */
+    /**
+     * Revokes access tokens, for at most five seconds, and closes the connections. Never throws.
+     */
     async close(): Promise<void> {
       const revoked = Promise.all(
         [...credentials.values()].map(async ({ credential }) => credential.close?.()),

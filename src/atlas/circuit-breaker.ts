@@ -6,9 +6,10 @@ import { AtlasError, notSent, type AtlasFailure } from './failures';
 const MAX_PROBE_WAIT_MS = 15 * 60_000;
 
 /**
- * Creates the circuit breaker of one credential, in this process only. The first failure of Atlas opens it. From then
- * on one request at a time probes, at the pace of a single run that is retried, and all others are rejected. So an
- * outage leaves at most one unconfirmed token for each request under way at its start, and one for each probe.
+ * Creates the circuit breaker of one credential, in this process only. The first failure of Atlas
+ * opens it. From then on one request at a time probes, at the pace of a single run that is retried,
+ * and all others are rejected. So an outage leaves at most one unconfirmed token for each request
+ * under way at its start, and one for each probe.
  *
  * It never rejects a single run, which waits at least as long as the circuit breaker does.
  */
@@ -22,14 +23,19 @@ export function createCircuitBreaker(credentialName: string, backoff: Backoff) {
 
   const remainingMs = () => Math.max(0, Math.ceil(nextProbeAtMs - performance.now()));
 
-  /** Describes in a clause why requests are held back, and until when; null while the circuit is closed. */
+  /**
+   * Describes in a clause why requests are held back, and until when; null while the circuit is
+   * closed.
+   */
   function describe(): string | null {
     if (failures === 0) return null;
     const waitMs = remainingMs();
     const when =
       waitMs > 0
-        ? `no link-token request with credential ${credentialName} until ${new Date(Date.now() + waitMs).toISOString()}`
-        : `one link-token request at a time with credential ${credentialName}, until Atlas responds`;
+        ? `no link-token request with credential ${credentialName} until` +
+          ` ${new Date(Date.now() + waitMs).toISOString()}`
+        : `one link-token request at a time with credential ${credentialName},` +
+          ' until Atlas responds';
     return `this worker sends ${when}, after this error: ${lastFailure.message}`;
   }
 
@@ -64,7 +70,8 @@ export function createCircuitBreaker(credentialName: string, backoff: Backoff) {
         if (isProbe) failures = 0;
         return response;
       } catch (error) {
-        // Any other error shows nothing about Atlas: the request was stopped, or a secret could not be read.
+        // Any other error shows nothing about Atlas: the request was stopped, or a secret could not
+        // be read.
         if (error instanceof AtlasError) recordFailure(error.failure, isProbe);
         throw error;
       } finally {
@@ -74,7 +81,9 @@ export function createCircuitBreaker(credentialName: string, backoff: Backoff) {
   };
 }
 
-/** Tells whether the next request is likely to fail too, and may leave another unconfirmed token. */
+/**
+ * Tells whether the next request is likely to fail too, and may leave another unconfirmed token.
+ */
 function opensCircuit({ retryable, tokenMayExist, details, retryAfterMs }: AtlasFailure): boolean {
   const { status } = details;
   if (!retryable) return false;

@@ -45,7 +45,8 @@ export interface Credential {
   /**
    * Renews an expired access token or nonce and sends again: the rejected request created nothing.
    *
-   * @throws AtlasError when no complete response arrives or Atlas grants no access token; SecretUnavailableError.
+   * @throws AtlasError when no complete response arrives or Atlas grants no access token;
+   *   SecretUnavailableError.
    */
   send(request: AtlasRequest): Promise<HttpResponse>;
   /** Replaces and revokes the access token. If it throws, the former one stays. */

@@ -4,8 +4,8 @@ import { firstEntries } from '../http/response';
 import { escapeControls } from '../shared/text';
 
 /**
- * Maximum length of a text, in characters. Temporal keeps 4 KB of a failure that is retried. It holds up to three texts
- * in its details, and two of them again in its message.
+ * Maximum length of a text, in characters. Temporal keeps 4 KB of a failure that is retried. It
+ * holds up to three texts in its details, and two of them again in its message.
  */
 const MAX_QUOTED_LENGTH = 200;
 const MAX_QUOTED_FIELDS = 20;

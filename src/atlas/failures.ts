@@ -73,7 +73,8 @@ const FIND_KEY =
 
 const REDIRECT = rejected(
   between(300, 399),
-  `redirects are not followed, to protect credentials: correct ${BASE_URL} or the proxy, and restart the workers`,
+  'redirects are not followed, to protect credentials:' +
+    ` correct ${BASE_URL} or the proxy, and restart the workers`,
 );
 const INVALID_CONTENT = invalid(is2xx, 'check the proxies between the worker and Atlas');
 const NO_HTTP_STATUS = invalid(
@@ -106,7 +107,10 @@ const OWNER_ROWS: readonly Row[] = [
   ),
 ];
 
-/** Rows of the link-token request. errorCode does not decide: UNEXPECTED_ERROR came with 401, 404 and 500. */
+/**
+ * Rows of the link-token request. errorCode does not decide: UNEXPECTED_ERROR came with 401, 404
+ * and 500.
+ */
 const LINK_TOKEN_ROWS: readonly Row[] = [
   invalid(is2xx, FIND_KEY),
   rejected(oneOf(400, 422), 'correct the fields that Atlas names, then start again'),
@@ -136,7 +140,10 @@ const REPEATABLE_ROWS: readonly Row[] = [
   ...COMMON_ROWS,
 ];
 
-/** Names of the request and of the content of a success, and rows, of which the first that matches decides. */
+/**
+ * Names of the request and of the content of a success, and rows, of which the first that matches
+ * decides.
+ */
 export const ENDPOINT_RULES: Record<
   Endpoint,
   { request: string; content: string; rows: readonly Row[] }
@@ -161,8 +168,9 @@ export const ENDPOINT_RULES: Record<
 
 /** Codes of Node's verification of certificates (OpenSSL's names) and host names. */
 const INVALID_CERTIFICATE = new RegExp(
-  '^(CERT_|CRL_|ERR_TLS_CERT|DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|INVALID_(CA|PURPOSE)' +
-    '|UNABLE_TO_(GET|VERIFY|DECRYPT|DECODE)_|PATH_LENGTH_EXCEEDED|HOSTNAME_MISMATCH)',
+  '^(CERT_|CRL_|ERR_TLS_CERT|DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN' +
+    '|INVALID_(CA|PURPOSE)|UNABLE_TO_(GET|VERIFY|DECRYPT|DECODE)_|PATH_LENGTH_EXCEEDED' +
+    '|HOSTNAME_MISMATCH)',
 );
 
 /** Classifies a response that lacks the requested content. */
@@ -175,7 +183,8 @@ export function responseError(
   const { rows } = ENDPOINT_RULES[endpoint];
   const { type, remedy } = rows.find(({ when }) => when(status, texts.errorCode)) ?? NO_HTTP_STATUS;
   const retryable = remedy === undefined;
-  // A failure that is retried has no fields: Temporal keeps 4 KB of it, and the caller need not correct them.
+  // A failure that is retried has no fields: Temporal keeps 4 KB of it, and the caller need not
+  // correct them.
   const details = { status, ...texts, fields: retryable ? undefined : fields };
   return new AtlasError({
     type,
@@ -235,7 +244,8 @@ export function connectionError(
   const message =
     code === 'TIMEOUT'
       ? `Atlas did not respond to the ${request} within atlas.requestTimeoutMs`
-      : `the connection to Atlas closed before the full response to the ${request} arrived (${code})`;
+      : `the connection to Atlas closed before the full response to the ${request} arrived` +
+        ` (${code})`;
   const tokenMayExist = endpoint === 'linkTokens';
   return new AtlasError({
     type: 'AtlasUnavailable',

@@ -6,8 +6,8 @@ const MIN_LENGTH = 8;
 const REDACTED = '(credential)';
 
 /**
- * Redacts credentials in the JSON of a refusal. Atlas's messages reach the history and the log, and Atlas or a proxy
- * may quote what it was sent.
+ * Redacts credentials in the JSON of a refusal. Atlas's messages reach the history and the log, and
+ * Atlas or a proxy may quote what it was sent.
  *
  * @returns the response; its `json` is null if it cannot be searched.
  */

@@ -4,7 +4,10 @@ import { headerFormat } from '../secrets/references';
 import type { AtlasRequest, Credential, Send, ServiceAccountConfig } from './credential';
 import { responseError } from './failures';
 
-/** Time before expiry at which a token is renewed, so that it does not expire during a usual request. */
+/**
+ * Time before expiry at which a token is renewed, so that it does not expire during a usual
+ * request.
+ */
 const ACCESS_TOKEN_MARGIN_MS = 60_000;
 
 const accessTokenSchema = z.object({
@@ -13,8 +16,9 @@ const accessTokenSchema = z.object({
 });
 
 /**
- * Creates a client that authenticates with a service account (OAuth 2.0 client credentials). Atlas allows an account
- * 100 live tokens, so all attempts of this worker share one, which is revoked at the end.
+ * Creates a client that authenticates with a service account (OAuth 2.0 client credentials). Atlas
+ * allows an account 100 live tokens, so all attempts of this worker share one, which is revoked at
+ * the end.
  */
 export function createServiceAccount(config: ServiceAccountConfig, send: Send): Credential {
   const accessTokens = createTokenCache(() => fetchAccessToken(config, send));

@@ -13,7 +13,10 @@ export interface RequestSummary {
   /** HTTP status; null when no complete response arrived. */
   status: number | null;
   durationMs: number;
-  /** Result of `compareClocks` for a success; null for any other response, which may be that of a proxy. */
+  /**
+   * Result of `compareClocks` for a success; null for any other response, which may be that of a
+   * proxy.
+   */
   clockOffsetMs: number | null;
 }
 
@@ -27,7 +30,10 @@ export interface TransportOptions {
   onRequest?: ((request: RequestSummary) => void) | undefined;
 }
 
-/** Creates the transport that sends requests to Atlas, each once. A response that is not a success quotes no secret. */
+/**
+ * Creates the transport that sends requests to Atlas, each once. A response that is not a success
+ * quotes no secret.
+ */
 export function createTransport({
   baseUrl,
   requestTimeoutMs,
@@ -65,7 +71,10 @@ export function createTransport({
   }
 
   return {
-    /** @param secret of the credential that signs the requests; a response that is not a success may quote it. */
+    /**
+     * @param secret of the credential that signs the requests; a response that is not a success may
+     *   quote it.
+     */
     createSend(secret: Secret): Send {
       return async (request) => {
         const response = await sendTimed(request).catch((error: unknown) => {
@@ -90,7 +99,10 @@ const envelopeSchema = z.object({
   content: z.unknown().optional(),
 });
 
-/** Unwraps an envelope. Any other response, such as an access token or a proxy's page, stays as it is. */
+/**
+ * Unwraps an envelope. Any other response, such as an access token or a proxy's page, stays as it
+ * is.
+ */
 function unwrap(response: HttpResponse): HttpResponse {
   const parsed = envelopeSchema.safeParse(response.json);
   if (!parsed.success) return response;

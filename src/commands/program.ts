@@ -19,7 +19,10 @@ import { sealingKeysCommand } from './sealing-keys/command';
 import { startCommand } from './start/command';
 import { watchCommand } from './watch/command';
 
-/** The commands in the order of `--help`. Each loads what it needs when it runs, so help needs no Temporal client. */
+/**
+ * The commands in the order of `--help`. Each loads what it needs when it runs, so help needs no
+ * Temporal client.
+ */
 const COMMANDS = [
   startCommand,
   watchCommand,
@@ -34,8 +37,8 @@ const COMMANDS = [
 ];
 
 const HELP = `
-Commands find Temporal by TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_API_KEY, TEMPORAL_TLS… or a profile file;
---address and --namespace take precedence.
+Commands find Temporal by TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_API_KEY, TEMPORAL_TLS…
+or a profile file; --address and --namespace take precedence.
 
 Exit codes:
   0    done
@@ -72,7 +75,8 @@ export async function runProgram(io: Io, args: readonly string[]): Promise<ExitC
 function createProgram(io: Io, stop: Stop) {
   const program = new Command('live-migration-prep')
     .description(
-      'Creates MongoDB Atlas link-tokens and delivers them to sinks, by durable Temporal workflows.',
+      'Creates MongoDB Atlas link-tokens and delivers them to sinks,' +
+        ' by durable Temporal workflows.',
     )
     .version(VERSION, '--version', 'print the version')
     .option('--json', 'print JSON, one object per line')

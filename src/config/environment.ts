@@ -9,8 +9,9 @@ const BUILD_ID = 'TEMPORAL_WORKER_BUILD_ID';
 const PROXIES = ['HTTPS_PROXY', 'https_proxy', 'HTTP_PROXY', 'http_proxy'];
 
 /**
- * Returns the defaults that the environment has for settings of the file: references to its variables. An empty
- * variable counts as unset: docker compose passes missing ones as empty strings.
+ * Returns the defaults that the environment has for settings of the file: references to its
+ * variables. An empty variable counts as unset: docker compose passes missing ones as empty
+ * strings.
  */
 export function environmentDefaults(env: Env) {
   const reference = (name: string) => (env[name] ? { env: name } : undefined);
@@ -54,7 +55,8 @@ export function findEnvironmentProblems(env: Env): string[] {
     const set = env[DEPLOYMENT_NAME] ? DEPLOYMENT_NAME : BUILD_ID;
     const unset = env[DEPLOYMENT_NAME] ? BUILD_ID : DEPLOYMENT_NAME;
     problems.push(
-      `environment variable ${set} is set without ${unset}: set both, for a versioned worker, or neither`,
+      `environment variable ${set} is set without ${unset}:` +
+        ' set both, for a versioned worker, or neither',
     );
   }
   for (const name of PROXIES) {
@@ -68,8 +70,9 @@ export function findEnvironmentProblems(env: Env): string[] {
   }
   if (env['NODE_TLS_REJECT_UNAUTHORIZED'] === '0') {
     problems.push(
-      'environment variable NODE_TLS_REJECT_UNAUTHORIZED lets anybody between the worker and Atlas read its' +
-        ' credentials: unset it, and name the file of your certificate authority in NODE_EXTRA_CA_CERTS',
+      'environment variable NODE_TLS_REJECT_UNAUTHORIZED lets anybody between the worker' +
+        ' and Atlas read its credentials: unset it,' +
+        ' and name the file of your certificate authority in NODE_EXTRA_CA_CERTS',
     );
   }
   return problems;

@@ -22,7 +22,8 @@ export class ConfigError extends Error {
 }
 
 /**
- * @param file defaults to LIVE_MIGRATION_PREP_CONFIG, and then to live-migration-prep.yaml in the working folder.
+ * @param file defaults to LIVE_MIGRATION_PREP_CONFIG, and then to live-migration-prep.yaml in the
+ *   working folder.
  * @throws ConfigError
  */
 export function loadConfig(env: Env, file?: string) {

@@ -1,6 +1,6 @@
 /**
- * A worker with a map serves only the organizations in it, by their ids. Without a map, the only credential serves
- * every organization, with every sink.
+ * A worker with a map serves only the organizations in it, by their ids. Without a map, the only
+ * credential serves every organization, with every sink.
  */
 export function createOrganizations(config: {
   organizations: ReadonlyMap<string, { credential: string; sinks: string[] }> | null;
@@ -19,7 +19,9 @@ export function createOrganizations(config: {
     sinksFor: (orgId: string): string[] =>
       organizations ? (organizations.get(orgId)?.sinks ?? []) : allSinks,
     credentials: (): string[] => names,
-    /** Lists the ids of the organizations that the map assigns to a credential; none without a map. */
+    /**
+     * Lists the ids of the organizations that the map assigns to a credential; none without a map.
+     */
     servedBy: (name: string): string[] =>
       [...(organizations ?? [])].flatMap(([orgId, { credential }]) =>
         credential === name ? [orgId] : [],

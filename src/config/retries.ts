@@ -1,7 +1,9 @@
 import type { Config } from '.';
 import type { Retries } from '../shared/activities';
 
-/** Maximum: access token, POST, and both again after a 401; or a POST and three after challenges. */
+/**
+ * Maximum: access token, POST, and both again after a 401; or a POST and three after challenges.
+ */
 const MAX_REQUESTS_PER_ATTEMPT = 4;
 
 const MARGIN_MS = 10_000;

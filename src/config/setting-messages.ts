@@ -13,8 +13,8 @@ const EXPECTED: Readonly<Record<string, string>> = {
 const UNITS: Readonly<Record<string, string>> = { string: 'characters', array: 'entries' };
 
 /**
- * Says what is wrong with a setting and what to write, in place of zod's own English. A message in the schema takes
- * precedence.
+ * Says what is wrong with a setting and what to write, in place of zod's own English. A message in
+ * the schema takes precedence.
  *
  * @returns undefined for an issue that a schema describes itself.
  */
@@ -45,7 +45,10 @@ function describeIssue(issue: z.core.$ZodRawIssue): string | undefined {
   }
 }
 
-/** Lets these messages replace zod's own in every schema of this process, also in the schemas of the sinks. */
+/**
+ * Lets these messages replace zod's own in every schema of this process, also in the schemas of the
+ * sinks.
+ */
 export function installSettingMessages(): void {
   z.config({ customError: describeIssue });
 }

@@ -22,13 +22,19 @@ const WEEK_MS = 7 * 24 * HOUR_MS;
 /** Exceeds any outage, and stays far below what a date can hold. */
 const LONGEST_WAIT_MS = 30 * 24 * HOUR_MS;
 
-/** The names that `atlas.organizations` may use, including those of credentials and sinks with problems. */
+/**
+ * The names that `atlas.organizations` may use, including those of credentials and sinks with
+ * problems.
+ */
 interface Names {
   credentials: string[];
   sinks: string[];
 }
 
-/** Creates the schema of the file. What the environment has is a default: the file's own value takes precedence. */
+/**
+ * Creates the schema of the file. What the environment has is a default: the file's own value takes
+ * precedence.
+ */
 export function settingsSchema(context: ReferenceContext, names: Names) {
   const defaults = environmentDefaults(context.env);
   return z.strictObject({
@@ -62,7 +68,9 @@ export function settingsSchema(context: ReferenceContext, names: Names) {
       .prefault({})
       .refine((sealing): sealing is { keys: Secret } => sealing.keys !== null, {
         path: ['keys'],
-        message: `is missing: name a file, or set LIVE_MIGRATION_PREP_SEALING_KEYS; ${HOW_TO_MAKE_KEYS}`,
+        message:
+          'is missing: name a file, or set LIVE_MIGRATION_PREP_SEALING_KEYS;' +
+          ` ${HOW_TO_MAKE_KEYS}`,
       })
       .transform(({ keys }) => createSealer(() => keys.read())),
     retries: z
@@ -132,8 +140,10 @@ function credentialsSchema(context: ReferenceContext, defaults: object) {
     .record(z.string().min(1).max(MAX_TEXT_LENGTH), credentialSchema(context))
     .refine((named) => Object.keys(named).length > 0, {
       message:
-        'there is no credential: set MONGODB_ATLAS_CLIENT_ID and MONGODB_ATLAS_CLIENT_SECRET (service account),' +
-        ' or MONGODB_ATLAS_PUBLIC_API_KEY and MONGODB_ATLAS_PRIVATE_API_KEY, or name credentials here',
+        'there is no credential:' +
+        ' set MONGODB_ATLAS_CLIENT_ID and MONGODB_ATLAS_CLIENT_SECRET (service account),' +
+        ' or MONGODB_ATLAS_PUBLIC_API_KEY and MONGODB_ATLAS_PRIVATE_API_KEY,' +
+        ' or name credentials here',
     })
     .transform((named) => new Map(Object.entries(named)));
   return z
@@ -164,8 +174,10 @@ function organizationMapSchema({ credentials, sinks }: Names) {
     .default(null)
     .refine(
       (organizations) => organizations !== null || credentials.length < 2,
-      `is missing: with several credentials (${credentials.join(', ')}), name the one of each organization,` +
-        ` such as 64f1c0ffee5eed0000000a71: {credential: ${credentials[0] ?? ''}, sinks: [${sinks[0] ?? ''}]}`,
+      `is missing: with several credentials (${credentials.join(', ')}),` +
+        ' name the one of each organization,' +
+        ' such as 64f1c0ffee5eed0000000a71:' +
+        ` {credential: ${credentials[0] ?? ''}, sinks: [${sinks[0] ?? ''}]}`,
     );
 }
 
@@ -183,7 +195,10 @@ function timeMs({ min, default: fallback }: { min: number; default: number }) {
   return z.int().min(min).max(LONGEST_WAIT_MS).default(fallback);
 }
 
-/** Returns arguments of `refine`. Temporal rejects a retry policy in another order, and retries the task for ever. */
+/**
+ * Returns arguments of `refine`. Temporal rejects a retry policy in another order, and retries the
+ * task for ever.
+ */
 function ordered<Low extends string, High extends string>(low: Low, high: High) {
   return [
     (settings: Record<Low | High, number>) => settings[low] <= settings[high],

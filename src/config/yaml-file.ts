@@ -3,7 +3,9 @@ import path from 'node:path';
 import { LineCounter, isNode, parseDocument, visit } from 'yaml';
 import { systemErrorCode } from '../files';
 
-/** Allows a large map one anchor for every organization. The library multiplies aliases of aliases. */
+/**
+ * Allows a large map one anchor for every organization. The library multiplies aliases of aliases.
+ */
 const MAX_ALIASES = 10_000;
 
 export interface YamlFile {

@@ -10,11 +10,15 @@ import type {
 } from './schemas';
 
 /*
- * The workflows, Updates and the Query, with their types, as Temporal's TypeScript client takes them. The
- * definitions are what `defineUpdate` and `defineQuery` return: written as plain objects, they load nothing.
+ * The workflows, Updates and the Query, with their types, as Temporal's TypeScript client takes
+ * them. The definitions are what `defineUpdate` and `defineQuery` return: written as plain objects,
+ * they load nothing.
  */
 
-/** The workflow `WORKFLOW_TYPES.prepare`. `recovery` belongs to the command `recover`: callers leave it out. */
+/**
+ * The workflow `WORKFLOW_TYPES.prepare`. `recovery` belongs to the command `recover`: callers leave
+ * it out.
+ */
 export type PrepareLiveMigration = (
   request: PrepareRequest,
   recovery?: Recovery,
@@ -26,7 +30,10 @@ export type PrepareOnSchedule = (input: ScheduledRequest) => Promise<ScheduledRe
 /** The workflow `WORKFLOW_TYPES.checkWorker`. */
 export type CheckWorker = (request?: PrepareRequest) => Promise<CheckReport>;
 
-/** Waits for the outcome of the round or redelivery in progress. Its input is the request of the run. */
+/**
+ * Waits for the outcome of the round or redelivery in progress. Its input is the request of the
+ * run.
+ */
 export const awaitDeliveryUpdate = {
   type: 'update',
   name: 'awaitDelivery',

@@ -1,4 +1,6 @@
-/** The package `live-migration-prep-contract`: what callers need. It loads neither zod nor Temporal. */
+/**
+ * The package `live-migration-prep-contract`: what callers need. It loads neither zod nor Temporal.
+ */
 export * from './definitions';
 export { MAX_TEXT_LENGTH } from './limits';
 export * from './names';

@@ -17,10 +17,16 @@ export const MAX_WARNING_LENGTH = 500;
 /** Characters of a time with any number of decimals. */
 export const MAX_TIME_LENGTH = 40;
 
-/** Characters of a message, a location or a status: more than a sentence with a path of 4,096. Longer ones are cut. */
+/**
+ * Characters of a message, a location or a status: more than a sentence with a path of 4,096.
+ * Longer ones are cut.
+ */
 export const MAX_MESSAGE_LENGTH = 5000;
 
-/** Characters of a text in the details of a failure. A longer one is cut: history holds the details twice. */
+/**
+ * Characters of a text in the details of a failure. A longer one is cut: history holds the details
+ * twice.
+ */
 export const MAX_DETAIL_LENGTH = 1000;
 
 /** Fields that a failure names. Of more problems, the last entry gives the number. */

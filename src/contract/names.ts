@@ -1,6 +1,6 @@
 /**
- * The names of the public contract: workflows, steps and failure types. Workflow code imports its constants from here,
- * so this file stays free of zod and of Node.
+ * The names of the public contract: workflows, steps and failure types. Workflow code imports its
+ * constants from here, so this file stays free of zod and of Node.
  */
 
 export const WORKFLOW_TYPES = {
@@ -54,7 +54,10 @@ export function isDeliveryFailureType(type: unknown): type is DeliveryFailureTyp
   return (DELIVERY_FAILURE_TYPES as readonly unknown[]).includes(type);
 }
 
-/** The `type` of the failure with which an Update is refused. A refused Update leaves no trace in history. */
+/**
+ * The `type` of the failure with which an Update is refused. A refused Update leaves no trace in
+ * history.
+ */
 export const REFUSAL_TYPES = [
   'DifferentRequest',
   'TooManyWaiting',
@@ -83,7 +86,8 @@ export function isSinkName(name: unknown): name is string {
 }
 
 /**
- * Builds the workflow id of a pair of organizations: the Atlas organization and, if any, the source organization.
+ * Builds the workflow id of a pair of organizations: the Atlas organization and, if any, the source
+ * organization.
  *
  * @throws TypeError when `sourceOrgId` is empty: the id would be that of another pair.
  */

@@ -18,7 +18,10 @@ import {
 } from './limits';
 import { ORGANIZATION_ID, STEPS } from './names';
 
-/* Anyone in the namespace can write what these read. zod makes an issue for each element of an unbounded array. */
+/*
+ * Anyone in the namespace can write what these read. zod makes an issue for each element of an
+ * unbounded array.
+ */
 
 export const organizationId = z
   .string('is missing or not a string: write 24 lower-case hexadecimal digits')
@@ -58,7 +61,8 @@ export const prepareRequestSchema = z
     {
       orgId: organizationId.describe('Atlas organization in which the link-token is created'),
       accessListIps: accessListIps.describe(
-        '[] for a source in Cloud Manager; else the public addresses or CIDR blocks of the Ops Manager instances',
+        '[] for a source in Cloud Manager;' +
+          ' else the public addresses or CIDR blocks of the Ops Manager instances',
       ),
       sink: sinkName.describe('Name of a sink in the configuration of the worker'),
       sourceOrgId: organizationId
@@ -71,7 +75,8 @@ export const prepareRequestSchema = z
       again: z
         .union(
           [z.literal(true), z.uuid()],
-          'is neither true nor the id of a run: write true, or the run id that the failure TokenExists names',
+          'is neither true nor the id of a run:' +
+            ' write true, or the run id that the failure TokenExists names',
         )
         .nullish()
         .describe(
@@ -134,8 +139,8 @@ export const deliverySchema = tokenFactsSchema
   });
 
 /**
- * A created token in history. `jwe` holds the token and everything that delivery uses; the readable facts beside it are
- * for people.
+ * A created token in history. `jwe` holds the token and everything that delivery uses; the readable
+ * facts beside it are for people.
  */
 export const sealedTokenSchema = z.object({ jwe: z.string().max(MAX_JWE_LENGTH), ...tokenFacts });
 
@@ -153,12 +158,16 @@ export const receiptSchema = z
   .meta({
     title: 'Receipt',
     description:
-      'Result of prepareLiveMigration. Later versions may add fields: ignore those you do not know.',
+      'Result of prepareLiveMigration. Later versions may add fields:' +
+      ' ignore those you do not know.',
   });
 
 export type Receipt = z.output<typeof receiptSchema>;
 
-/** Second argument of `prepareLiveMigration`: the token of a closed run. With it, nothing is created. */
+/**
+ * Second argument of `prepareLiveMigration`: the token of a closed run. With it, nothing is
+ * created.
+ */
 export const recoverySchema = z.strictObject(
   { sealedToken: sealedTokenSchema, sinksTried },
   'is not {sealedToken, sinksTried}',
@@ -272,7 +281,10 @@ const memoText = shortText.nullable().catch(null);
 
 /** The memo of a run, which lists return. A field is null while it is not set. */
 export const runMemoSchema = z.object({
-  /** `undelivered` from the first failed round or redelivery until the run ends, also during a later round. */
+  /**
+   * `undelivered` from the first failed round or redelivery until the run ends, also during a later
+   * round.
+   */
   step: z.literal('undelivered').nullable().catch(null),
   /** The sink of the request, while the run is undelivered. */
   sink: memoText,

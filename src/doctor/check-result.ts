@@ -5,7 +5,9 @@ import type { CheckTarget } from '../sinks/sink';
 export interface Scope {
   credentials: readonly string[];
   sinks: readonly string[];
-  /** Organizations of a request; null in a check of the whole worker, or if the request names none. */
+  /**
+   * Organizations of a request; null in a check of the whole worker, or if the request names none.
+   */
   target: CheckTarget | null;
 }
 

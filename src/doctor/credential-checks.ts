@@ -19,13 +19,15 @@ const MAX_UNNAMED = 10;
 
 export interface CredentialOptions {
   token: TokenUse;
-  /** True on the worker's host: findings name every organization, and a missing role is an error. */
+  /**
+   * True on the worker's host: findings name every organization, and a missing role is an error.
+   */
   onHost: boolean;
 }
 
 /**
- * Returns two checks of each credential: Atlas accepts it, and it may create link-tokens. Without a request, the second
- * is about the organizations that the configuration assigns to the credential.
+ * Returns two checks of each credential: Atlas accepts it, and it may create link-tokens. Without a
+ * request, the second is about the organizations that the configuration assigns to the credential.
  */
 export function credentialChecks(
   services: Services,
@@ -89,9 +91,12 @@ async function checkRole(
     if (isVisible) {
       return failedCheck(`credential ${name} cannot create link-tokens in ${orgId}: ${message}`);
     }
-    const problem = `${orgId} is not visible to credential ${name}, and a credential belongs to one organization`;
+    const problem =
+      `${orgId} is not visible to credential ${name},` +
+      ' and a credential belongs to one organization';
     const remedy =
-      'correct the id of the organization, or name another credential for it under atlas.organizations';
+      'correct the id of the organization,' +
+      ' or name another credential for it under atlas.organizations';
     return { ...failedCheck(`${problem}: ${remedy}`), field: 'orgId' };
   }
 }

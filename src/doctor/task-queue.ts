@@ -4,11 +4,17 @@ import { setCurrentVersionCommand } from '../shared/command-line';
 import { toMs } from '../temporal/grpc';
 import { ok, unchecked, warning, type CheckResult } from './check-result';
 
-/** A long poll lasts a minute, so a worker whose last poll is older is gone. The server lists it for five minutes. */
+/**
+ * A long poll lasts a minute, so a worker whose last poll is older is gone. The server lists it for
+ * five minutes.
+ */
 const POLL_EXPIRES_MS = 70_000;
 const LOOK_INTERVAL_MS = 250;
 
-/** Time for the first poll of a worker that has just started: the server lists a worker only after it. */
+/**
+ * Time for the first poll of a worker that has just started: the server lists a worker only after
+ * it.
+ */
 export const FIRST_POLL_MS = 2000;
 
 type TaskQueue = Awaited<ReturnType<Client['workflowService']['describeTaskQueue']>>;
@@ -16,12 +22,13 @@ type Poller = TaskQueue['pollers'][number];
 type Version = NonNullable<NonNullable<TaskQueue['versioningInfo']>['currentDeploymentVersion']>;
 
 /**
- * Checks whether a worker polls a task queue and gets work from it: a versioned worker gets none before its version is
- * current. Without one the result is a warning, since a worker may start later; without the permission to describe task
- * queues, which a start of runs does not need, it is `unchecked`.
+ * Checks whether a worker polls a task queue and gets work from it: a versioned worker gets none
+ * before its version is current. Without one the result is a warning, since a worker may start
+ * later; without the permission to describe task queues, which a start of runs does not need, it is
+ * `unchecked`.
  *
- * @param options `patienceMs` is the time to wait for a worker; `expiresMs` is the maximum age of its last poll, by
- *   this machine's clock.
+ * @param options `patienceMs` is the time to wait for a worker; `expiresMs` is the maximum age of
+ *   its last poll, by this machine's clock.
  */
 export async function checkTaskQueue(
   client: Client,
@@ -74,10 +81,12 @@ function findVersion({ deploymentOptions }: Poller): Version | null {
 const NO_VERSION = '__unversioned__';
 
 /**
- * Tells whether the server gives new tasks to a poller. Tasks go to the current version of the task queue and, for a
- * part of them, to the ramping one; a version that is absent stands for all workers without one.
+ * Tells whether the server gives new tasks to a poller. Tasks go to the current version of the task
+ * queue and, for a part of them, to the ramping one; a version that is absent stands for all
+ * workers without one.
  *
- * @see https://github.com/temporalio/api/blob/master/temporal/api/taskqueue/v1/message.proto (TaskQueueVersioningInfo)
+ * @see https://github.com/temporalio/api/blob/master/temporal/api/taskqueue/v1/message.proto
+ *   (TaskQueueVersioningInfo)
  */
 function getsWork(poller: Poller, queue: TaskQueue['versioningInfo']): boolean {
   const {
@@ -117,7 +126,8 @@ function describeIdleWorkers(
     const buildId = version.buildId ?? '';
     const command = setCurrentVersionCommand(namespace, deploymentName, buildId);
     return (
-      `the workers that poll task queue ${taskQueue} get no work, since version ${buildId} of ${deploymentName}` +
+      `the workers that poll task queue ${taskQueue} get no work,` +
+      ` since version ${buildId} of ${deploymentName}` +
       ` is not current; to make it so: ${command}`
     );
   }
@@ -125,7 +135,9 @@ function describeIdleWorkers(
   const buildId = current?.buildId ?? '';
   const command = setCurrentVersionCommand(namespace, deploymentName, null);
   return (
-    `the workers that poll task queue ${taskQueue} have no version and get no work, since version ${buildId} of` +
-    ` ${deploymentName} is current: start workers of that version, or give the work to those without one: ${command}`
+    `the workers that poll task queue ${taskQueue} have no version and get no work,` +
+    ` since version ${buildId} of ${deploymentName} is current:` +
+    ` start workers of that version,` +
+    ` or give the work to those without one: ${command}`
   );
 }

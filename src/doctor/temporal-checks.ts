@@ -18,14 +18,15 @@ export async function checkNamespace(client: Client, address: string): Promise<C
     ` which retains closed runs for ${formatHours(retentionMs)}`;
   if (isDefective(serverVersion)) {
     return warning(
-      `${server}: this release has a security defect in Update-with-Start: upgrade it to 1.30 or later,` +
+      `${server}: this release has a security defect in Update-with-Start:` +
+        ' upgrade it to 1.30 or later,' +
         ' or to 1.27.4, 1.28.2, 1.29.2 or a later patch of these',
     );
   }
   if (retentionMs >= RECOMMENDED_RETENTION_MS) return ok(server);
   return warning(
-    `${server}: set at least ${formatHours(RECOMMENDED_RETENTION_MS)}, so that the token of a cancelled or` +
-      ' terminated run can still be recovered:' +
+    `${server}: set at least ${formatHours(RECOMMENDED_RETENTION_MS)},` +
+      ' so that the token of a cancelled or terminated run can still be recovered:' +
       ` temporal operator namespace update --namespace ${shellQuote(namespace)} --retention 72h`,
   );
 }
@@ -34,7 +35,9 @@ export async function checkNamespace(client: Client, address: string): Promise<C
 const REPAIRED_PATCHES: Readonly<Record<number, number>> = { 27: 4, 28: 2, 29: 2 };
 const FIRST_REPAIRED_MINOR = 30;
 
-/** Tells whether README warns of the server's release. A version of another form counts as repaired. */
+/**
+ * Tells whether README warns of the server's release. A version of another form counts as repaired.
+ */
 export function isDefective(serverVersion: string): boolean {
   const found = /^1\.(\d+)\.(\d+)/.exec(serverVersion);
   if (!found) return false;
@@ -44,7 +47,10 @@ export function isDefective(serverVersion: string): boolean {
 
 const LIST_TIMEOUT_MS = 4000;
 
-/** Checks the list of runs, which each run of `prepareLiveMigration` needs before it creates a token. */
+/**
+ * Checks the list of runs, which each run of `prepareLiveMigration` needs before it creates a
+ * token.
+ */
 export async function checkRunList(client: Client): Promise<CheckResult> {
   const { namespace } = client.options;
   const query = visibilityQuery({ WorkflowType: WORKFLOW_TYPES.prepare });
@@ -63,7 +69,8 @@ export async function checkRunList(client: Client): Promise<CheckResult> {
       );
     }
     return failedCheck(
-      `Temporal did not ${what}: check its visibility store and the limit frontend.namespaceRPS.visibility;` +
+      `Temporal did not ${what}:` +
+        ' check its visibility store and the limit frontend.namespaceRPS.visibility;' +
         ' until it lists runs, new runs wait',
       true,
     );

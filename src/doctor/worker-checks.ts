@@ -16,7 +16,9 @@ import { credentialChecks, type CredentialOptions } from './credential-checks';
 
 const CHECK_TIMEOUT_MS = 10_000;
 
-/** Runs checks at the same time, each for at most ten seconds. An error of a check is its result. */
+/**
+ * Runs checks at the same time, each for at most ten seconds. An error of a check is its result.
+ */
 export function runAll(checks: readonly Check[]): Promise<(CheckResult & Finding)[]> {
   return Promise.all(
     checks.map(async (check) => {

@@ -12,8 +12,9 @@ interface SignedPart {
 }
 
 /**
- * Creates a client of HTTP Digest (RFC 7616) with MD5 and qop=auth, the form that Atlas and Cloud Manager send. It
- * keeps the nonce, so that only the first request is challenged. A server does not act on a request that it challenges.
+ * Creates a client of HTTP Digest (RFC 7616) with MD5 and qop=auth, the form that Atlas and Cloud
+ * Manager send. It keeps the nonce, so that only the first request is challenged. A server does not
+ * act on a request that it challenges.
  */
 export function createDigest(username: Secret, password: Secret) {
   /** Signs with the nonce of the last challenge. */
@@ -31,7 +32,8 @@ export function createDigest(username: Secret, password: Secret) {
     let response = await sendSigned();
     for (let challenges = 0; challenges < MAX_CHALLENGES; challenges++) {
       const challenge = response.status === 401 ? parseChallenge(response.challenge) : null;
-      // The first challenge is part of the scheme. Another one means a wrong key, unless it says `stale`.
+      // The first challenge is part of the scheme. Another one means a wrong key, unless it says
+      // `stale`.
       if (!challenge || (challenges > 0 && !challenge.stale)) break;
       // Read again, so that a rotated key needs no restart.
       sign = createSignature(username.read(), password.read(), challenge);
@@ -63,7 +65,10 @@ function parseParameters(challenge: string): Record<string, string | undefined> 
 
 type Challenge = NonNullable<ReturnType<typeof parseChallenge>>;
 
-/** Creates the function that signs requests. Each gets the next count: servers refuse a repeated one. */
+/**
+ * Creates the function that signs requests. Each gets the next count: servers refuse a repeated
+ * one.
+ */
 function createSignature(username: string, password: string, { realm, nonce, opaque }: Challenge) {
   const ha1 = md5(username, realm, password);
   let count = 0;

@@ -12,7 +12,10 @@ export interface HttpResponse {
   /** The header `WWW-Authenticate`. */
   challenge: string | null;
   retryAfterMs: number | undefined;
-  /** The header `Date`, in whole seconds (milliseconds since the epoch); null when it is absent or not a date. */
+  /**
+   * The header `Date`, in whole seconds (milliseconds since the epoch); null when it is absent or
+   * not a date.
+   */
   dateMs: number | null;
 }
 
@@ -24,13 +27,16 @@ export function isSuccess({ status }: Pick<HttpResponse, 'status'>): boolean {
 /** A bound above every response that we use. undici ends a request whose response is longer. */
 export const MAX_BODY_BYTES = 1024 * 1024;
 
-/** Creates a schema of a list that reads its first entries only: zod takes seconds for one of 1 MiB. */
+/**
+ * Creates a schema of a list that reads its first entries only: zod takes seconds for one of 1 MiB.
+ */
 export function firstEntries<Entry extends z.ZodType>(entry: Entry, max: number) {
   return z.preprocess((list) => (Array.isArray(list) ? list.slice(0, max) : list), z.array(entry));
 }
 
 /**
- * @param bodyOptional whether an incomplete body is empty text and not an error, as it is for statuses from 300.
+ * @param bodyOptional whether an incomplete body is empty text and not an error, as it is for
+ *   statuses from 300.
  * @throws the error of undici for an incomplete body.
  */
 export async function readResponse(
@@ -90,7 +96,10 @@ function parseDateMs(header: string | null): number | null {
   return Number.isNaN(dateMs) ? null : dateMs;
 }
 
-/** Reads seconds or an HTTP date (RFC 9110, 10.2.3); undefined when the header is absent or is neither. */
+/**
+ * Reads seconds or an HTTP date (RFC 9110, 10.2.3); undefined when the header is absent or is
+ * neither.
+ */
 export function parseRetryAfterMs(header: string | null, now: Date): number | undefined {
   const value = header?.trim();
   if (!value) return undefined;

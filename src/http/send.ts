@@ -13,18 +13,24 @@ export interface HttpRequest {
 export interface SendOptions {
   /** Ends the request at any time. */
   abort?: AbortSignal | undefined;
-  /** Ends the request unless it is already written: its response may hold what cannot be requested again. */
+  /**
+   * Ends the request unless it is already written: its response may hold what cannot be requested
+   * again.
+   */
   abortUntilWritten?: AbortSignal | undefined;
   /** True if the status alone decides, so that the body of a success may be incomplete. */
   bodyOptional?: boolean;
 }
 
-/** Thrown when no complete response arrives. It holds nothing of the request, which has credentials. */
+/**
+ * Thrown when no complete response arrives. It holds nothing of the request, which has credentials.
+ */
 export class HttpError extends Error {
   override readonly name = 'HttpError';
 
   /**
-   * @param code error code of Node, OpenSSL or undici, such as ECONNREFUSED; `TIMEOUT` for our own request timeout.
+   * @param code error code of Node, OpenSSL or undici, such as ECONNREFUSED; `TIMEOUT` for our own
+   *   request timeout.
    * @param written whether the request was written, so that the server may have acted on it.
    */
   constructor(
@@ -38,8 +44,8 @@ export class HttpError extends Error {
 const OWN_HEADERS = { 'accept-encoding': 'gzip', 'user-agent': `live-migration-prep/${VERSION}` };
 
 /**
- * Creates a client that sends each request once. It does not use `fetch`, which sends a request a second time after
- * 421, hides 407 behind an error and refuses some ports.
+ * Creates a client that sends each request once. It does not use `fetch`, which sends a request a
+ * second time after 421, hides 407 behind an error and refuses some ports.
  *
  * @param timeoutMs limit for one request, its response included.
  */
@@ -51,8 +57,8 @@ export function createSender(timeoutMs: number) {
   });
   return {
     /**
-     * Sends one request once and waits for its whole response. It follows no redirect. The body of a response with a
-     * status from 300 may be incomplete: the status decides.
+     * Sends one request once and waits for its whole response. It follows no redirect. The body of
+     * a response with a status from 300 may be incomplete: the status decides.
      *
      * @throws HttpError, or the reason of the signal that ended the request.
      */
@@ -100,7 +106,10 @@ function findErrorCode(error: unknown): string {
   return typeof name === 'string' ? name : 'UNKNOWN';
 }
 
-/** Notes when undici is about to write the request to a connected socket: the last moment to stop it. */
+/**
+ * Notes when undici is about to write the request to a connected socket: the last moment to stop
+ * it.
+ */
 function noteWhenWritten(
   progress: { written: boolean },
   abortUntilWritten: AbortSignal | undefined,
@@ -126,8 +135,9 @@ function noteWhenWritten(
 type Connect = (target: Dispatcher.ConnectOptions) => Promise<Dispatcher.ConnectData>;
 
 /**
- * Creates the client that requests tunnels from a proxy. It replaces undici's own code for a closed connection, after
- * which undici would request a tunnel again and again, even for a request that ended.
+ * Creates the client that requests tunnels from a proxy. It replaces undici's own code for a closed
+ * connection, after which undici would request a tunnel again and again, even for a request that
+ * ended.
  */
 function createProxyClient(origin: URL, options: object): Dispatcher {
   const pool = new Pool(origin, options);

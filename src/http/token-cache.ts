@@ -14,7 +14,8 @@ export function createTokenCache<T extends { renewAtMs: number }>(fetch: () => P
 
   return {
     /**
-     * Returns the token. If there is none yet or it is stale, fetches one, once for all callers that wait.
+     * Returns the token. If there is none yet or it is stale, fetches one, once for all callers
+     * that wait.
      *
      * @param isStale returns true for a token that must not be used, such as one that was refused.
      * @throws the error of the fetch.
@@ -32,7 +33,10 @@ export function createTokenCache<T extends { renewAtMs: number }>(fetch: () => P
       current = Promise.resolve(await fetch());
     },
 
-    /** Returns the token that is cached or being fetched; null before the first `get` and after a failure. */
+    /**
+     * Returns the token that is cached or being fetched; null before the first `get` and after a
+     * failure.
+     */
     peek: () => current,
   };
 }

@@ -11,8 +11,9 @@ const WIDTHS = {
 };
 
 /**
- * Ranges, as ipaddr.js names them, from which a source can reach Atlas: its Admin API is on the public internet only.
- * The AS112 and AMT blocks are public, unlike those reserved for documentation, so they serve as examples.
+ * Ranges, as ipaddr.js names them, from which a source can reach Atlas: its Admin API is on the
+ * public internet only. The AS112 and AMT blocks are public, unlike those reserved for
+ * documentation, so they serve as examples.
  *
  * @see https://www.mongodb.com/docs/atlas/configure-api-access/
  */
@@ -85,7 +86,9 @@ export function validateEntry(
   return { entry, warning: 'is a wide block: write a narrower one if that covers the source' };
 }
 
-/** Accepts strict forms only: ipaddr.js alone would read 010.0.0.1 as 8.0.0.1, and 1.2 as 1.0.0.2. */
+/**
+ * Accepts strict forms only: ipaddr.js alone would read 010.0.0.1 as 8.0.0.1, and 1.2 as 1.0.0.2.
+ */
 function parseBlock(text: string) {
   const [, addressText = '', mask] = /^([\da-f.:]+)(?:\/(0|[1-9]\d{0,2}))?$/i.exec(text) ?? [];
   if (!isIP(addressText)) return null;

@@ -46,7 +46,9 @@ export function validateFields(input: unknown): {
   };
 }
 
-/** Keeps the message of a failure readable: the first ten problems, and the number of the others. */
+/**
+ * Keeps the message of a failure readable: the first ten problems, and the number of the others.
+ */
 export function describeProblems(problems: readonly FieldProblem[]): string {
   const descriptions = problems.map(({ field, description }) => `${field} ${description}`);
   return listFirst(descriptions, '; ');

@@ -16,7 +16,10 @@ export class SecretUnavailableError extends Error {
   override readonly name = 'SecretUnavailableError';
 }
 
-/** @returns the problem, which never quotes the secret: `is not a key: write …`; null when there is none. */
+/**
+ * @returns the problem, which never quotes the secret: `is not a key: write …`; null when there is
+ *   none.
+ */
 export type SecretFormat = (secret: string) => string | null;
 
 /** Checks a secret that goes into an HTTP header: an error may quote a malformed header. */
@@ -38,7 +41,8 @@ export interface ReferenceContext {
 }
 
 const referenceSchema = z.union([
-  // This pattern refuses most secrets that are written here by mistake, before a message quotes them.
+  // This pattern refuses most secrets that are written here by mistake, before a message quotes
+  // them.
   z.strictObject({ env: z.string().regex(/^(?!mdb_sa_sk_|whsec_|tmprl_)[A-Za-z_]\w*$/) }),
   z.strictObject({ file: z.string().min(1) }),
 ]);
@@ -46,14 +50,20 @@ const referenceSchema = z.union([
 const textOrReferenceSchema = z.union([z.string().regex(/^(?!mdb_sa_sk_)/), referenceSchema]);
 type TextOrReference = z.output<typeof textOrReferenceSchema>;
 
-/** Creates the schema of `{env: NAME}` or `{file: PATH}`. It reads the secret, to report a missing one. */
+/**
+ * Creates the schema of `{env: NAME}` or `{file: PATH}`. It reads the secret, to report a missing
+ * one.
+ */
 export function secretReference(context: ReferenceContext, format: SecretFormat) {
   const problem =
     'is not a reference to a secret: write {env: NAME} or {file: PATH}, never the secret';
   return readable(referenceSchema, problem, context, format);
 }
 
-/** Creates the schema of a text that is not secret, such as a client id: a string, or a reference as to a secret. */
+/**
+ * Creates the schema of a text that is not secret, such as a client id: a string, or a reference as
+ * to a secret.
+ */
 export function textOrReference(context: ReferenceContext, format: SecretFormat) {
   const problem = 'is not an id or an address: write it in quotes, {env: NAME} or {file: PATH}';
   return readable(textOrReferenceSchema, problem, context, format);

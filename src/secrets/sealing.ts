@@ -34,12 +34,16 @@ const payloadSchema = tokenFactsSchema.extend({
 
 /** New keys open no token that is sealed already. */
 export const HOW_TO_MAKE_KEYS =
-  'for a first installation, make the keys with: live-migration-prep sealing-keys --file sealing-keys.json';
+  'for a first installation, make the keys with:' +
+  ' live-migration-prep sealing-keys --file sealing-keys.json';
 const HOW_TO_RESTORE_KEYS =
   'restore them from another worker, since only they open the tokens that are sealed with them; ' +
   HOW_TO_MAKE_KEYS;
 
-/** Thrown when a sealed token cannot be opened here. Its message names the key and never holds the token. */
+/**
+ * Thrown when a sealed token cannot be opened here. Its message names the key and never holds the
+ * token.
+ */
 export class SealedTokenUnreadableError extends Error {
   override readonly name = 'SealedTokenUnreadableError';
 
@@ -57,8 +61,9 @@ export type Sealer = ReturnType<typeof createSealer>;
 /**
  * Creates the object that seals and opens tokens.
  *
- * @param readKeySet returns a JWK set of symmetric keys, as `live-migration-prep sealing-keys` writes it. It is read
- *   again when a token was sealed with a key that the set lacked, so that workers can be restarted one at a time.
+ * @param readKeySet returns a JWK set of symmetric keys, as `live-migration-prep sealing-keys`
+ *   writes it. It is read again when a token was sealed with a key that the set lacked, so that
+ *   workers can be restarted one at a time.
  * @throws Error that describes the problem of the set, without its content.
  */
 export function createSealer(readKeySet: () => string) {
@@ -68,7 +73,8 @@ export function createSealer(readKeySet: () => string) {
     try {
       keys = parseKeySet(readKeySet());
     } catch {
-      // The former set stays in use. The caller reports the missing key, which the operator has to add.
+      // The former set stays in use. The caller reports the missing key, which the operator has to
+      // add.
     }
   }
 
@@ -79,7 +85,8 @@ export function createSealer(readKeySet: () => string) {
     if (key) return key;
     const problem = `the token was sealed with key ${quote(kid)}, which this worker does not have`;
     const remedy =
-      'add it to the key set, behind the first, and restart the worker if its set is in the environment';
+      'add it to the key set, behind the first,' +
+      ' and restart the worker if its set is in the environment';
     throw new SealedTokenUnreadableError(`${problem}: ${remedy}`, true);
   }
 
@@ -112,15 +119,16 @@ export function createSealer(readKeySet: () => string) {
     /**
      * Opens a sealed token. The result comes from inside the seal.
      *
-     * @throws SealedTokenUnreadableError when the key is missing, or the token was altered or sealed for another
-     *   workflow id.
+     * @throws SealedTokenUnreadableError when the key is missing, or the token was altered or
+     *   sealed for another workflow id.
      */
     async open(jwe: string, workflowId: string): Promise<TokenFacts & { linkToken: string }> {
       const getSecret = ({ kid, aud }: { kid?: string; aud?: unknown }) => {
         const { k } = findKey(String(kid));
         if (aud === workflowId) return base64url.decode(k);
         const id = truncate(String(aud), MAX_WORKFLOW_ID_LENGTH);
-        const message = `the token was sealed for workflow id ${id}: deliver it in a run with that id`;
+        const message =
+          `the token was sealed for workflow id ${id}:` + ' deliver it in a run with that id';
         throw new SealedTokenUnreadableError(message, false);
       };
       try {
@@ -144,11 +152,15 @@ export function createSealer(readKeySet: () => string) {
   };
 }
 
-/** Refuses a payload of another release as retryable: after a rollback, newer workers may still be there. */
+/**
+ * Refuses a payload of another release as retryable: after a rollback, newer workers may still be
+ * there.
+ */
 function requireOwnVersion(version: unknown): void {
   if (!Number.isInteger(version) || version === PAYLOAD_VERSION) return;
   throw new SealedTokenUnreadableError(
-    `the token was sealed by another release (version ${String(version)} of the payload, not ${PAYLOAD_VERSION}): ` +
+    `the token was sealed by another release (version ${String(version)} of the payload,` +
+      ` not ${PAYLOAD_VERSION}): ` +
       'deliver it with a worker of that release',
     true,
   );

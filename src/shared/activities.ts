@@ -13,8 +13,8 @@ import {
 } from '../contract/schemas';
 
 /*
- * The activities, with their inputs and results. Workflows import only the types. Anyone who may start work in the
- * namespace can call an activity, so each parses its input.
+ * The activities, with their inputs and results. Workflows import only the types. Anyone who may
+ * start work in the namespace can call an activity, so each parses its input.
  */
 
 const ms = z.number().min(0);
@@ -32,7 +32,10 @@ const attemptTimeoutsSchema = z.object({
 
 export type AttemptTimeouts = z.output<typeof attemptTimeoutsSchema>;
 
-/** The settings `retries`, with the timeouts of an attempt. Both loops of a run have the same backoff. */
+/**
+ * The settings `retries`, with the timeouts of an attempt. Both loops of a run have the same
+ * backoff.
+ */
 const retriesSchema = backoffSchema.extend({
   create: attemptTimeoutsSchema,
   /** Creation ends this long after its first attempt. */
@@ -40,7 +43,10 @@ const retriesSchema = backoffSchema.extend({
   deliver: attemptTimeoutsSchema,
   /** Length of a round of deliveries. */
   roundMs: ms,
-  /** The longest pause between rounds. The first is `maximumIntervalMs`; each is twice the one before. */
+  /**
+   * The longest pause between rounds. The first is `maximumIntervalMs`; each is twice the one
+   * before.
+   */
   maximumPauseMs: ms,
 });
 
@@ -81,9 +87,14 @@ export const linkCheckSchema = z.object({
 export const attemptDetailsSchema = z.object({
   /** False when the attempt created nothing. */
   tokenMayExist: z.boolean().optional(),
-  /** True when the run may schedule another activity, even after a failure that Temporal may not retry. */
+  /**
+   * True when the run may schedule another activity, even after a failure that Temporal may not
+   * retry.
+   */
   runMayRetry: z.boolean().optional(),
-  /** False when the only attempt ended before it called the sink, which then cannot have the token. */
+  /**
+   * False when the only attempt ended before it called the sink, which then cannot have the token.
+   */
   sinkTried: z.boolean().optional(),
   /** The wait that Atlas or the sink requested. */
   retryAfterMs: ms.optional(),
@@ -104,7 +115,10 @@ export const linkStateSchema = z.object({
 export type LinkState = z.output<typeof linkStateSchema>;
 
 export interface Activities {
-  /** @param refusedOptions names of the run's start options, such as `workflowRunTimeout`, that may not be set. */
+  /**
+   * @param refusedOptions names of the run's start options, such as `workflowRunTimeout`, that may
+   *   not be set.
+   */
   validateRequest(
     request: PrepareRequest,
     recovery: Recovery | null,
@@ -112,7 +126,8 @@ export interface Activities {
   ): Promise<ValidatedRequest>;
   /**
    * @param request not validated yet.
-   * @param startedAtMs when the run began to look: Core's timers between local retries start that time anew.
+   * @param startedAtMs when the run began to look: Core's timers between local retries start that
+   *   time anew.
    * @throws ApplicationFailure of type TokenExists or TemporalUnavailable.
    */
   findToken(request: unknown, startedAtMs: number): Promise<void>;

@@ -1,9 +1,14 @@
 import { ApplicationFailure, type ApplicationFailureOptions } from '@temporalio/common';
 
-/** Shows people that Atlas may hold a token that the run never received. The workflow reads `tokenMayExist`. */
+/**
+ * Shows people that Atlas may hold a token that the run never received. The workflow reads
+ * `tokenMayExist`.
+ */
 export const TOKEN_UNCONFIRMED = 'TokenUnconfirmed';
 
-/** Builds a failure without a stack, which each history would store: the message says everything. */
+/**
+ * Builds a failure without a stack, which each history would store: the message says everything.
+ */
 export function applicationFailure(options: ApplicationFailureOptions): ApplicationFailure {
   const failure = ApplicationFailure.create(options);
   failure.stack = '';

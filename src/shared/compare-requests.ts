@@ -4,9 +4,10 @@ import { toObject } from './object';
 const FIELDS = ['orgId', 'sourceOrgId', 'sink', 'accessListIps'];
 
 /**
- * Compares the organizations, the sink and the set of access list entries of two requests as text. The requester and
- * the change do not count. A value that is not a string, and a list that is too long, is compared by its type only,
- * because validation refuses it. The function never throws, which workflow code needs.
+ * Compares the organizations, the sink and the set of access list entries of two requests as text.
+ * The requester and the change do not count. A value that is not a string, and a list that is too
+ * long, is compared by its type only, because validation refuses it. The function never throws,
+ * which workflow code needs.
  *
  * @returns names of the fields that differ; empty when both request the same.
  */

@@ -1,6 +1,9 @@
 import { MAX_RECEIPT_LENGTH } from '../contract/limits';
 
-/** Reads a value that anybody may have written as an object; one that is not an object has no fields. */
+/**
+ * Reads a value that anybody may have written as an object; one that is not an object has no
+ * fields.
+ */
 export function toObject(value: unknown): Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
     ? (value as Record<string, unknown>)

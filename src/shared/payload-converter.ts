@@ -11,15 +11,22 @@ export const UNREADABLE: unknown =
 
 /** Twice the largest valid value, which is a recovery. */
 const MAX_BYTES = 512 * 1024;
-/** The largest valid value, a report, has 2,000. A few hundred KB of nested lists take seconds to parse. */
+/**
+ * The largest valid value, a report, has 2,000. A few hundred KB of nested lists take seconds to
+ * parse.
+ */
 const MAX_BRACKETS = 10_000;
-/** Far more than any valid value has. `JSON.stringify` and `String` fail on thousands, which would end a worker. */
+/**
+ * Far more than any valid value has. `JSON.stringify` and `String` fail on thousands, which would
+ * end a worker.
+ */
 const MAX_DEPTH = 50;
 
 /**
- * Replaces what cannot be used by `UNREADABLE`. Temporal's own converter throws on a payload that it cannot read, such
- * as that of a client that encrypts. In a start, a result or a failure this would fail the workflow task for ever. Here
- * it is invalid input like any other, and so are bytes and what is nested too deeply.
+ * Replaces what cannot be used by `UNREADABLE`. Temporal's own converter throws on a payload that
+ * it cannot read, such as that of a client that encrypts. In a start, a result or a failure this
+ * would fail the workflow task for ever. Here it is invalid input like any other, and so are bytes
+ * and what is nested too deeply.
  */
 class LenientPayloadConverter extends DefaultPayloadConverter {
   override fromPayload<T>(
@@ -27,7 +34,8 @@ class LenientPayloadConverter extends DefaultPayloadConverter {
     context?: SerializationContext,
     hint?: ConverterHint<T>,
   ): T {
-    // Before it is parsed: a client that starts many runs with 2 MB of nested lists each would end every worker.
+    // Before it is parsed: a client that starts many runs with 2 MB of nested lists each would end
+    // every worker.
     if (isTooLarge(payload.data ?? NO_BYTES)) return UNREADABLE as T;
     try {
       const value: unknown = super.fromPayload(payload, context, hint);

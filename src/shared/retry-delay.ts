@@ -7,7 +7,8 @@ export const BACKOFF_COEFFICIENT = 2;
  * Computes exponential backoff with jitter, which Temporal's retry policy lacks.
  *
  * @param failures how many in a row, from 1.
- * @param retryAfterMs the wait that the server requested; jitter is added to it and never taken from it.
+ * @param retryAfterMs the wait that the server requested; jitter is added to it and never taken
+ *   from it.
  */
 export function retryDelayMs(backoff: Backoff, failures: number, retryAfterMs?: number): number {
   const leastMs = leastRetryDelayMs(backoff, failures);

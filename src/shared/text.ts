@@ -1,6 +1,6 @@
 /**
- * Characters that a terminal executes or that reorder text: C0 and C1 controls, line separators of Unicode, marks and
- * overrides of bidirectional text.
+ * Characters that a terminal executes or that reorder text: C0 and C1 controls, line separators of
+ * Unicode, marks and overrides of bidirectional text.
  */
 const UNPRINTABLE =
   /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g;

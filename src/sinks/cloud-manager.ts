@@ -27,7 +27,8 @@ type Config = z.output<ReturnType<typeof configSchema>>;
 /**
  * Links the source organization to the Atlas organization, and waits until the link is synced.
  *
- * @see https://www.mongodb.com/docs/cloud-manager/reference/api/cloud-migration/link-the-organization-with-atlas
+ * @see
+ *   https://www.mongodb.com/docs/cloud-manager/reference/api/cloud-migration/link-the-organization-with-atlas
  */
 export const cloudManagerSink: SinkType<Config> = {
   type: 'cloudManager',
@@ -39,9 +40,13 @@ const ORGS = '/api/public/v1.0/orgs';
 const linkSchema = z.object({ status: z.enum(['SYNCED', 'NOT_SYNCED']) });
 
 const ADVICE: Advice = {
-  400: 'it does not accept the link-token: if its API key was deleted in Atlas, cancel the run, then start --again',
+  400:
+    'it does not accept the link-token:' +
+    ' if its API key was deleted in Atlas, cancel the run, then start --again',
   401: 'it does not accept the API key, or the key lacks the role Organization Owner there',
-  403: "that organization's API access list lacks the worker's address, or the key lacks the role Organization Owner",
+  403:
+    "that organization's API access list lacks the worker's address," +
+    ' or the key lacks the role Organization Owner',
   404:
     'there is no such organization: correct baseUrl and restart the workers, ' +
     'or cancel the run, then start with another sourceOrgId',
@@ -73,7 +78,8 @@ function createCloudManagerSink(config: Config): Sink {
     const { status, json } = await call(path, signal, body);
     const parsed = linkSchema.safeParse(json);
     if (parsed.success) return parsed.data.status === 'SYNCED';
-    const problem = `${server}, ${path} responded with ${status} and without the status of the link`;
+    const problem =
+      `${server}, ${path} responded with ${status} and without the status of` + ' the link';
     throw new SinkRejectedError(`${problem}: check that baseUrl is Cloud Manager or Ops Manager`);
   }
 
@@ -86,7 +92,10 @@ function createCloudManagerSink(config: Config): Sink {
     skipsAccessList: true,
     isLinked,
 
-    /** Posts in every attempt: the status names no token. That a repetition changes nothing is not documented. */
+    /**
+     * Posts in every attempt: the status names no token. That a repetition changes nothing is not
+     * documented.
+     */
     async deliver({ sourceOrgId, linkToken }, signal) {
       const organization = sourceOrgId ?? '';
       const deadlineMs = Date.now() + syncTimeoutMs;

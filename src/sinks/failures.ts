@@ -13,7 +13,10 @@ export interface DeliveryFailure {
   retryAfterMs?: number | undefined;
 }
 
-/** Classifies an error of opening or delivering a token. Delivery is idempotent: in doubt, it is retried. */
+/**
+ * Classifies an error of opening or delivering a token. Delivery is idempotent: in doubt, it is
+ * retried.
+ */
 export function classifyDeliveryError(error: unknown): DeliveryFailure {
   if (error instanceof SealedTokenUnreadableError) {
     return { type: 'SealedTokenUnreadable', retryable: error.retryable, message: error.message };

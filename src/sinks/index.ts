@@ -25,7 +25,9 @@ export function sinkConfigSchema(context: ReferenceContext) {
     .transform(({ type, ...rest }, issues): SinkFactory => {
       const sinkType = SINK_TYPES.find((candidate) => candidate.type === type);
       if (!sinkType) {
-        const message = `is not a type of sink: write one of ${SINK_TYPES.map(({ type }) => type).join(', ')}`;
+        const message =
+          'is not a type of sink: write one of' +
+          ` ${SINK_TYPES.map(({ type }) => type).join(', ')}`;
         issues.addIssue({ code: 'custom', path: ['type'], message });
         return z.NEVER;
       }

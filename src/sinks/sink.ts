@@ -3,8 +3,9 @@ import type { deliverySchema } from '../contract/schemas';
 import type { ReferenceContext } from '../secrets/references';
 
 /**
- * A token to deliver. `deliveryId` is the same in every attempt and every redelivery of this token. The activity has
- * parsed all fields: ids consist of hexadecimal digits and hyphens, so they are safe in a path or a name.
+ * A token to deliver. `deliveryId` is the same in every attempt and every redelivery of this token.
+ * The activity has parsed all fields: ids consist of hexadecimal digits and hyphens, so they are
+ * safe in a path or a name.
  */
 export type Delivery = z.output<typeof deliverySchema>;
 
@@ -16,18 +17,20 @@ export interface Sink {
   /** True if the source is in Cloud Manager, for which MongoDB skips the access list. */
   readonly skipsAccessList?: boolean;
   /**
-   * Delivers the token, or finds that this delivery id was delivered before and changes nothing. It never overwrites
-   * what others wrote.
+   * Delivers the token, or finds that this delivery id was delivered before and changes nothing. It
+   * never overwrites what others wrote.
    *
-   * @param signal aborted when the run is cancelled or the worker shuts down; the sink stops at the next safe point and
-   *   throws the signal's reason.
-   * @returns the location, readable by an operator and identical for a repetition; never contains the token.
+   * @param signal aborted when the run is cancelled or the worker shuts down; the sink stops at the
+   *   next safe point and throws the signal's reason.
+   * @returns the location, readable by an operator and identical for a repetition; never contains
+   *   the token.
    * @throws SinkUnavailableError when a later attempt can succeed, SinkRejectedError when none can,
    *   SecretUnavailableError when a secret cannot be read.
    */
   deliver(delivery: Delivery, signal: AbortSignal): Promise<string>;
   /**
-   * Checks whether a delivery could succeed now, and changes nothing. Omitted if only a delivery can tell.
+   * Checks whether a delivery could succeed now, and changes nothing. Omitted if only a delivery
+   * can tell.
    *
    * @param target organizations of the token; null if they are not known.
    * @returns a sentence that names what works.
@@ -55,7 +58,10 @@ export class SinkUnavailableError extends Error {
   }
 }
 
-/** Thrown when the sink, as it is configured, will never take the token. The message holds no secret. */
+/**
+ * Thrown when the sink, as it is configured, will never take the token. The message holds no
+ * secret.
+ */
 export class SinkRejectedError extends Error {
   override readonly name = 'SinkRejectedError';
 }
@@ -64,6 +70,9 @@ export interface SinkType<Config = unknown> {
   type: string;
   /** Creates the schema of the configuration, without `type`. Secrets are references. */
   configSchema(context: ReferenceContext): z.ZodType<Config>;
-  /** Creates the sink. A library that only this type needs is imported here, so that no other type loads it. */
+  /**
+   * Creates the sink. A library that only this type needs is imported here, so that no other type
+   * loads it.
+   */
   create(config: Config): Sink | Promise<Sink>;
 }

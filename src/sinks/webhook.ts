@@ -7,13 +7,17 @@ import type { Sink, SinkType } from './sink';
 import { createSinkSend, statusError } from './utils/http';
 import { httpConfig, httpUrl } from './utils/http-config';
 
-/** Checks a signing secret: `whsec_` and base64 of 24 to 64 bytes (Standard Webhooks, "Signature scheme"). */
+/**
+ * Checks a signing secret: `whsec_` and base64 of 24 to 64 bytes (Standard Webhooks, "Signature
+ * scheme").
+ */
 const signingSecretFormat: SecretFormat = (secret) => {
   const [, base64 = ''] = /^whsec_([A-Za-z0-9+/]+={0,2})$/.exec(secret) ?? [];
   const bytes = Buffer.from(base64, 'base64').byteLength;
   return bytes >= 24 && bytes <= 64
     ? null
-    : 'is not a signing secret: write whsec_ and the base64 of 24 to 64 bytes, such as from openssl rand -base64 32';
+    : 'is not a signing secret: write whsec_ and the base64 of 24 to 64 bytes,' +
+        ' such as from openssl rand -base64 32';
 };
 
 const configSchema = (context: ReferenceContext) =>
@@ -35,8 +39,8 @@ const ADVICE = { 401: SIGNATURE_REFUSED, 403: SIGNATURE_REFUSED };
 type Config = z.output<ReturnType<typeof configSchema>>;
 
 /**
- * POSTs each token to a URL, signed as Standard Webhooks specify (standardwebhooks.com). `webhook-id` is the delivery
- * id, by which the receiver recognises a repetition.
+ * POSTs each token to a URL, signed as Standard Webhooks specify (standardwebhooks.com).
+ * `webhook-id` is the delivery id, by which the receiver recognises a repetition.
  */
 export const webhookSink: SinkType<Config> = {
   type: 'webhook',
@@ -76,7 +80,10 @@ function createWebhookSink(
         bodyOptional: true,
       });
       if (!isSuccess(response)) throw statusError(server, response, ADVICE);
-      return `${server}, which responded with ${response.status} to webhook-id ${delivery.deliveryId}`;
+      return (
+        `${server}, which responded with ${response.status} to webhook-id` +
+        ` ${delivery.deliveryId}`
+      );
     },
 
     /** Sends OPTIONS, which has no effect (RFC 9110, 9.2.1). Any response but an outage passes. */

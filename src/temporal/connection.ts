@@ -5,9 +5,11 @@ import { GRPC, findGrpcCode, findGrpcError } from './grpc';
 import { readTemporalSettings, type TemporalSettings } from './settings';
 
 const CHANNEL_ARGS = {
-  // Allows for a large page of a history. gRPC's default is 4 MiB, and SDK 1.24.0 sets the option without its prefix.
+  // Allows for a large page of a history. gRPC's default is 4 MiB, and SDK 1.24.0 sets the option
+  // without its prefix.
   'grpc.max_receive_message_length': 128 * 1024 * 1024,
-  // Otherwise grpc-js follows https_proxy and its like in lower case, as the worker's Core does not.
+  // Otherwise grpc-js follows https_proxy and its like in lower case, as the worker's Core does
+  // not.
   'grpc.enable_http_proxy': 0,
 };
 
@@ -20,7 +22,8 @@ export function connectClient(env: NodeJS.ProcessEnv, timeoutMs: number) {
 }
 
 /**
- * Makes one call that is not repeated: `Connection.connect` tries until its timeout, and reports only that.
+ * Makes one call that is not repeated: `Connection.connect` tries until its timeout, and reports
+ * only that.
  *
  * @throws Error that says what keeps a connection from being made, such as TLS.
  */
@@ -55,8 +58,9 @@ export async function connectWorker(env: NodeJS.ProcessEnv, timeoutMs: number) {
 }
 
 /**
- * Creates a connection, and a client that reads payloads as leniently as the workflows do. Anyone in the namespace can
- * start a run with a memo in another encoding, and Temporal's own converter would let that memo fail every list.
+ * Creates a connection, and a client that reads payloads as leniently as the workflows do. Anyone
+ * in the namespace can start a run with a memo in another encoding, and Temporal's own converter
+ * would let that memo fail every list.
  */
 async function connect<C extends ConnectionLike>(
   env: NodeJS.ProcessEnv,
@@ -86,7 +90,10 @@ const DENIALS = new Set<number | null>([
   GRPC.unauthenticated,
 ]);
 
-/** Minimum length of a secret. A shorter part of a header may be in a message by chance, such as `prod`. */
+/**
+ * Minimum length of a secret. A shorter part of a header may be in a message by chance, such as
+ * `prod`.
+ */
 const MIN_SECRET_LENGTH = 8;
 
 function describeUnreachable(
@@ -98,13 +105,17 @@ function describeUnreachable(
   const message = /ServerName to an IP address/.test(reported)
     ? 'Node.js opens TLS only to a name: set TEMPORAL_TLS_SERVER_NAME to a name in the certificate'
     : reported;
-  // The SDK quotes a malformed header, with its own escapes, and a server may quote what it was sent.
+  // The SDK quotes a malformed header, with its own escapes, and a server may quote what it was
+  // sent.
   const parts = secrets.flatMap((secret) => secret.split(/[^\x21-\x7e]+/));
   const quotes = parts.some((part) => part.length >= MIN_SECRET_LENGTH && message.includes(part));
   const reason = quotes
-    ? 'the reason is not shown, since it quotes a credential, which may hold a line end or a character outside ASCII'
+    ? 'the reason is not shown, since it quotes a credential,' +
+      ' which may hold a line end or a character outside ASCII'
     : escapeControls(message);
-  const server = `Temporal at ${address}, namespace ${namespace}, ${tls ? 'with' : 'without'} TLS (${reason})`;
+  const server =
+    `Temporal at ${address}, namespace ${namespace},` +
+    ` ${tls ? 'with' : 'without'} TLS (${reason})`;
   const settings =
     'TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_API_KEY or the TEMPORAL_TLS variables';
   if (DENIALS.has(findGrpcCode(error))) {

@@ -10,8 +10,8 @@ import { describeRun, isOpen, listExecutions, visibilityQuery, type RunInfo } fr
 const MAX_LOCATION_LENGTH = 1000;
 
 /**
- * A token that a closed run delivered, or that `recover` can still deliver. A delivered one has null for what cannot be
- * read any more.
+ * A token that a closed run delivered, or that `recover` can still deliver. A delivered one has
+ * null for what cannot be read any more.
  */
 export type EarlierToken = {
   runId: string;
@@ -23,10 +23,11 @@ export type EarlierToken = {
 );
 
 /**
- * Finds the token that forbids another one: the token of the newest closed run of `prepareLiveMigration` with this
- * workflow id that has one. Nothing else decides this.
+ * Finds the token that forbids another one: the token of the newest closed run of
+ * `prepareLiveMigration` with this workflow id that has one. Nothing else decides this.
  *
- * @param options.permitted `true` permits any token; a run id permits the token of that run and of older ones.
+ * @param options.permitted `true` permits any token; a run id permits the token of that run and of
+ *   older ones.
  * @param options.newest the newest run of the id, if the caller has described it.
  */
 export async function findEarlierToken(
@@ -51,8 +52,9 @@ export async function findEarlierToken(
 export type RecoverableTokenFinder = ReturnType<typeof createRecoverableTokenFinder>;
 
 /**
- * Returns a function that finds the token of a closed run: null when it has none, or another run of its workflow id
- * delivered it. The function looks up once for each workflow id which tokens were delivered.
+ * Returns a function that finds the token of a closed run: null when it has none, or another run of
+ * its workflow id delivered it. The function looks up once for each workflow id which tokens were
+ * delivered.
  */
 export function createRecoverableTokenFinder(client: Client) {
   const delivered = new Map<string, Promise<ReadonlySet<string>>>();
@@ -80,10 +82,15 @@ export async function findDeliveredIds(
   return ids;
 }
 
-/** A worker may look for tokens of many workflow ids at once, and each run may have a memo of 2 MB. */
+/**
+ * A worker may look for tokens of many workflow ids at once, and each run may have a memo of 2 MB.
+ */
 const RUNS_OF_A_PAGE = 5;
 
-/** Yields the closed runs of `prepareLiveMigration` with a workflow id, newest first, as Temporal lists them. */
+/**
+ * Yields the closed runs of `prepareLiveMigration` with a workflow id, newest first, as Temporal
+ * lists them.
+ */
 export async function* listClosedRuns(client: Client, workflowId: string, newest?: RunInfo | null) {
   // A run that was open when it was described may have closed since.
   const closed = newest?.type === WORKFLOW_TYPES.prepare && !isOpen(newest) ? newest : null;

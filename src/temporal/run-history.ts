@@ -36,7 +36,9 @@ export async function readReceipt(client: Client, run: RunRef): Promise<Receipt 
   return receipt && fitsAsJson(receipt) ? receipt : null;
 }
 
-/** @returns the request as its caller sent it, or an empty object; null when the history is gone. */
+/**
+ * @returns the request as its caller sent it, or an empty object; null when the history is gone.
+ */
 export async function readRequest(client: Client, run: RunRef): Promise<object | null> {
   const started = await readFirstEvent(client, run, { maximumPageSize: 1 });
   if (!started) return null;
@@ -50,7 +52,10 @@ async function readFirstEvent(client: Client, run: RunRef, options: PageOptions)
   return (await readHistoryPage(client, run, options))?.history?.events?.[0];
 }
 
-/** @returns null when the history is gone: the list names a run for moments after its history was deleted. */
+/**
+ * @returns null when the history is gone: the list names a run for moments after its history was
+ *   deleted.
+ */
 function readHistoryPage(client: Client, { workflowId, runId }: RunRef, options: PageOptions) {
   const { namespace } = client.options;
   const execution = { workflowId, runId };
@@ -71,7 +76,9 @@ const LARGE_HISTORY_BYTES = 8 * 1024 * 1024;
 /** An event has up to 2 MB. */
 const EVENTS_OF_LARGE_PAGE = 2;
 
-/** Yields the events of a run, page by page, so that a large history is never in memory as a whole. */
+/**
+ * Yields the events of a run, page by page, so that a large history is never in memory as a whole.
+ */
 async function* listEvents(client: Client, run: RunRef): AsyncGenerator<HistoryEvent> {
   const isLarge = (run.historySize ?? 0) > LARGE_HISTORY_BYTES;
   // 0 means as many as the server returns at once.

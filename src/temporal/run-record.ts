@@ -30,7 +30,10 @@ export interface UnconfirmedAttempt {
   reason: string;
 }
 
-/** The token of a run of `prepareLiveMigration`, its attempts and its deliveries, as its history has them. */
+/**
+ * The token of a run of `prepareLiveMigration`, its attempts and its deliveries, as its history has
+ * them.
+ */
 export interface RunHistory {
   /** The first argument, as the caller sent it. */
   request: object;
@@ -42,15 +45,24 @@ export interface RunHistory {
   tokenReturnedAt: string | null;
   /** The time at which a creation was scheduled that has no end in the history; null for none. */
   creatingSince: string | null;
-  /** The id of the token that was delivered. It is from inside the seal, unlike that of a recovery's input. */
+  /**
+   * The id of the token that was delivered. It is from inside the seal, unlike that of a recovery's
+   * input.
+   */
   deliveredId: string | null;
-  /** Attempts of this run that may have created another token: as many as the run counts in its memo. */
+  /**
+   * Attempts of this run that may have created another token: as many as the run counts in its
+   * memo.
+   */
   unconfirmedAttempts: UnconfirmedAttempt[];
   /** Sinks that may have the token, 100 at most. */
   sinksTried: string[];
 }
 
-/** An activity, which counts as started when it was scheduled until Temporal has an event of its start. */
+/**
+ * An activity, which counts as started when it was scheduled until Temporal has an event of its
+ * start.
+ */
 interface ActivityRecord {
   type: string;
   startedAt: string;
@@ -60,7 +72,10 @@ interface ActivityRecord {
 
 const deliveredSchema = z.object({ deliveryId: z.uuid() });
 
-/** Collects what is used of the events of a run, in their order, and keeps none of them: each may have 2 MB. */
+/**
+ * Collects what is used of the events of a run, in their order, and keeps none of them: each may
+ * have 2 MB.
+ */
 export class RunRecord {
   private input: unknown[] = [];
   private readonly activities = new Map<string, ActivityRecord>();
@@ -184,7 +199,10 @@ export class RunRecord {
     this.created = undefined;
   }
 
-  /** The workflow counts an attempt in its memo before it does anything else, so it is the creation that ended last. */
+  /**
+   * The workflow counts an attempt in its memo before it does anything else, so it is the creation
+   * that ended last.
+   */
   private addMemo({ unconfirmedTokens }: Record<string, Payload>): void {
     if (!unconfirmedTokens || !this.lastCreation) return;
     const count: unknown = payloadConverter.fromPayload(unconfirmedTokens);

@@ -3,7 +3,10 @@ import { loadClientConnectConfig } from '@temporalio/envconfig';
 
 export type TemporalSettings = ReturnType<typeof readTemporalSettings>;
 
-/** @throws Error when the environment variables or the profile file are wrong. The message quotes no secret. */
+/**
+ * @throws Error when the environment variables or the profile file are wrong. The message quotes no
+ *   secret.
+ */
 export function readTemporalSettings(env: NodeJS.ProcessEnv) {
   const variables = withoutEmpty(env);
   // The SDK reads every other text as false, and would connect without TLS.
@@ -29,7 +32,10 @@ export function readTemporalSettings(env: NodeJS.ProcessEnv) {
   };
 }
 
-/** Removes empty variables: docker compose passes missing ones so. An empty gRPC header stays, since it removes one. */
+/**
+ * Removes empty variables: docker compose passes missing ones so. An empty gRPC header stays, since
+ * it removes one.
+ */
 function withoutEmpty(env: NodeJS.ProcessEnv): Record<string, string> {
   const isSet = ([name, value]: [string, string | undefined]) =>
     value !== undefined && (value !== '' || !/^TEMPORAL_(?!GRPC_META_)/.test(name));
@@ -47,7 +53,8 @@ function loadSettings(
   } catch (error) {
     const { message, line } = error as Error & { line?: number };
     const place = line === undefined ? '' : ` in line ${line}`;
-    // A TypeError quotes values of the profile file, and the TOML parser quotes its lines after an empty line.
+    // A TypeError quotes values of the profile file, and the TOML parser quotes its lines after an
+    // empty line.
     const reason =
       error instanceof TypeError
         ? 'write tables such as [profile.default]'

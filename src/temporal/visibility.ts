@@ -12,13 +12,17 @@ const NOT_SUPPORTED =
 const REFUSALS: ReadonlyMap<number | null, string> = new Map([
   [
     GRPC.permissionDenied,
-    'grant the permission to list and read workflow runs (ListWorkflowExecutions, in the role "read" of the namespace)',
+    'grant the permission to list and read workflow runs (ListWorkflowExecutions,' +
+      ' in the role "read" of the namespace)',
   ],
   [GRPC.unimplemented, NOT_SUPPORTED],
   [GRPC.invalidArgument, NOT_SUPPORTED],
 ]);
 
-/** Finds the remedy for a list that Temporal refuses, which no retry fixes; null for any other error. */
+/**
+ * Finds the remedy for a list that Temporal refuses, which no retry fixes; null for any other
+ * error.
+ */
 export function findListRefusal(error: unknown): string | null {
   return REFUSALS.get(findGrpcCode(error)) ?? null;
 }
@@ -27,7 +31,10 @@ export function isOpen({ status: { name } }: Pick<RunInfo, 'status'>): boolean {
   return name === 'RUNNING' || name === 'PAUSED';
 }
 
-/** Tells whether somebody has requested the cancellation of a run. Old servers do not say, so that it counts as not. */
+/**
+ * Tells whether somebody has requested the cancellation of a run. Old servers do not say, so that
+ * it counts as not.
+ */
 export function isCancelRequested({ raw }: Pick<WorkflowExecutionDescription, 'raw'>): boolean {
   return raw.workflowExtendedInfo?.cancelRequested ?? false;
 }
@@ -43,13 +50,18 @@ export type RunInfo = Pick<
   memo: RunMemo;
 };
 
-/** Describes a run, the newest of its workflow id by default; null without one. Temporal's list lags by moments. */
+/**
+ * Describes a run, the newest of its workflow id by default; null without one. Temporal's list lags
+ * by moments.
+ */
 export async function describeRun(client: Client, workflowId: string, runId?: string) {
   const run = await client.workflow.getHandle(workflowId, runId).describe().catch(nullIfNotFound);
   return run && { ...run, memo: readMemo(run.memo) };
 }
 
-/** Lists the runs of `prepareLiveMigration` on a task queue: other workers may share the namespace. */
+/**
+ * Lists the runs of `prepareLiveMigration` on a task queue: other workers may share the namespace.
+ */
 export function listRuns(client: Client, taskQueue: string, ...conditions: string[]) {
   const fields = { WorkflowType: WORKFLOW_TYPES.prepare, TaskQueue: taskQueue };
   return listExecutions(client, visibilityQuery(fields, ...conditions));
@@ -63,7 +75,8 @@ export interface OtherTaskQueues {
 }
 
 /**
- * Counts the runs of `prepareLiveMigration` on other task queues than this one. The server cannot group by task queue.
+ * Counts the runs of `prepareLiveMigration` on other task queues than this one. The server cannot
+ * group by task queue.
  *
  * @param conditions as for `listRuns`.
  */
@@ -93,7 +106,9 @@ export async function readRetentionMs(client: Client): Promise<number> {
   return toMs(config?.workflowExecutionRetentionTtl);
 }
 
-/** Fits into a message of 128 MiB even if each run has a memo of 2 MB, the most that a server takes. */
+/**
+ * Fits into a message of 128 MiB even if each run has a memo of 2 MB, the most that a server takes.
+ */
 const PAGE_SIZE = 50;
 
 /**
@@ -118,7 +133,10 @@ export async function* listExecutions(
   }
 }
 
-/** Copies what is used of a run: its `raw` part would keep the whole response in memory, which may have 100 MB. */
+/**
+ * Copies what is used of a run: its `raw` part would keep the whole response in memory, which may
+ * have 100 MB.
+ */
 function toRunInfo(info: WorkflowExecutionInfo): RunInfo {
   const { workflowId, runId, type, taskQueue, status, historySize, startTime, closeTime } = info;
   return {

@@ -17,12 +17,16 @@ export function isRetried({ raw }: Description): boolean {
 /** A clause that says why a workflow task is not completed. */
 export interface TaskProblem {
   description: string;
-  /** True when a worker refused the task. One that was killed sent nothing, and another may complete the task. */
+  /**
+   * True when a worker refused the task. One that was killed sent nothing, and another may complete
+   * the task.
+   */
   isFailure: boolean;
 }
 
 /**
- * Finds out why Temporal gives the workflow task of a run to workers again and again; null while it does not.
+ * Finds out why Temporal gives the workflow task of a run to workers again and again; null while it
+ * does not.
  *
  * @param run as Temporal describes it.
  */

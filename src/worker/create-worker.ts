@@ -18,7 +18,10 @@ interface WorkerContext {
   logger: Logger;
 }
 
-/** Creates a worker, which takes no work before `worker.run()`. Close `services.atlas` after that has returned. */
+/**
+ * Creates a worker, which takes no work before `worker.run()`. Close `services.atlas` after that
+ * has returned.
+ */
 export async function createWorker(
   config: Config,
   { connection, namespace, meter, logger }: WorkerContext,
@@ -33,7 +36,8 @@ export async function createWorker(
   const worker = await Worker.create({
     connection,
     namespace,
-    // As by default, with the version: `temporal worker list` tells the workers of two releases apart.
+    // As by default, with the version: `temporal worker list` tells the workers of two releases
+    // apart.
     identity: `${process.pid}@${os.hostname()}@${VERSION}`,
     taskQueue: config.taskQueue,
     workflowBundle: { codePath: path.join(__dirname, '../workflow-bundle.js') },
@@ -43,7 +47,8 @@ export async function createWorker(
     interceptors: { activity: [countAttempts(meter)] },
     ...versioning(config),
     maxConcurrentActivityTaskExecutions: config.worker.maxConcurrentActivities,
-    // A cancellation reaches an attempt with the response to a heartbeat: do not hold heartbeats back.
+    // A cancellation reaches an attempt with the response to a heartbeat: do not hold heartbeats
+    // back.
     maxHeartbeatThrottleInterval: HEARTBEAT_INTERVAL_MS,
     // A draining worker cancels no attempt before this time, so it cuts off no POST in progress.
     shutdownGraceTime: retries.create.attemptTimeoutMs,

@@ -8,11 +8,15 @@ import { nameOfError } from '../shared/text';
 /** A probe needs one. Each connection is an open file, and a process without a free one aborts. */
 const MAX_CONNECTIONS = 100;
 
-/** Closes connections that send no request: they would keep probes from being answered. A probe sends it at once. */
+/**
+ * Closes connections that send no request: they would keep probes from being answered. A probe
+ * sends it at once.
+ */
 const TIMEOUTS = { headersTimeout: 2000, requestTimeout: 3000, connectionsCheckingInterval: 1000 };
 
 /**
- * Serves `/livez` (200 as long as the process runs) and `/readyz` (200 when it can take work, else 503 and the reason).
+ * Serves `/livez` (200 as long as the process runs) and `/readyz` (200 when it can take work, else
+ * 503 and the reason).
  *
  * @param findProblem finds out why the worker cannot take work now; null when it can.
  */

@@ -5,9 +5,9 @@ const FAILURE_CHECK_INTERVAL_MS = 1000;
 const LAST_LINES_MS = 300;
 
 /**
- * Handles SIGTERM and SIGINT. The first signal drains the worker: attempts in progress have time to finish, a POST
- * always enough. The second ends the process at once. Without a handler, Linux would ignore the signals for the first
- * process of a container, even while the worker has not started.
+ * Handles SIGTERM and SIGINT. The first signal drains the worker: attempts in progress have time to
+ * finish, a POST always enough. The second ends the process at once. Without a handler, Linux would
+ * ignore the signals for the first process of a container, even while the worker has not started.
  *
  * @returns a function that names the worker to drain.
  */
@@ -30,7 +30,9 @@ export function drainOnSignals(logger: Logger): (worker: Worker) => void {
   };
 }
 
-/** Runs a worker until it is drained. Ends the process after a failure, which the SDK has logged. */
+/**
+ * Runs a worker until it is drained. Ends the process after a failure, which the SDK has logged.
+ */
 export async function runUntilDrained(worker: Worker, logger: Logger): Promise<void> {
   const drained = new AbortController();
   try {

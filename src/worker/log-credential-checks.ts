@@ -10,8 +10,8 @@ const CONCURRENCY = 5;
 const MAX_DELAY_MS = 30_000;
 
 /**
- * Checks each credential once, after a random delay of at most half a minute, with the access token that the next run
- * will use, and logs what `doctor` would say.
+ * Checks each credential once, after a random delay of at most half a minute, with the access token
+ * that the next run will use, and logs what `doctor` would say.
  *
  * @throws AbortError
  */

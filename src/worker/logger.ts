@@ -15,7 +15,10 @@ export function logNodeWarnings(logger: Logger): void {
 /** The buffer for a standard output that is blocked. Further lines are dropped. */
 const MAX_UNWRITTEN_BYTES = 8 * 1024 * 1024;
 
-/** Creates the stream of the log. If it cannot be written, such as on a full disk, the worker goes on. */
+/**
+ * Creates the stream of the log. If it cannot be written, such as on a full disk, the worker goes
+ * on.
+ */
 function standardOutput() {
   const stream = pino.destination({ dest: 1, sync: false, maxLength: MAX_UNWRITTEN_BYTES });
   stream.on('error', () => undefined);
@@ -30,7 +33,8 @@ export function createLogger({ level }: { level: LogLevelName }): Logger {
     base: { service: 'live-migration-prep' },
     formatters: { level: (label: string) => ({ level: label }) },
     timestamp: pino.stdTimeFunctions.isoTime,
-    // JSON escapes neither C1 controls nor marks of direction, which strangers can put into names and messages.
+    // JSON escapes neither C1 controls nor marks of direction, which strangers can put into names
+    // and messages.
     hooks: { streamWrite: (line: string) => `${escapeControls(line.trimEnd())}\n` },
     serializers: { error: serializeError, err: serializeError },
   };

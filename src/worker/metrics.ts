@@ -6,8 +6,8 @@ import { scheduledResultSchema } from '../contract/schemas';
 import { nameOfError } from '../shared/text';
 
 /**
- * Starts at 0 those counters of src/workflows/metrics.ts that alerts watch, under the labels that the SDK gives them:
- * Prometheus sees no increase in a counter whose first sample is 1.
+ * Starts at 0 those counters of src/workflows/metrics.ts that alerts watch, under the labels that
+ * the SDK gives them: Prometheus sees no increase in a counter whose first sample is 1.
  */
 export function startRunCounters(
   meter: MetricMeter,
@@ -30,7 +30,10 @@ export function startRunCounters(
     .add(0, { namespace, taskQueue, workflowType: prepare });
 }
 
-/** Counts the attempts of activities: `ok`, or the type of the failure and whether Temporal may retry it. */
+/**
+ * Counts the attempts of activities: `ok`, or the type of the failure and whether Temporal may
+ * retry it.
+ */
 export function countAttempts(meter: MetricMeter): ActivityInterceptorsFactory {
   const attempts = meter.createCounter(
     'link_token_attempts',
@@ -56,7 +59,10 @@ export function countAttempts(meter: MetricMeter): ActivityInterceptorsFactory {
   });
 }
 
-/** Times the requests to Atlas, by endpoint and status; status `none` when no complete response arrived. */
+/**
+ * Times the requests to Atlas, by endpoint and status; status `none` when no complete response
+ * arrived.
+ */
 export function timeAtlasRequests(meter: MetricMeter): NonNullable<AdminApiOptions['onRequest']> {
   const seconds = meter.createHistogram(
     'atlas_request_duration_seconds',

@@ -10,9 +10,10 @@ const INTERVAL_MS = 60_000;
 const DELIVERY_MS = 3_600_000;
 
 /**
- * Counts the overdue runs, now and every minute: the open runs of `prepareLiveMigration` in the namespace, on any task
- * queue, that started longer ago than creation may take, and one hour. Such a run is undelivered, or nothing works on
- * it: no worker polls its task queue, its workflow task fails, or its worker version is not current.
+ * Counts the overdue runs, now and every minute: the open runs of `prepareLiveMigration` in the
+ * namespace, on any task queue, that started longer ago than creation may take, and one hour. Such
+ * a run is undelivered, or nothing works on it: no worker polls its task queue, its workflow task
+ * fails, or its worker version is not current.
  *
  * @param options.giveUpAfterMs the setting, after which creation ends.
  * @throws AbortError

@@ -17,7 +17,10 @@ import { installRuntime } from './runtime';
 /** Long enough for a start on a node that is starting much else. */
 const CONNECT_TIMEOUT_MS = 60_000;
 
-/** @throws Error when the worker cannot start. After a failure of a running worker, the process ends. */
+/**
+ * @throws Error when the worker cannot start. After a failure of a running worker, the process
+ *   ends.
+ */
 export async function runWorker(config: Config): Promise<void> {
   const { taskQueue, deployment } = config;
   const logger = createLogger(config.log);
@@ -65,7 +68,9 @@ export async function runWorker(config: Config): Promise<void> {
   logger.info('worker stopped');
 }
 
-/** Requires that Temporal permits the list of runs. If the list only fails, new runs wait for it. */
+/**
+ * Requires that Temporal permits the list of runs. If the list only fails, new runs wait for it.
+ */
 async function requireList(client: Client, logger: Logger): Promise<void> {
   const list = await checkRunList(client);
   if (list.state === 'error' && !list.retryable) throw new Error(list.message);

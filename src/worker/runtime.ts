@@ -16,8 +16,8 @@ const AGE_BUCKETS_S = [
 ];
 
 /**
- * Installs the Temporal runtime, whose native Core writes to our log too. Metrics are named as on Temporal's page on
- * alerts: `_total` for counters, seconds for durations.
+ * Installs the Temporal runtime, whose native Core writes to our log too. Metrics are named as on
+ * Temporal's page on alerts: `_total` for counters, seconds for durations.
  *
  * @returns a meter that does nothing when no endpoint is configured.
  */
@@ -49,7 +49,8 @@ export function installRuntime(
   } catch (error) {
     const reason = (error as Error).message;
     throw new Error(
-      `cannot serve metrics on ${bindAddress} (${reason}): set metrics.port to a free port, or correct metrics.host`,
+      `cannot serve metrics on ${bindAddress} (${reason}):` +
+        ' set metrics.port to a free port, or correct metrics.host',
     );
   }
 }

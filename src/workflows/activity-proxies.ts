@@ -14,7 +14,9 @@ export const { validateRequest } = proxyLocalActivities<Activities>({
   summary: 'validate the request',
 });
 
-/** A retry waits with a timer of the server: a list that does not respond holds no workflow task. */
+/**
+ * A retry waits with a timer of the server: a list that does not respond holds no workflow task.
+ */
 export const { findToken } = proxyLocalActivities<Activities>({
   startToCloseTimeout: '10s',
   retry: { initialInterval: '2s', maximumInterval: '30s' },
@@ -22,7 +24,9 @@ export const { findToken } = proxyLocalActivities<Activities>({
   summary: 'look for an earlier token',
 });
 
-/** Three attempts within a minute, so that a brief error of Atlas or of a sink blocks no rollout. */
+/**
+ * Three attempts within a minute, so that a brief error of Atlas or of a sink blocks no rollout.
+ */
 export const { runChecks } = proxyActivities<Activities>({
   startToCloseTimeout: '15s',
   scheduleToCloseTimeout: '60s',
@@ -36,7 +40,8 @@ export const { checkLink } = proxyActivities<Activities>({
   heartbeatTimeout: '30s',
   scheduleToCloseTimeout: '1h',
   retry: { initialInterval: '1s', maximumInterval: '1m' },
-  // Temporal would refuse the heartbeats of an attempt that nobody waits for, as those of a terminated run.
+  // Temporal would refuse the heartbeats of an attempt that nobody waits for, as those of a
+  // terminated run.
   cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
   summary: 'check the link',
 });
@@ -68,7 +73,10 @@ export function proxyDeliverLinkToken(
   return proxyAttempts(retries.deliver, roundMs, retry, { orgId, summary }).deliverLinkToken;
 }
 
-/** An attempt that reports its failure sets the next delay itself, with jitter. This is for the others. */
+/**
+ * An attempt that reports its failure sets the next delay itself, with jitter. This is for the
+ * others.
+ */
 function retryPolicy({ initialIntervalMs, maximumIntervalMs }: Backoff): RetryPolicy {
   return {
     initialInterval: initialIntervalMs,
@@ -77,7 +85,9 @@ function retryPolicy({ initialIntervalMs, maximumIntervalMs }: Backoff): RetryPo
   };
 }
 
-/** @param durationMs time in which attempts start; the last one may take its whole time beyond it. */
+/**
+ * @param durationMs time in which attempts start; the last one may take its whole time beyond it.
+ */
 function proxyAttempts(
   { attemptTimeoutMs, heartbeatTimeoutMs }: AttemptTimeouts,
   durationMs: number,
@@ -91,7 +101,8 @@ function proxyAttempts(
     retry,
     // The result of a cancelled attempt says what was created or delivered.
     cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
-    // On a server that has fairness, the queued tasks of one organization do not delay those of another.
+    // On a server that has fairness, the queued tasks of one organization do not delay those of
+    // another.
     priority: { fairnessKey: orgId },
     summary,
   });

@@ -18,15 +18,17 @@ import { payloadConverter } from '../shared/payload-converter';
 import { cut } from '../shared/text';
 
 /*
- * Results and failures of activities enter the workflows here only. Results are those of our own activities, and are
- * trusted: whoever may complete an activity by hand may also terminate its run. Failures also come from Temporal and
- * from its SDK, so they are brought into one shape.
+ * Results and failures of activities enter the workflows here only. Results are those of our own
+ * activities, and are trusted: whoever may complete an activity by hand may also terminate its run.
+ * Failures also come from Temporal and from its SDK, so they are brought into one shape.
  */
 
 type AtlasDetails = Pick<FailureDetails, 'status' | 'errorCode' | 'reason' | 'detail' | 'fields'>;
 
 export interface ParsedFailure {
-  /** `failed` also if the attempt ended without a result, since it timed out or its worker was lost. */
+  /**
+   * `failed` also if the attempt ended without a result, since it timed out or its worker was lost.
+   */
   how: 'failed' | 'cancelled' | 'scheduleToClose';
   /** Type of an ApplicationFailure; null for one without, and for any other failure. */
   type: string | null;
@@ -53,8 +55,8 @@ const NOTHING_KNOWN = {
 /**
  * Waits for an activity.
  *
- * @param field of the result that must be a string. An operator can complete an activity by hand, with any result
- *   (`temporal activity complete`), which would lose a token unseen.
+ * @param field of the result that must be a string. An operator can complete an activity by hand,
+ *   with any result (`temporal activity complete`), which would lose a token unseen.
  * @param otherwise what a result without this field counts as.
  */
 export async function settle<Result>(
@@ -102,10 +104,14 @@ function describeOther(cause: unknown): string {
   return cut(cause instanceof Error ? cause.message : 'unknown', MAX_MESSAGE_LENGTH);
 }
 
-/** Finds what an activity failed with itself; of one that timed out, what its last failed attempt did. */
+/**
+ * Finds what an activity failed with itself; of one that timed out, what its last failed attempt
+ * did.
+ */
 export function findApplicationFailure(error: unknown): ApplicationFailure | null {
   let cause = getCause(error);
-  // Temporal reports the last failed attempt as the cause of the timeout, which the SDK keeps in `failure`.
+  // Temporal reports the last failed attempt as the cause of the timeout, which the SDK keeps in
+  // `failure`.
   if (cause instanceof TimeoutFailure && cause.failure?.cause) {
     cause = defaultFailureConverter.failureToError(cause.failure.cause, payloadConverter);
   }

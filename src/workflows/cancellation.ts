@@ -14,8 +14,9 @@ export function isCancelled(): boolean {
 }
 
 /**
- * Builds the ending of a cancelled run: CANCELLED when nothing can be left. Otherwise FAILED with type `Cancelled`,
- * since Temporal's TypeScript SDK cannot put details on CANCELLED, and someone must check what is left.
+ * Builds the ending of a cancelled run: CANCELLED when nothing can be left. Otherwise FAILED with
+ * type `Cancelled`, since Temporal's TypeScript SDK cannot put details on CANCELLED, and someone
+ * must check what is left.
  *
  * @param token that exists and may not have arrived.
  */

@@ -11,7 +11,8 @@ const NO_REPORT: CheckReport = { findings: [], request: null, fields: [] };
 /**
  * Checks, inside a worker, what runs need, or what a request would use. Nothing is created.
  *
- * @throws ApplicationFailure of type `WorkerCheckFailed` or `InvalidRequest`, with the report as its details.
+ * @throws ApplicationFailure of type `WorkerCheckFailed` or `InvalidRequest`, with the report as
+ *   its details.
  */
 export async function checkWorker(request?: unknown): Promise<CheckReport> {
   try {

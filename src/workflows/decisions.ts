@@ -23,8 +23,9 @@ export type CreationDecision =
   | { next: 'wait'; waitMs: number };
 
 /**
- * Decides what follows from a failed activity that creates a token. Temporal retries an attempt that created
- * nothing: such a failure comes back only for good, after the deadline, or in a cancelled run.
+ * Decides what follows from a failed activity that creates a token. Temporal retries an attempt
+ * that created nothing: such a failure comes back only for good, after the deadline, or in a
+ * cancelled run.
  */
 export function decideCreation(
   failure: ParsedFailure,
@@ -43,7 +44,10 @@ export function decideCreation(
   return { next: 'wait', waitMs };
 }
 
-/** Names a way to deliver; `final` is the only attempt of a run that was cancelled while its token was created. */
+/**
+ * Names a way to deliver; `final` is the only attempt of a run that was cancelled while its token
+ * was created.
+ */
 export type DeliveryKind = 'round' | 'redelivery' | 'final';
 
 /**

@@ -12,10 +12,11 @@ import { createFailure } from './run-failures';
 import type { RunStatus } from './run-status';
 
 /**
- * Delivers a token, however long that takes: a round of attempts, a pause, the next round; a redelivery is one attempt
- * at once.
+ * Delivers a token, however long that takes: a round of attempts, a pause, the next round; a
+ * redelivery is one attempt at once.
  *
- * @throws ApplicationFailure of type `Cancelled` when the run is cancelled before the token is delivered.
+ * @throws ApplicationFailure of type `Cancelled` when the run is cancelled before the token is
+ *   delivered.
  */
 export async function deliverToken(
   { status, channel }: { status: RunStatus; channel: DeliveryChannel },
@@ -29,7 +30,8 @@ export async function deliverToken(
 
   const runActivity = (kind: DeliveryKind, sink: string) => {
     status.showDelivering(sealedToken, sink);
-    const summary = `deliver token ${sealedToken.deliveryId} of ${describePair(request)} to sink ${sink}`;
+    const summary =
+      `deliver token ${sealedToken.deliveryId} of ${describePair(request)} to` + ` sink ${sink}`;
     const deliverLinkToken = proxyDeliverLinkToken(
       retries,
       kind !== 'round',

@@ -56,7 +56,10 @@ export function createDeliveryChannel() {
 
     getLastFailure: () => (latest && 'failure' in latest ? latest.failure : null),
 
-    /** Waits for the outcome of the round or redelivery under way, or of the run when it ends before that. */
+    /**
+     * Waits for the outcome of the round or redelivery under way, or of the run when it ends before
+     * that.
+     */
     async waitForOutcome(): Promise<Receipt> {
       const before = latest;
       // After the ending no other outcome follows.

@@ -1,15 +1,19 @@
 import { metricMeter } from '@temporalio/workflow';
 import type { Receipt, SealedToken } from '../contract/schemas';
 
-// Temporal's meter for workflows is silent on replay. Labels name no organization. src/worker/metrics.ts starts three
-// of these counters at 0; a description in one place only would make Core serve each series twice.
+// Temporal's meter for workflows is silent on replay. Labels name no organization.
+// src/worker/metrics.ts starts three of these counters at 0; a description in one place only would
+// make Core serve each series twice.
 
 /** @param outcome `delivered`, `cancelledWithoutToken`, or the type of the failure. */
 export function countRun(outcome: string): void {
   metricMeter.createCounter('link_token_runs').add(1, { outcome });
 }
 
-/** @param outcome the outcome in the result, the type of the failure, or `other` for an unknown type. */
+/**
+ * @param outcome the outcome in the result, the type of the failure, or `other` for an unknown
+ *   type.
+ */
 export function countScheduledRun(outcome: string): void {
   metricMeter.createCounter('link_token_schedule_runs').add(1, { outcome });
 }

@@ -19,20 +19,24 @@ import { createFailure, firstDetails } from './run-failures';
 import { createRunStatus } from './run-status';
 import { handleUpdates } from './updates';
 
-/** A server may give every run a long timeout of its own: ten years on the time-skipping test server. */
+/**
+ * A server may give every run a long timeout of its own: ten years on the time-skipping test
+ * server.
+ */
 const SHORTEST_PERMITTED_TIMEOUT_MS = 365 * 24 * 3_600_000;
 const CANCELLED_RECOVERY =
-  'cancelled before the delivery began; the token is still recoverable from the closed run that has it';
+  'cancelled before the delivery began;' +
+  ' the token is still recoverable from the closed run that has it';
 /** The server terminates a run whose memo exceeds 2 MiB when the run adds to it. */
 const MAX_MEMO_LENGTH = 16 * 1024;
 
 /**
- * Validates the request, creates a link-token and delivers it to the sink. The run stays open until the token is
- * delivered, or until someone cancels it.
+ * Validates the request, creates a link-token and delivers it to the sink. The run stays open until
+ * the token is delivered, or until someone cancels it.
  *
  * @param recovery the token of a closed run: it is delivered, and nothing is created.
- * @throws ApplicationFailure whose `type` is a FailureType; CancelledFailure when cancelled before anything was
- *   created.
+ * @throws ApplicationFailure whose `type` is a FailureType; CancelledFailure when cancelled before
+ *   anything was created.
  */
 export async function prepareLiveMigration(
   request: PrepareRequest,
@@ -62,8 +66,8 @@ export async function prepareLiveMigration(
 }
 
 /**
- * Validates the request and looks for an earlier token, beside each other in one workflow task. A recovery creates
- * nothing, so no earlier token forbids it.
+ * Validates the request and looks for an earlier token, beside each other in one workflow task. A
+ * recovery creates nothing, so no earlier token forbids it.
  */
 async function validateStart(
   request: PrepareRequest,
@@ -95,11 +99,15 @@ function toRunFailure(error: unknown, fallbackType: FailureType, work: string): 
       ...firstDetails(failure),
     });
   }
-  const message = `the worker could not ${work}, and created nothing: ${parseFailure(error).message}; start again`;
+  const message =
+    `the worker could not ${work}, and created nothing:` +
+    ` ${parseFailure(error).message}; start again`;
   return createFailure(fallbackType, message);
 }
 
-/** Finds what the caller chose for the run, where that could create a second token or abandon one. */
+/**
+ * Finds what the caller chose for the run, where that could create a second token or abandon one.
+ */
 function findRefusedOptions(): string[] {
   const { executionTimeoutMs, runTimeoutMs, retryPolicy, cronSchedule, memo } = workflowInfo();
   const isRefused = {

@@ -42,14 +42,16 @@ import { createFailure, firstDetails, invalidRequest } from './run-failures';
 const MAX_UNKNOWN_FIELDS = 10;
 
 /**
- * Creates a token for a pair of organizations unless the source is linked, or the pair's last token is recent; `always`
- * skips both checks. A schedule starts this workflow.
+ * Creates a token for a pair of organizations unless the source is linked, or the pair's last token
+ * is recent; `always` skips both checks. A schedule starts this workflow.
  *
- * A schedule appends a time to its workflow ids, so `prepareLiveMigration` runs as a child under its usual id: one run
- * for each pair of organizations, scheduled or not. While one is open, nothing is started.
+ * A schedule appends a time to its workflow ids, so `prepareLiveMigration` runs as a child under
+ * its usual id: one run for each pair of organizations, scheduled or not. While one is open,
+ * nothing is started.
  *
- * @throws ApplicationFailure with the type, message and details of the check or the child, `InvalidRequest` for its own
- *   input, `Cancelled` when only the child was cancelled or terminated; CancelledFailure when it was cancelled itself.
+ * @throws ApplicationFailure with the type, message and details of the check or the child,
+ *   `InvalidRequest` for its own input, `Cancelled` when only the child was cancelled or
+ *   terminated; CancelledFailure when it was cancelled itself.
  */
 export async function prepareOnSchedule(input: ScheduledRequest): Promise<ScheduledResult> {
   // As in `prepareLiveMigration`: this run waits as long as its child.
@@ -64,7 +66,10 @@ export async function prepareOnSchedule(input: ScheduledRequest): Promise<Schedu
   }
 }
 
-/** Bounds the labels of the metric: anyone who may start work in the namespace can invent types of failures. */
+/**
+ * Bounds the labels of the metric: anyone who may start work in the namespace can invent types of
+ * failures.
+ */
 function getOutcomeLabel(error: unknown): string {
   const type = error instanceof ApplicationFailure ? error.type : null;
   return isRunFailureType(type) || isDeliveryFailureType(type) ? type : 'other';
@@ -109,21 +114,26 @@ async function readLink(request: PrepareRequest, always: boolean): Promise<LinkS
   const last = workflowInfo().lastResult as Partial<ScheduledResult> | null | undefined;
   const lastTokenAt = last?.lastTokenAt ?? null;
   const { orgId, sourceOrgId = null, sink } = request;
-  // The run that follows names all problems of its request at once, such as a malformed name of a sink.
+  // The run that follows names all problems of its request at once, such as a malformed name of a
+  // sink.
   if (always || !isSinkName(sink)) {
     return { linked: false, recentToken: false, lastTokenAt, tokenRunId: null };
   }
   try {
     return await checkLink({ orgId, sourceOrgId, sink, lastTokenAt });
   } catch (error) {
-    // Temporal does not retry in a cancelled run, so there the failure of the last attempt says little.
+    // Temporal does not retry in a cancelled run, so there the failure of the last attempt says
+    // little.
     if (isCancellation(error) || isCancelled()) throw new CancelledFailure('cancelled');
     const { type, message, details } = parseFailure(error);
     throw createFailure(type ?? 'AtlasUnavailable', message, { unconfirmedTokens: 0, ...details });
   }
 }
 
-/** Builds the failure of this run from that of the child, so that a schedule pauses with the reason on top. */
+/**
+ * Builds the failure of this run from that of the child, so that a schedule pauses with the reason
+ * on top.
+ */
 function fromChildFailure(error: unknown): unknown {
   const cause = error instanceof ChildWorkflowFailure ? error.cause : undefined;
   // A cancelled run pauses no schedule. The child's own failure says what is left.
@@ -139,13 +149,17 @@ function fromChildFailure(error: unknown): unknown {
   if (error instanceof ChildWorkflowFailure && cause instanceof TerminatedFailure) {
     const { workflowId, runId } = error.execution;
     const command = commandLine('recover', String(workflowId), '--run-id', String(runId));
-    const message = `the run that this schedule started was terminated; if it held a token: \`${command}\``;
+    const message =
+      'the run that this schedule started was terminated; if it held a token:' + ` \`${command}\``;
     return createFailure('Cancelled', message);
   }
   return error;
 }
 
-/** Validates what the child's workflow id needs and what the child does not see; the child validates the rest. */
+/**
+ * Validates what the child's workflow id needs and what the child does not see; the child validates
+ * the rest.
+ */
 function parseScheduledRequest(input: unknown): PrepareRequest {
   const { request, always, ...otherFields } = toObject(input);
   const { orgId, sourceOrgId, again } = toObject(request);

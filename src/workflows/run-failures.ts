@@ -3,10 +3,15 @@ import type { FailureDetails, FieldProblem } from '../contract/schemas';
 import { terminalFailure } from '../shared/application-failure';
 import { toObject } from '../shared/object';
 
-/** Ends the message of a run that may have left a token in Atlas: the Temporal UI offers to reset it. */
+/**
+ * Ends the message of a run that may have left a token in Atlas: the Temporal UI offers to reset
+ * it.
+ */
 export const DO_NOT_RESET = 'do not reset this run: that would create another token';
 
-/** Builds the failure of a run or of a delivery: a type, a message that stands alone, and details. */
+/**
+ * Builds the failure of a run or of a delivery: a type, a message that stands alone, and details.
+ */
 export function createFailure(
   type: string,
   message: string,

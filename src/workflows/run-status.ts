@@ -36,12 +36,17 @@ const LOGGED_FACTS = [
 ] as const satisfies (keyof Receipt)[];
 const MAX_LOGGED_ENTRIES = 20;
 
-/** Operators can do nothing about a mistake in a request, or a start that would create a second token. */
+/**
+ * Operators can do nothing about a mistake in a request, or a start that would create a second
+ * token.
+ */
 const ONLY_FOR_CALLERS: readonly string[] = ['InvalidRequest', 'TokenExists'];
 
 export type RunStatus = ReturnType<typeof createRunStatus>;
 
-/** Keeps what a run says of itself: Query, current details, memo, log and metrics change together. */
+/**
+ * Keeps what a run says of itself: Query, current details, memo, log and metrics change together.
+ */
 export function createRunStatus() {
   let status: Status = {
     step: 'validating',
@@ -54,7 +59,9 @@ export function createRunStatus() {
   let createUntil = '';
   let creatingSince = '';
   let token: SealedToken | null = null;
-  /** True once the memo says `undelivered`, by which lists find the run. A clean run writes no memo. */
+  /**
+   * True once the memo says `undelivered`, by which lists find the run. A clean run writes no memo.
+   */
   let isListed = false;
 
   function show(step: Step, description: string, nextAttemptAtMs?: number): void {
@@ -64,7 +71,10 @@ export function createRunStatus() {
     setCurrentDetails(formatCurrentDetails(status, request, createUntil));
   }
 
-  /** Returns when the activity was scheduled that created a token, or may have, and that it ended now. */
+  /**
+   * Returns when the activity was scheduled that created a token, or may have, and that it ended
+   * now.
+   */
   const timesOfCreation = () => ({ startedAt: creatingSince, endedAt: formatNow() });
 
   setHandler(statusQuery, () => status);
@@ -82,7 +92,8 @@ export function createRunStatus() {
 
     showCreating(valid: ValidRequest): void {
       const { credential, accessListIps } = valid;
-      const means = `with credential ${credential} and an access list of length ${accessListIps.length}`;
+      const means =
+        `with credential ${credential} and an access list of length` + ` ${accessListIps.length}`;
       creatingSince = formatNow();
       show('creating', `creating a link-token in ${describePair(valid)} ${means}`);
     },
@@ -106,7 +117,8 @@ export function createRunStatus() {
     setToken(sealedToken: SealedToken, isNew: boolean): void {
       token = sealedToken;
       const { deliveryId } = sealedToken;
-      // A recovery repeats the count of the closed run, whose memo has it: `list` would count it twice.
+      // A recovery repeats the count of the closed run, whose memo has it: `list` would count it
+      // twice.
       const { unconfirmedTokens } = isNew ? status : sealedToken;
       status = { ...status, deliveryId, unconfirmedTokens };
       if (isNew) {

@@ -11,8 +11,9 @@ import type { RunStatus } from './run-status';
 const MAX_WAITING = 5;
 
 /**
- * Handles the Updates `redeliver` and `awaitDelivery`. Validators are synchronous and check the shape of their input by
- * hand: an error that is not an ApplicationFailure would block the workflow task. What they refuse leaves no trace.
+ * Handles the Updates `redeliver` and `awaitDelivery`. Validators are synchronous and check the
+ * shape of their input by hand: an error that is not an ApplicationFailure would block the workflow
+ * task. What they refuse leaves no trace.
  */
 export function handleUpdates(request: unknown, status: RunStatus, channel: DeliveryChannel): void {
   let waiting = 0;
@@ -20,7 +21,8 @@ export function handleUpdates(request: unknown, status: RunStatus, channel: Deli
   setHandler(
     redeliverUpdate,
     (input: unknown) => {
-      // Before the first await, so that of two Updates in one workflow task only one passes the validator.
+      // Before the first await, so that of two Updates in one workflow task only one passes the
+      // validator.
       channel.redeliver({ sink: (input as Redelivery | null | undefined)?.sink });
       return channel.waitForOutcome();
     },

@@ -60,7 +60,9 @@ it('no alert fires on a clean worker, and those on its counters go on firing aft
   await promtool('test', 'rules', file);
 });
 
-/** Creates series as promtool reads them, of what Prometheus scrapes every minute for some minutes. */
+/**
+ * Creates series as promtool reads them, of what Prometheus scrapes every minute for some minutes.
+ */
 function seriesOver(
   ...phases: [samples: Sample[], minutes: number][]
 ): { series: string; values: string }[] {

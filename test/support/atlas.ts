@@ -8,7 +8,9 @@ export type AtlasAccount = ReturnType<typeof newAccount>;
 
 export type TestAtlas = Awaited<ReturnType<typeof startAtlas>>;
 
-/** Creates an organization with a credential of each kind, and one of Cloud Manager with an API key. */
+/**
+ * Creates an organization with a credential of each kind, and one of Cloud Manager with an API key.
+ */
 export function newAccount() {
   return {
     orgId: newOrgId(),
@@ -48,8 +50,8 @@ export function seedOf(accounts: readonly AtlasAccount[]): SeedInput {
 }
 
 /**
- * Starts an emulator with one organization of its own, or with others too, and no rate limits; gone after the last
- * test.
+ * Starts an emulator with one organization of its own, or with others too, and no rate limits; gone
+ * after the last test.
  */
 export async function startAtlas({
   others = [],
@@ -63,7 +65,10 @@ export async function startAtlas({
     account,
     /** Requests that ask for a link-token, without those that got a Digest challenge. */
     posts: () => emulator.requestsOn('linkTokens').filter(({ challenge }) => !challenge),
-    /** Returns the newest link-token that was created for a request, which has an address of its own. */
+    /**
+     * Returns the newest link-token that was created for a request, which has an address of its
+     * own.
+     */
     linkTokenOf({ accessListIps: [address = ''] }: Pick<PrepareRequest, 'accessListIps'>): string {
       const created = emulator
         .createdTokens()

@@ -25,7 +25,10 @@ export async function startBao() {
   cleanUpLater(() => server.end('SIGKILL'));
   const [, key] = await server.untilOutput(/Unseal Key: (\S+)/);
 
-  /** Calls OpenBao as root, below `/v1/`; returns the parsed body, or null. Throws for a status above 299 but 404. */
+  /**
+   * Calls OpenBao as root, below `/v1/`; returns the parsed body, or null. Throws for a status
+   * above 299 but 404.
+   */
   async function ask(
     method: string,
     below: string,

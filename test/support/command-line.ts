@@ -14,8 +14,8 @@ export type CommandFixture = Awaited<ReturnType<typeof createCommandFixture>>;
 export type Target = ReturnType<CommandFixture['newTarget']>;
 
 /**
- * An emulator, an installation with {@link WITH_BLOCKED_SINK}, a worker, and the command line. No output of a command
- * may hold a secret.
+ * An emulator, an installation with {@link WITH_BLOCKED_SINK}, a worker, and the command line. No
+ * output of a command may hold a secret.
  */
 export async function createCommandFixture(config: Config = {}) {
   const [{ address, client: temporal }, atlas] = await Promise.all([

@@ -1,6 +1,6 @@
 /**
- * Preloaded into every worker of a test: its check of the credentials comes at once with CREDENTIAL_CHECKS=now, and
- * else never, since its requests would meet the faults of the test.
+ * Preloaded into every worker of a test: its check of the credentials comes at once with
+ * CREDENTIAL_CHECKS=now, and else never, since its requests would meet the faults of the test.
  */
 /** @type {any} */
 const Module = require('node:module');

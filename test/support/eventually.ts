@@ -4,8 +4,9 @@ const MIN_PAUSE_MS = 20;
 const MAX_PAUSE_MS = 250;
 
 /**
- * Polls until the result is neither null, undefined nor false; less often as time goes on, since polls of a server are
- * what a test computes most with. The timeout is for what never happens, on the busiest machine.
+ * Polls until the result is neither null, undefined nor false; less often as time goes on, since
+ * polls of a server are what a test computes most with. The timeout is for what never happens, on
+ * the busiest machine.
  *
  * @throws Error that says what was waited for.
  */

@@ -12,7 +12,10 @@ export const INSTALL_CONTRACT = `
   tarball=$(npm run --prefix "$ROOT" pack:contract "$PWD" | tail -n 1)
   tar -xzf "$tarball" -C node_modules/live-migration-prep-contract --strip-components=1`;
 
-/** The examples of one language: where they are, and shell commands, which run in a copy of their folder. */
+/**
+ * The examples of one language: where they are, and shell commands, which run in a copy of their
+ * folder.
+ */
 interface Language {
   source: (program: string) => string;
   /** Fails where this machine lacks what the examples need. */

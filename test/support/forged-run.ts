@@ -17,8 +17,8 @@ interface MismatchedRun {
 }
 
 /**
- * Starts a run on a task queue that no worker polls yet, with a history that our workflow would not have made: the
- * workflow task of the worker that takes it fails.
+ * Starts a run on a task queue that no worker polls yet, with a history that our workflow would not
+ * have made: the workflow task of the worker that takes it fails.
  */
 export async function startMismatchedRun(
   client: Client,
@@ -34,7 +34,10 @@ export async function startMismatchedRun(
   return handle;
 }
 
-/** Starts a run under a workflow id of the job, as anyone in the namespace can, by default of another workflow type. */
+/**
+ * Starts a run under a workflow id of the job, as anyone in the namespace can, by default of
+ * another workflow type.
+ */
 export async function startForgedRun(client: Client, workflowId: string, workflowType = 'other') {
   const taskQueue = `forged-${newOrgId()}`;
   const handle = await client.workflow.start(workflowType, { workflowId, taskQueue });
@@ -53,7 +56,9 @@ export async function startForgedRun(client: Client, workflowId: string, workflo
 
 type Completion = Parameters<Client['workflowService']['respondWorkflowTaskCompleted']>[0];
 
-/** Takes the next workflow task of a queue, as a worker would, and completes it with one command. */
+/**
+ * Takes the next workflow task of a queue, as a worker would, and completes it with one command.
+ */
 async function completeWorkflowTask(
   { workflowService, connection, options: { namespace } }: Client,
   taskQueue: string,

@@ -3,7 +3,10 @@ const path = require('node:path');
 
 const TESTS = path.join(__dirname, '..');
 
-/** Lists the `group.test.ts` of folders whose tests share what takes long to start, each with the files that it loads. */
+/**
+ * Lists the `group.test.ts` of folders whose tests share what takes long to start, each with the
+ * files that it loads.
+ */
 function findGroups() {
   const names = readdirSync(TESTS, { recursive: true, encoding: 'utf8' });
   const groups = names.filter((name) => path.basename(name) === 'group.test.ts');
@@ -16,8 +19,8 @@ function findGroups() {
 }
 
 /**
- * Returns the test files that jest leaves out: of each group its members, which the group runs. If the arguments name
- * members and not their group, it is the group.
+ * Returns the test files that jest leaves out: of each group its members, which the group runs. If
+ * the arguments name members and not their group, it is the group.
  *
  * @param {string[]} args of jest, of which those that match the path of a file name it
  */

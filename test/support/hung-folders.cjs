@@ -1,4 +1,7 @@
-/** Preloaded into a worker: reading a file in a folder `hung-N` holds a thread until a writer opens the FIFO `hung-N.fifo`. */
+/**
+ * Preloaded into a worker: reading a file in a folder `hung-N` holds a thread until a writer opens
+ * the FIFO `hung-N.fifo`.
+ */
 const { promises } = require('node:fs');
 
 const { readFile } = promises;

@@ -7,7 +7,10 @@ export function newOrgId(): string {
 
 let addresses = 0;
 
-/** A public address that no other request of this file has: Atlas shows it with the token that it created. */
+/**
+ * A public address that no other request of this file has: Atlas shows it with the token that it
+ * created.
+ */
 export function newAddress(): string {
   addresses += 1;
   return `2001:4:112::${addresses.toString(16)}`;

@@ -43,7 +43,10 @@ export type Installation = Awaited<ReturnType<typeof startInstallation>>;
 
 export type InstallationOptions = Omit<DeployOptions, 'atlas'> & { atlas?: TestAtlas };
 
-/** An emulator, and an installation with {@link FILE_SINKS} and a worker that takes work; gone after the last test. */
+/**
+ * An emulator, and an installation with {@link FILE_SINKS} and a worker that takes work; gone after
+ * the last test.
+ */
 export async function startInstallation(options: InstallationOptions = {}) {
   const atlas = options.atlas ?? (await startAtlas());
   const config = { sinks: FILE_SINKS, ...options.config };
@@ -65,8 +68,8 @@ interface DeployOptions {
 export type Deployment = Awaited<ReturnType<typeof deploy>>;
 
 /**
- * Creates one operator's installation: a folder with configuration, keys and tokens, and a task queue. It is gone after
- * the last test, with its workers.
+ * Creates one operator's installation: a folder with configuration, keys and tokens, and a task
+ * queue. It is gone after the last test, with its workers.
  */
 export async function deploy({
   atlas: { url, account },
@@ -106,7 +109,9 @@ export async function deploy({
     return worker;
   }
 
-  /** Creates a request for sink `files`, with organizations and an address that no other run has. */
+  /**
+   * Creates a request for sink `files`, with organizations and an address that no other run has.
+   */
   const newRequest = (more?: Partial<PrepareRequest>): PrepareRequest => ({
     orgId: account.orgId,
     accessListIps: [newAddress()],

@@ -1,6 +1,8 @@
 const { default: Sequencer } = require('@jest/test-sequencer');
 
-/** They wait for long: started last, they would run alone. jest knows this only once it has a cache. */
+/**
+ * They wait for long: started last, they would run alone. jest knows this only once it has a cache.
+ */
 const LONGEST = [
   'worker/ending',
   'faults/worker-lost',

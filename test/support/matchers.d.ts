@@ -1,6 +1,8 @@
 /// <reference types="jest" />
 
-/** Types asymmetric matchers as what they stand for, so that typed objects hold them without a cast. */
+/**
+ * Types asymmetric matchers as what they stand for, so that typed objects hold them without a cast.
+ */
 declare namespace jest {
   interface Expect {
     any(constructor: StringConstructor): string;

@@ -19,8 +19,8 @@ function credentialOf(type: CredentialType, orgId: string): object {
 }
 
 /**
- * Starts an installation in which each run has an organization of its own: no other run meets its faults, or waits for
- * its circuit breaker.
+ * Starts an installation in which each run has an organization of its own: no other run meets its
+ * faults, or waits for its circuit breaker.
  */
 export async function startOwnOrganizations({
   config = {},

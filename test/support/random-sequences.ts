@@ -18,7 +18,10 @@ export const CREATIONS = {
 };
 type Creation = keyof typeof CREATIONS;
 
-/** Outcomes of attempts to deliver: true if the attempt calls its sink. A cancel or a redelivery stops a slow one. */
+/**
+ * Outcomes of attempts to deliver: true if the attempt calls its sink. A cancel or a redelivery
+ * stops a slow one.
+ */
 export const DELIVERIES = {
   stored: true,
   rejected: true,
@@ -30,7 +33,8 @@ export const DELIVERIES = {
 };
 
 /**
- * Activities and cancels that no run may have in this order: a token that arrives after the cancel gets one attempt.
+ * Activities and cancels that no run may have in this order: a token that arrives after the cancel
+ * gets one attempt.
  */
 export const IGNORED_CANCEL = /cancel.*create|cancel.*deliver.*deliver|deliver.*cancel.*deliver/;
 

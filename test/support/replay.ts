@@ -4,7 +4,10 @@ import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
 /** The bundle that a worker runs, so that the tests are of the shipped code. */
 export const workflowBundle = { codePath: path.join(__dirname, '../../dist/workflow-bundle.js') };
 
-/** Installs the runtime, before the first connection: Core logs what tests cause on purpose, which looks like a problem. */
+/**
+ * Installs the runtime, before the first connection: Core logs what tests cause on purpose, which
+ * looks like a problem.
+ */
 export function silenceRuntime(): void {
   Runtime.install({
     logger: new DefaultLogger('ERROR', () => undefined),

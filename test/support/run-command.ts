@@ -65,7 +65,9 @@ export function objectsIn({ stdout }: Pick<ClientExit, 'stdout'>): Printed[] {
     .map((line) => JSON.parse(line) as Printed);
 }
 
-/** The outcome, which a command prints last: only what waits for a run prints progress before it. */
+/**
+ * The outcome, which a command prints last: only what waits for a run prints progress before it.
+ */
 export function objectIn(exit: Pick<ClientExit, 'stdout'>): Printed {
   const [outcome, ...progress] = objectsIn(exit).reverse();
   for (const object of progress) expect(object).toHaveProperty('progress');

@@ -31,7 +31,10 @@ export interface Ending {
   receipt: Receipt | null;
 }
 
-/** @throws Error unless the run ended with a receipt, or with one failure at the top and nothing behind it. */
+/**
+ * @throws Error unless the run ended with a receipt, or with one failure at the top and nothing
+ *   behind it.
+ */
 export async function endingOf(handle: Pick<Handle, 'result'>): Promise<Ending> {
   const nothing = { unconfirmedTokens: 0, message: '', details: null, receipt: null };
   try {
@@ -107,7 +110,10 @@ export async function pendingActivity(handle: Pick<Handle, 'describe'>) {
   };
 }
 
-/** Does what `temporal activity` does to a run's one activity under way; the command gives up on a busy machine. */
+/**
+ * Does what `temporal activity` does to a run's one activity under way; the command gives up on a
+ * busy machine.
+ */
 export async function operate(
   handle: Operable,
   verb: 'pause' | 'unpause' | 'reset',
@@ -123,7 +129,9 @@ export async function operate(
   await calls[verb]();
 }
 
-/** Changes a timeout of a run's one activity under way, as `temporal activity update-options` does. */
+/**
+ * Changes a timeout of a run's one activity under way, as `temporal activity update-options` does.
+ */
 export async function setTimeoutOf(
   handle: Operable,
   timeout: 'heartbeat' | 'schedule_to_close',
@@ -155,8 +163,8 @@ async function activityUnderWay(handle: Operable) {
 }
 
 /**
- * Makes Temporal take the attempts of runs for lost whose worker is killed or frozen. All others have long timeouts, so
- * that none is lost however busy the machine is.
+ * Makes Temporal take the attempts of runs for lost whose worker is killed or frozen. All others
+ * have long timeouts, so that none is lost however busy the machine is.
  */
 export async function loseAttempts(...handles: Handle[]): Promise<void> {
   const lose = async (handle: Handle) => {
@@ -178,7 +186,9 @@ interface UpdateOutcome {
   receipt: Receipt | null;
 }
 
-/** @throws Error unless the Update ended with a receipt, or with one failure and nothing behind it. */
+/**
+ * @throws Error unless the Update ended with a receipt, or with one failure and nothing behind it.
+ */
 async function outcomeOf(update: Promise<unknown>): Promise<UpdateOutcome> {
   try {
     return { type: 'delivered', message: '', receipt: (await update) as Receipt };
@@ -209,7 +219,10 @@ export async function startWaiting(handle: Handle, request: unknown) {
   return { outcome: () => outcomeOf(update.result()) };
 }
 
-/** Starts a run, or joins the one that is open, and waits for the delivery, as docs/callers.md shows. */
+/**
+ * Starts a run, or joins the one that is open, and waits for the delivery, as docs/callers.md
+ * shows.
+ */
 export function startAndAwait(
   { handleOf, runOptions, taskQueue }: Deployment,
   request: PrepareRequest,
@@ -267,7 +280,10 @@ export async function createdToken(handle: WithHistory): Promise<unknown> {
   return null;
 }
 
-/** Reads the activities that a run scheduled on a task queue: their type, fairness key and time in milliseconds. */
+/**
+ * Reads the activities that a run scheduled on a task queue: their type, fairness key and time in
+ * milliseconds.
+ */
 export async function scheduledActivities(handle: WithHistory) {
   return (await eventsOf(handle)).flatMap(
     ({ eventTime, activityTaskScheduledEventAttributes: scheduled }) => {

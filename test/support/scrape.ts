@@ -33,7 +33,10 @@ export async function scrape(port: number): Promise<Sample[]> {
   });
 }
 
-/** The sum of the samples of this name that have these labels, among others; null when there is none. */
+/**
+ * The sum of the samples of this name that have these labels, among others; null when there is
+ * none.
+ */
 export function valueOf(
   samples: Sample[],
   name: string,

@@ -53,7 +53,8 @@ export type HttpHandler = (
 function whole(handler: HttpHandler): http.RequestListener {
   return (request, response) => {
     const respond = (body: string) => handler(Object.assign(request, { text: body }), response);
-    // A client that breaks off gets no response, nor does one whose request makes the handler throw.
+    // A client that breaks off gets no response, nor does one whose request makes the handler
+    // throw.
     text(request)
       .then(respond)
       .catch(() => request.destroy());
@@ -96,7 +97,10 @@ export async function serveConnectProxy() {
   return { tunnels, ...(await listen(server, 'http')) };
 }
 
-/** Passes gRPC calls on, but those whose path matches: it rejects them with a status, NOT_FOUND by default. */
+/**
+ * Passes gRPC calls on, but those whose path matches: it rejects them with a status, NOT_FOUND by
+ * default.
+ */
 export function serveRejectingGrpcProxy(
   targetAddress: string,
   rejected: Pick<RegExp, 'test'>,

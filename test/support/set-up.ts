@@ -1,4 +1,7 @@
-/** Starts what the tests of a file share, before the first of them. Returns a function that returns it. */
+/**
+ * Starts what the tests of a file share, before the first of them. Returns a function that returns
+ * it.
+ */
 export function setUp<T>(start: () => Promise<T>): () => T {
   let started: T | undefined;
   beforeAll(async () => {

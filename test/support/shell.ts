@@ -11,7 +11,10 @@ import { ROOT } from './markdown';
 
 const CLIENT = `exec ${process.execPath} ${ROOT}/dist/client.js --task-queue "$TASK_QUEUE" "$@"`;
 
-/** Prepares a shell for the commands of a page, with `live-migration-prep`, `temporal` and a stand-in for the Atlas CLI. */
+/**
+ * Prepares a shell for the commands of a page, with `live-migration-prep`, `temporal` and a
+ * stand-in for the Atlas CLI.
+ */
 export async function createShell(config?: Config) {
   const fixture = await createCommandFixture(config);
   const { account, url } = fixture.atlas;
@@ -42,7 +45,10 @@ export async function createShell(config?: Config) {
   ] as const;
   return {
     ...fixture,
-    /** Runs commands of a page, for the organizations of the fixture. Returns lines of tab-separated fields. */
+    /**
+     * Runs commands of a page, for the organizations of the fixture. Returns lines of tab-separated
+     * fields.
+     */
     sh: async (commands: string): Promise<string[][]> => {
       const script = replacements.reduce((text, [from, to]) => text.replaceAll(from, to), commands);
       const { stdout } = await promisify(execFile)('bash', ['-euo', 'pipefail', '-c', script], {

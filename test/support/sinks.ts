@@ -31,7 +31,9 @@ export function successorOf({ orgId, sourceOrgId, createdAt }: Delivery): Delive
 
 const never = () => new AbortController().signal;
 
-/** Creates a sink of a configuration as it is written under `sinks`; `env` holds what it refers to. */
+/**
+ * Creates a sink of a configuration as it is written under `sinks`; `env` holds what it refers to.
+ */
 export async function makeSink(config: object, env: Env = {}) {
   const create = sinkConfigSchema({ env, baseDirectory: '/', warn: () => undefined }).parse(config);
   const sink = await create();
@@ -50,7 +52,8 @@ export const sinkError = (kind: 'Rejected' | 'Unavailable', message: string | Re
 });
 
 /**
- * Starts a webhook that withholds its responses: what configures it as a sink, and the responses, for a test to send.
+ * Starts a webhook that withholds its responses: what configures it as a sink, and the responses,
+ * for a test to send.
  */
 export async function startHangingWebhook() {
   const responses: ServerResponse[] = [];

@@ -1,4 +1,7 @@
-/** Preloaded into a worker: validation says that it began, by the file in STALLED_VALIDATION, and does not end. */
+/**
+ * Preloaded into a worker: validation says that it began, by the file in STALLED_VALIDATION, and
+ * does not end.
+ */
 const { writeFileSync } = require('node:fs');
 /** @type {any} */
 const Module = require('node:module');

@@ -42,7 +42,10 @@ export async function untilListed(query: string, runs: number): Promise<void> {
   );
 }
 
-/** Waits until the list has the closed runs of a workflow id: what looks for an earlier token reads it. */
+/**
+ * Waits until the list has the closed runs of a workflow id: what looks for an earlier token reads
+ * it.
+ */
 export function untilClosedAreListed(workflowId: string, runs: number): Promise<void> {
   return untilListed(`WorkflowId = '${workflowId}' AND CloseTime IS NOT NULL`, runs);
 }

@@ -6,7 +6,10 @@ const CREDENTIAL_CHECKS = path.join(__dirname, 'credential-checks.cjs');
 
 export type WorkerProcess = ReturnType<typeof startWorkerProcess>;
 
-/** Starts dist/worker.js. Whether it came up is for the caller to see, or to wait for with {@link untilRunning}. */
+/**
+ * Starts dist/worker.js. Whether it came up is for the caller to see, or to wait for with
+ * {@link untilRunning}.
+ */
 export function startWorkerProcess(configFile: string, logFile: string, env: NodeJS.ProcessEnv) {
   const args = ['--require', CREDENTIAL_CHECKS, WORKER, '--config', configFile];
   const child = startChildProcess(process.execPath, args, { env, logFile });
@@ -35,7 +38,10 @@ export async function untilRunning(worker: WorkerProcess): Promise<void> {
   await worker.untilOutput(/"state":"RUNNING"/);
 }
 
-/** Parses the lines that a worker printed, on standard output and standard error. The last line may still be on its way. */
+/**
+ * Parses the lines that a worker printed, on standard output and standard error. The last line may
+ * still be on its way.
+ */
 export function linesOf(worker: WorkerProcess): Record<string, unknown>[] {
   return worker
     .output()

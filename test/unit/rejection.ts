@@ -10,7 +10,9 @@ export async function rejectionOf(work: Promise<unknown>): Promise<unknown> {
   );
 }
 
-/** An error of this class with which a promise is rejected. No part of it shows a planted secret. */
+/**
+ * An error of this class with which a promise is rejected. No part of it shows a planted secret.
+ */
 export async function rejectionWithoutCanary<E extends Error>(
   work: Promise<unknown>,
   type: abstract new (...args: never[]) => E,

@@ -104,8 +104,8 @@ export const notSealed = failedCreation('TokenLost', true, 'the worker could not
 type Timeout = 'heartbeatTimeout' | 'startToCloseTimeout';
 
 /**
- * An attempt of which Temporal hears nothing more. It alone has a short timeout: however busy the machine is, Temporal
- * takes no other for lost.
+ * An attempt of which Temporal hears nothing more. It alone has a short timeout: however busy the
+ * machine is, Temporal takes no other for lost.
  */
 function timingOut(timeout: Timeout): () => Promise<never> {
   return async () => {
@@ -166,7 +166,10 @@ export function deliveredByHand(location: unknown): Delivery {
   return (input, sink) => ({ ...stored(input, sink), location: location as string });
 }
 
-/** @param callsSink whether the attempt calls its sink; an earlier attempt of the activity may have called it, too. */
+/**
+ * @param callsSink whether the attempt calls its sink; an earlier attempt of the activity may have
+ *   called it, too.
+ */
 function failedDelivery(
   type: DeliveryFailure['type'],
   message: string,

@@ -94,7 +94,8 @@ describe('a run ends, and counts the tokens that it may have left, after', () =>
 it.concurrent(
   'a pause until after the deadline: AtlasUnavailable, one unconfirmed token',
   async () => {
-    // A busy server may start the second attempt before it sees that the time is over: the attempt gets nowhere.
+    // A busy server may start the second attempt before it sees that the time is over: the attempt
+    // gets nowhere.
     const run = await worker().start({ create: [notCreated(600_000), afterCancel(created)] });
     await untilBackOff(run.handle);
     await operate(run.handle, 'pause');

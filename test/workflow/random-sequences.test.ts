@@ -18,9 +18,11 @@ import * as attempts from './attempts';
 import { startScriptedWorker } from './scripted-worker';
 
 /**
- * Runs on a real server, with a real worker. They reach what `test/unit/workflows/random-sequences.test.ts` replaces:
- * the SDK's cancellation scopes, timers and Updates, Temporal's retries and timeouts of activities, events that it
- * buffers during a workflow task, and the replay of what came of it. The order of what happens at once is left to chance.
+ * Runs on a real server, with a real worker. They reach what
+ * `test/unit/workflows/random-sequences.test.ts` replaces: the SDK's cancellation scopes, timers
+ * and Updates, Temporal's retries and timeouts of activities, events that it buffers during a
+ * workflow task, and the replay of what came of it. The order of what happens at once is left to
+ * chance.
  */
 
 /** `npm run check` sets CHECK_MORE. */
@@ -48,7 +50,10 @@ const deliveries: Record<keyof typeof DELIVERIES, attempts.Delivery> = {
   unreadable: attempts.unreadable,
   noSuchSink: attempts.noSuchSink,
 };
-/** Attempts may never reach the worker on a busy machine. Temporal takes them for lost then, and their runs go on. */
+/**
+ * Attempts may never reach the worker on a busy machine. Temporal takes them for lost then, and
+ * their runs go on.
+ */
 const TIMEOUTS = { attemptTimeoutMs: 600_000, heartbeatTimeoutMs: 60_000 };
 const RETRIES = {
   maximumIntervalMs: PAUSE_MS,

@@ -22,7 +22,10 @@ async function start(
   return client.workflow.start(workflowType, { workflowId, taskQueue, args, ...options });
 }
 
-/** Starts a run of a valid request with other options than a caller should set, and records what it calls. */
+/**
+ * Starts a run of a valid request with other options than a caller should set, and records what it
+ * calls.
+ */
 async function startWith(options: Partial<WorkflowStartOptions>) {
   const request = worker().deployment.newRequest();
   const calls = worker().setScript(request, {});
@@ -70,7 +73,10 @@ describe('a start that could leave a token behind is an InvalidRequest', () => {
   });
 });
 
-/** `validate-fields.test.ts` and `validate-request.test.ts` have what such input leads to, field by field. */
+/**
+ * `validate-fields.test.ts` and `validate-request.test.ts` have what such input leads to, field by
+ * field.
+ */
 describe('malformed input is an InvalidRequest, and fails no workflow task:', () => {
   const payload = (encoding: string, text: string) => {
     const encoder = new TextEncoder();

@@ -42,7 +42,10 @@ export type ScriptedRun = Awaited<ReturnType<ScriptedWorker['start']>>;
 /** Exceeds what the busiest machine needs. */
 const LONG_TIMEOUTS = { attemptTimeoutMs: 600_000, heartbeatTimeoutMs: 600_000 };
 
-/** Retries come soon, and a round ends with its first failure; an undelivered run waits for longer than any test. */
+/**
+ * Retries come soon, and a round ends with its first failure; an undelivered run waits for longer
+ * than any test.
+ */
 const RETRIES: Retries = {
   initialIntervalMs: 2,
   maximumIntervalMs: 600_000,
@@ -54,8 +57,8 @@ const RETRIES: Retries = {
 };
 
 /**
- * Temporal refuses Updates to a run whose workflow task has timed out a few times, by default after 10 s each. Two
- * minutes are the longest timeout that it takes.
+ * Temporal refuses Updates to a run whose workflow task has timed out a few times, by default after
+ * 10 s each. Two minutes are the longest timeout that it takes.
  */
 const RUN_OPTIONS = { workflowTaskTimeout: '2 minutes' } as const;
 
@@ -73,8 +76,8 @@ const PROBLEM = { field: 'request', description: 'is not an object' };
 silenceRuntime();
 
 /**
- * Starts a worker in this process, whose activities follow scripts. Only the check of the request is the real one.
- * After the last test of the file the worker stops, and every run is replayed.
+ * Starts a worker in this process, whose activities follow scripts. Only the check of the request
+ * is the real one. After the last test of the file the worker stops, and every run is replayed.
  */
 export async function startScriptedWorker(server?: Temporal, defaults = RETRIES) {
   const temporal = server ?? (await sharedTemporal());

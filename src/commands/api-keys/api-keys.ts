@@ -11,7 +11,9 @@ const MAX_REASON_LENGTH = 40;
 /** Characters of a date at the beginning of a time. */
 const DATE_LENGTH = 10;
 
-/** Prints which token or unconfirmed attempt of an organization each of its API keys may come from. */
+/**
+ * Prints which token or unconfirmed attempt of an organization each of its API keys may come from.
+ */
 export async function apiKeys(
   context: CommandContext,
   orgId: string,
@@ -52,7 +54,10 @@ export async function apiKeys(
   output.print(total, describeTotal(keys.length - ours, withoutKey));
 }
 
-/** Joins what Temporal and the record know. Of a run that Temporal has, the record knows nothing more. */
+/**
+ * Joins what Temporal and the record know. Of a run that Temporal has, the record knows nothing
+ * more.
+ */
 async function readOrigins(
   context: CommandContext,
   orgId: string,
@@ -84,7 +89,10 @@ function describeOrigin(origin: Origin, date: string): string {
   if (state === 'inProgress') {
     return `a request in progress since ${format(startedAt)}: look again later`;
   }
-  return `unconfirmed, ${format(startedAt)} to ${format(endedAt)} (${truncate(reason, MAX_REASON_LENGTH)})`;
+  return (
+    `unconfirmed, ${format(startedAt)} to ${format(endedAt)}` +
+    ` (${truncate(reason, MAX_REASON_LENGTH)})`
+  );
 }
 
 function describeState({

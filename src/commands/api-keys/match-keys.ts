@@ -1,4 +1,6 @@
-/** Allows for a difference between the clocks of Temporal and Atlas, or of Temporal and a worker. */
+/**
+ * Allows for a difference between the clocks of Temporal and Atlas, or of Temporal and a worker.
+ */
 const CLOCK_TOLERANCE_MS = 10_000;
 /** Bounds the time from a request to the arrival of its token, where only the latter is known. */
 const MAX_REQUEST_MS = 60_000;
@@ -40,8 +42,9 @@ export interface AttemptOrigin {
 }
 
 /**
- * Finds the time in which Atlas made the key of an attempt, whose times are Temporal's. The worker's clock, which may
- * be wrong, only shortens it: an attempt whose token cannot be reported to Temporal may last for minutes.
+ * Finds the time in which Atlas made the key of an attempt, whose times are Temporal's. The
+ * worker's clock, which may be wrong, only shortens it: an attempt whose token cannot be reported
+ * to Temporal may last for minutes.
  */
 export function spanOfAttempt(attempt: {
   startedAt: string;
@@ -51,7 +54,8 @@ export function spanOfAttempt(attempt: {
   const fromMs = Date.parse(attempt.startedAt) - CLOCK_TOLERANCE_MS;
   const toMs = Date.parse(attempt.endedAt) + CLOCK_TOLERANCE_MS;
   const arrivedMs = Date.parse(attempt.createdAt ?? '');
-  // One tolerance for the clocks of the worker and of Temporal, one for those of Temporal and of Atlas.
+  // One tolerance for the clocks of the worker and of Temporal, one for those of Temporal and of
+  // Atlas.
   const isPlausible = arrivedMs >= fromMs && arrivedMs <= toMs;
   return { fromMs, toMs: isPlausible ? Math.min(toMs, arrivedMs + 2 * CLOCK_TOLERANCE_MS) : toMs };
 }
@@ -62,12 +66,17 @@ export function spanOfArrival(createdAt: string): Span {
   return { fromMs: arrivedMs - MAX_REQUEST_MS, toMs: arrivedMs + CLOCK_TOLERANCE_MS };
 }
 
-/** @returns when a key was made: the first eight digits of an ObjectId are the seconds since 1970. */
+/**
+ * @returns when a key was made: the first eight digits of an ObjectId are the seconds since 1970.
+ */
 export function madeAtMs(keyId: string): number {
   return parseInt(keyId.slice(0, 8), 16) * 1000;
 }
 
-/** Finds the origins that each key may have, and the origins that have no key. Both are in the order of time. */
+/**
+ * Finds the origins that each key may have, and the origins that have no key. Both are in the order
+ * of time.
+ */
 export function matchKeys<K extends { id: string }, O extends { span: Span }>(
   keys: readonly K[],
   origins: readonly O[],
@@ -88,7 +97,10 @@ function isMadeIn({ fromMs, toMs }: Span, keyId: string): boolean {
 
 export type KeyState = Origin['state'] | 'mixed' | 'other';
 
-/** Tells the state that all origins of a key have: `mixed` if they differ, `other` if there are none. */
+/**
+ * Tells the state that all origins of a key have: `mixed` if they differ, `other` if there are
+ * none.
+ */
 export function stateOf(origins: readonly Origin[]): KeyState {
   const [state = 'other', ...others] = new Set(origins.map((origin) => origin.state));
   return others.length > 0 ? 'mixed' : state;

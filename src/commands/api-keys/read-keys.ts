@@ -5,7 +5,10 @@ import { systemErrorCode } from '../../files';
 import { usageError } from '../cli/command-error';
 import type { ProgramContext } from '../cli/context';
 
-/** The output of `atlas organizations apiKeys list --output json`. The id of a key has the time of its creation. */
+/**
+ * The output of `atlas organizations apiKeys list --output json`. The id of a key has the time of
+ * its creation.
+ */
 const keyList = z.object({
   results: z.array(z.object({ id: z.string().regex(/^[\da-f]{24}$/), desc: z.string().catch('') })),
   totalCount: z.int(),
@@ -24,7 +27,8 @@ export async function readKeys(file: string, stdin: ProgramContext['stdin']): Pr
   const { results, totalCount } = parseList(file, text);
   if (totalCount <= results.length) return results;
   throw usageError(
-    `--keys ${file} has only ${results.length} of ${totalCount} API keys: write all that this prints: ${HOW}`,
+    `--keys ${file} has only ${results.length} of ${totalCount} API keys:` +
+      ` write all that this prints: ${HOW}`,
   );
 }
 

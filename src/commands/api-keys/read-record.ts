@@ -14,8 +14,8 @@ const pair = {
 };
 
 /**
- * The log lines of a token: `link-token created`, which has the times of its creation, `link-token not delivered`, and
- * `link-token delivered`, which alone has the location.
+ * The log lines of a token: `link-token created`, which has the times of its creation,
+ * `link-token not delivered`, and `link-token delivered`, which alone has the location.
  */
 const tokenLine = z.object({
   ...pair,
@@ -36,8 +36,8 @@ const attemptLine = z.object({
 });
 
 /**
- * Reads the tokens and the unconfirmed attempts of an organization from the workers' log lines. It passes over lines
- * that are not theirs, such as one that a killed worker left unfinished.
+ * Reads the tokens and the unconfirmed attempts of an organization from the workers' log lines. It
+ * passes over lines that are not theirs, such as one that a killed worker left unfinished.
  *
  * @throws CommandError when a file cannot be read.
  */

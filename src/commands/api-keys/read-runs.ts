@@ -10,10 +10,16 @@ type Context = Pick<CommandContext, 'client' | 'taskQueue'>;
 /** Bounds the histories in memory: each may have megabytes. */
 const READ_CONCURRENCY = 2;
 
-/** Longest time after the end of a run in which Atlas carries out the request that its worker goes on with. */
+/**
+ * Longest time after the end of a run in which Atlas carries out the request that its worker goes
+ * on with.
+ */
 const MAX_REQUEST_MS = 60_000;
 
-/** Reads the tokens and the unconfirmed attempts of the runs of an organization, and the ids of these runs. */
+/**
+ * Reads the tokens and the unconfirmed attempts of the runs of an organization, and the ids of
+ * these runs.
+ */
 export async function readRuns(context: Context, orgId: string) {
   const infos = listRuns(
     context.client,
@@ -36,7 +42,9 @@ export async function readRuns(context: Context, orgId: string) {
   return { runIds, tokens, attempts };
 }
 
-/** Merges what two runs know of a token. Only the run that created it knows when that was requested. */
+/**
+ * Merges what two runs know of a token. Only the run that created it knows when that was requested.
+ */
 function mergeTokens(
   newer: TokenOrigin,
   older: TokenOrigin,
@@ -85,7 +93,10 @@ async function readOrigins({ client }: Context, info: RunInfo) {
   return { runId, attempts, token, isRecovery: !isKnown };
 }
 
-/** Describes a creation without an end in the history: in progress, or that of a run which Temporal ended meanwhile. */
+/**
+ * Describes a creation without an end in the history: in progress, or that of a run which Temporal
+ * ended meanwhile.
+ */
 function describeUnended(
   { workflowId, runId, status, closeTime }: RunInfo,
   startedAt: string,

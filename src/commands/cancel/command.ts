@@ -32,7 +32,8 @@ async function cancel({ client, output }: CommandContext, workflowId: string): P
   await client.workflow.getHandle(workflowId, runId).cancel();
   output.print({ workflowId, runId, cancelRequested: true }, [
     `requested cancellation of ${workflowId}`,
-    'the run sends no new request to Atlas. If one is in progress, the run waits for the response,' +
+    'the run sends no new request to Atlas.' +
+      ' If one is in progress, the run waits for the response,' +
       ' and makes one attempt to deliver a token that arrives',
     `see how it ends, and what may be left: ${commandLine('watch', workflowId)}`,
   ]);

@@ -1,4 +1,7 @@
-/** Part of the public contract: the same in every command. `--help` and docs/commands.md explain them. */
+/**
+ * Part of the public contract: the same in every command. `--help` and docs/commands.md explain
+ * them.
+ */
 export const EXIT_CODES = {
   done: 0,
   failed: 1,
@@ -13,7 +16,9 @@ export const EXIT_CODES = {
 
 export type ExitCode = (typeof EXIT_CODES)[keyof typeof EXIT_CODES];
 
-/** Facts that `--json` prints beside the message of an error. Scripts branch on `type` and `state`. */
+/**
+ * Facts that `--json` prints beside the message of an error. Scripts branch on `type` and `state`.
+ */
 export interface Facts {
   /** Type of the run's failure, or of the refusal. */
   type?: string | null | undefined;
@@ -22,7 +27,9 @@ export interface Facts {
   [name: string]: unknown;
 }
 
-/** Thrown to end a command. Its lines are for the terminal, its exit code is for a calling script. */
+/**
+ * Thrown to end a command. Its lines are for the terminal, its exit code is for a calling script.
+ */
 export class CommandError extends Error {
   override readonly name = 'CommandError';
   readonly lines: readonly string[];

@@ -3,8 +3,8 @@ import { NOT_AN_ORGANIZATION_ID, UUID } from '../../contract/limits';
 import { ORGANIZATION_ID } from '../../contract/names';
 
 /**
- * Parses a date or an RFC 3339 time. JavaScript would read `5` as a month of 2001, and a time without an offset as a
- * local one.
+ * Parses a date or an RFC 3339 time. JavaScript would read `5` as a month of 2001, and a time
+ * without an offset as a local one.
  *
  * @throws InvalidArgumentError, which commander reports with the option's name.
  */

@@ -17,8 +17,8 @@ export interface Io {
 export type Output = ReturnType<typeof createOutput>;
 
 /**
- * Creates what prints for a command: lines for a person, or JSON for a machine, one object per line. It escapes control
- * characters: callers and the server chose much of the text.
+ * Creates what prints for a command: lines for a person, or JSON for a machine, one object per
+ * line. It escapes control characters: callers and the server chose much of the text.
  */
 export function createOutput(
   { stdout, stderr }: Pick<Io, 'stdout' | 'stderr'>,
@@ -39,10 +39,14 @@ export function createOutput(
     },
     /** Prints the outcome or a part of it: lines for a person, or the value as JSON. */
     print(value: object, lines: string | readonly string[]): void {
-      // JSON escapes C0 control characters only, and has no character outside a string that is escaped here.
+      // JSON escapes C0 control characters only, and has no character outside a string that is
+      // escaped here.
       write(json ? [JSON.stringify(value)] : [lines].flat());
     },
-    /** Prints how far the work is on standard error with `--json`; a person sees it in the lines of the outcomes. */
+    /**
+     * Prints how far the work is on standard error with `--json`; a person sees it in the lines of
+     * the outcomes.
+     */
     progress(text: string): void {
       if (json && !signal.aborted) stderr.write(formatLines([text]));
     },
@@ -51,7 +55,10 @@ export function createOutput(
       const notes = lines.flatMap((line) => (line === null ? [] : [`note: ${line}`]));
       if (!signal.aborted) stderr.write(formatLines(notes));
     },
-    /** Prints the error that ended the command on standard error; with `--json`, also as JSON on standard output. */
+    /**
+     * Prints the error that ended the command on standard error; with `--json`, also as JSON on
+     * standard output.
+     */
     error({ message, lines, facts }: CommandError): void {
       if (json) stdout.write(formatLines([JSON.stringify({ error: message, ...facts })]));
       const [first = '', ...others] = lines;
@@ -72,7 +79,10 @@ export function describeRows(rows: readonly TableRow[]): string[] {
 
 const MAX_CHECKS_NAMED = 10;
 
-/** Describes findings, one line for all with the same state and message: sixty credentials fail alike without Atlas. */
+/**
+ * Describes findings, one line for all with the same state and message: sixty credentials fail
+ * alike without Atlas.
+ */
 export function describeFindings(findings: readonly Finding[]): string[] {
   const groups = new Map<string, { state: string; message: string; checks: string[] }>();
   for (const { check, state, message } of findings) {

@@ -11,7 +11,10 @@ import { buildConditions, readListedRuns, type FilteredRun, type ListedRun } fro
 
 const MAX_NAMES_LENGTH = 1000;
 
-/** Prints runs in the order of Temporal's list: open runs, then closed ones by their end, newest first. */
+/**
+ * Prints runs in the order of Temporal's list: open runs, then closed ones by their end, newest
+ * first.
+ */
 export async function list(context: CommandContext, options: ListOptions): Promise<void> {
   const runs = readListedRuns(context, options);
   if (options.requests) {
@@ -73,7 +76,10 @@ function formatRow(startedAt: string, state: string, workflowId: string, details
   return `${startedAt.padEnd(26)}${state.padEnd(13)}${workflowId.padEnd(69)}  ${details}`.trimEnd();
 }
 
-/** Estimates when Temporal deletes a run with a recoverable token: its retention may have been another at its end. */
+/**
+ * Estimates when Temporal deletes a run with a recoverable token: its retention may have been
+ * another at its end.
+ */
 function findRecoverableUntil(
   { closedAt, deliveryId }: ListedRun,
   retentionMs: number,
@@ -116,7 +122,10 @@ function describeTerminated(count: number): string | null {
   );
 }
 
-/** Describes the runs that a typo in the name of a task queue hides; null when there are none or they are unknown. */
+/**
+ * Describes the runs that a typo in the name of a task queue hides; null when there are none or
+ * they are unknown.
+ */
 async function describeOtherTaskQueues(
   { client, taskQueue }: CommandContext,
   options: ListOptions,
@@ -126,5 +135,8 @@ async function describeOtherTaskQueues(
   if (!others || others.runs === 0) return null;
   const runs = formatCount(others.runs, 'run');
   const names = truncate(others.names.join(', '), MAX_NAMES_LENGTH);
-  return `not shown: ${runs} on other task queues (${names}): to see them, name one with --task-queue`;
+  return (
+    `not shown: ${runs} on other task queues (${names}):` +
+    ' to see them, name one with --task-queue'
+  );
 }

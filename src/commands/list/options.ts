@@ -29,7 +29,8 @@ export const createCommand = () =>
     .option('--org <id>', 'runs of this Atlas organization', orgId)
     .option(
       '--since <time>',
-      'open runs, and runs that closed after this time, such as 2026-11-25T09:00:00Z, or 2h for two hours ago',
+      'open runs, and runs that closed after this time, such as 2026-11-25T09:00:00Z,' +
+        ' or 2h for two hours ago',
       timeOrAge,
     )
     .option(

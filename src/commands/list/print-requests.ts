@@ -11,8 +11,8 @@ import type { FilteredRun, ListedRun } from './read-runs';
 const READ_CONCURRENCY = 20;
 
 /**
- * Prints the request of the newest of these runs for each workflow id. It prints all at the end, so that a list that
- * fails half-way prints nothing that a pipe would start.
+ * Prints the request of the newest of these runs for each workflow id. It prints all at the end, so
+ * that a list that fails half-way prints nothing that a pipe would start.
  */
 export async function printRequests(
   { client, output }: CommandContext,

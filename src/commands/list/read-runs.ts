@@ -158,7 +158,10 @@ async function readMatch(
   return true;
 }
 
-/** Lets one run that cannot be read be one line. A call that fails is not the run's fault, and ends the command. */
+/**
+ * Lets one run that cannot be read be one line. A call that fails is not the run's fault, and ends
+ * the command.
+ */
 function describeUnreadable(error: unknown): string {
   if (findGrpcError(error)) throw error;
   return truncate((error as Error).message, MAX_UNREADABLE_LENGTH);

@@ -9,7 +9,10 @@ import { watch } from '../shared/follow';
 import { describePrepareRun } from '../shared/refusals';
 import { startRun } from '../shared/start-or-join';
 
-/** Starts a run that delivers the token of a closed run of the same id, and follows it. Nothing is created. */
+/**
+ * Starts a run that delivers the token of a closed run of the same id, and follows it. Nothing is
+ * created.
+ */
 export async function recover(
   context: CommandContext,
   closed: RunRef,

@@ -69,7 +69,8 @@ async function sendRedeliver(client: Client, run: RunRef, sink?: string): Promis
     if (findGrpcError(error)?.details.includes(UPDATES_USED_UP)) {
       throw refusalError(
         [
-          `${workflowId} has had the 2,000 Updates that Temporal accepts in one run: cancel it, then recover its token`,
+          `${workflowId} has had the 2,000 Updates that Temporal accepts in one run:` +
+            ' cancel it, then recover its token',
           commandLine('cancel', workflowId),
           commandLine('recover', workflowId, '--run-id <id of the cancelled run>'),
         ],
@@ -85,8 +86,8 @@ async function sendRedeliver(client: Client, run: RunRef, sink?: string): Promis
 }
 
 /**
- * Requires that a worker can take an Update of a run: where code and history do not fit, the Update would wait until
- * they do.
+ * Requires that a worker can take an Update of a run: where code and history do not fit, the Update
+ * would wait until they do.
  *
  * @throws CommandError
  */
@@ -106,6 +107,7 @@ async function refuseClosed(client: Client, workflowId: string): Promise<never> 
   const newest = await describeRun(client, workflowId);
   const token = await findEarlierToken(client, workflowId, { newest });
   if (token) return refuseEarlierToken(client, workflowId, token, null);
-  const message = `no run of ${workflowId} is open, and no closed run has a token: nothing to deliver`;
+  const message =
+    `no run of ${workflowId} is open, and no closed run has a token:` + ' nothing to deliver';
   throw refusalError(message, { workflowId, type: 'NothingToDeliver' });
 }

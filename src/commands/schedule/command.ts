@@ -24,7 +24,8 @@ type CreateOptions = ReturnType<ReturnType<typeof createCommand>['opts']>;
 const createCommand = () =>
   requestCommand('create')
     .description(
-      'create a schedule that creates a token when the source is not linked and has no recent token',
+      'create a schedule that creates a token' +
+        ' when the source is not linked and has no recent token',
     )
     .requiredOption(
       '--cron <expression>',
@@ -49,8 +50,8 @@ const createCommand = () =>
 const CATCH_UP_MS = 600_000;
 
 /**
- * Creates a Temporal Schedule of `prepareOnSchedule`, which runs `prepareLiveMigration` under the usual id of the pair.
- * Temporal appends a time to the workflow id of each scheduled run.
+ * Creates a Temporal Schedule of `prepareOnSchedule`, which runs `prepareLiveMigration` under the
+ * usual id of the pair. Temporal appends a time to the workflow id of each scheduled run.
  */
 async function createSchedule(
   context: CommandContext,
@@ -91,7 +92,8 @@ async function createSchedule(
     if (!(error instanceof ScheduleAlreadyRunning)) throw error;
     throw refusalError(
       `schedule ${scheduleId} exists: to change it, delete it first with:` +
-        ` temporal schedule delete --schedule-id ${shellQuote(scheduleId)}; or name another with --schedule-id`,
+        ` temporal schedule delete --schedule-id ${shellQuote(scheduleId)};` +
+        ' or name another with --schedule-id',
       { scheduleId, type: 'ScheduleExists' },
     );
   });
@@ -104,7 +106,8 @@ async function createSchedule(
   if (!nextTime) {
     await schedule.delete();
     throw usageError(
-      `no time matches --cron${until ? ' before --until' : ''}: correct it; no schedule was created`,
+      `no time matches --cron${until ? ' before --until' : ''}: correct it;` +
+        ' no schedule was created',
     );
   }
   const nextAt = nextTime.toISOString();

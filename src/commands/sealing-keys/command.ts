@@ -57,6 +57,7 @@ async function makeKeys(file: string, rotate: true | undefined, output: Output):
     : 'give the file to every worker, and name it under sealing.keys';
   output.print(
     { file, kid: key.kid, keys: keys.length },
-    `wrote ${file} (mode 0600): key ${key.kid} seals, ${formatCount(keys.length, 'key')} can open; ${next}`,
+    `wrote ${file} (mode 0600): key ${key.kid} seals,` +
+      ` ${formatCount(keys.length, 'key')} can open; ${next}`,
   );
 }

@@ -30,7 +30,8 @@ export interface RunOutcome {
 }
 
 /**
- * Works on runs, a few at once, and prints the outcome of each as it ends. An error is the outcome of its own run only.
+ * Works on runs, a few at once, and prints the outcome of each as it ends. An error is the outcome
+ * of its own run only.
  *
  * @param options.noun names one item, such as `request`.
  * @throws CommandError when a run failed, was cancelled, is undelivered, or was refused.

@@ -21,7 +21,10 @@ import { describeRows, type TableRow } from '../cli/output';
 
 type KnownType = FailureType | DeliveryFailureType | RefusalType;
 
-/** Exit codes of the types that a person can act on. Any other refusal says less than the run itself. */
+/**
+ * Exit codes of the types that a person can act on. Any other refusal says less than the run
+ * itself.
+ */
 const EXIT_CODE_BY_TYPE: ReadonlyMap<string | null | undefined, ExitCode> = new Map<
   KnownType,
   ExitCode
@@ -63,9 +66,11 @@ export function describeUnconfirmed(tokens: number, workflowId: string): string[
 }
 
 export function describeUndelivered(workflowId: string, nextAttemptAt?: string | null): string[] {
+  const next = nextAttemptAt ? `; next attempt at ${nextAttemptAt}` : '';
+  const redeliver = commandLine('redeliver', workflowId);
   return [
-    `the token is kept, encrypted, and the run goes on${nextAttemptAt ? `; next attempt at ${nextAttemptAt}` : ''}`,
-    `once the cause is fixed: ${commandLine('redeliver', workflowId)}   (--sink <name> for another sink)`,
+    `the token is kept, encrypted, and the run goes on${next}`,
+    `once the cause is fixed: ${redeliver}   (--sink <name> for another sink)`,
   ];
 }
 

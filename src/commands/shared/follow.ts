@@ -44,7 +44,8 @@ export async function watch(
     output.setFollowUp(`the run goes on; follow it: ${commandLine('watch', workflowId)}`);
     output.print({ at: at(), workflowId, progress }, `${at()} ${progress}`);
   });
-  // The lines before have the time at which they were seen; the time of the delivery may be earlier than theirs.
+  // The lines before have the time at which they were seen; the time of the delivery may be earlier
+  // than theirs.
   output.print({ workflowId, ...facts, receipt }, [
     `${at()} delivered`,
     ...describeReceipt(receipt),
@@ -55,7 +56,8 @@ export async function watch(
  * Follows a run until it ends or its token is undelivered.
  *
  * @param report gets a line whenever something changes.
- * @throws CommandError when the run ended without a receipt, is undelivered (exit code 5) or has another workflow type.
+ * @throws CommandError when the run ended without a receipt, is undelivered (exit code 5) or has
+ *   another workflow type.
  */
 export async function follow(
   client: Client,
@@ -87,7 +89,10 @@ export async function follow(
 
 type Description = Awaited<ReturnType<typeof describePrepareRun>>;
 
-/** Identifies a workflow task that no worker has taken, or that workers have not completed; null without one. */
+/**
+ * Identifies a workflow task that no worker has taken, or that workers have not completed; null
+ * without one.
+ */
 function identifyTask(run: Description): string | null {
   const task = run.raw.pendingWorkflowTask;
   if (!task) return null;
@@ -96,7 +101,8 @@ function identifyTask(run: Description): string | null {
 }
 
 /**
- * Describes the pending activity with its attempts, which only the server knows, or else the status.
+ * Describes the pending activity with its attempts, which only the server knows, or else the
+ * status.
  *
  * @param isStuck whether the last look saw the same workflow task.
  * @returns null when nothing is known.
@@ -153,7 +159,9 @@ async function waitForReceipt(handle: WorkflowHandle, run: RunRef): Promise<Rece
   });
   // The receipt may have fields that this release does not know.
   if (receiptSchema.safeParse(result).success) return result as Receipt;
-  const message = `${workflowId} completed with a result that is not a receipt: its history has both it and the token`;
+  const message =
+    `${workflowId} completed with a result that is not a receipt:` +
+    ' its history has both it and the token';
   throw new CommandError(message, EXIT_CODES.failed, { workflowId });
 }
 

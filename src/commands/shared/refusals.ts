@@ -24,7 +24,10 @@ export async function describePrepareRun(
   return { ...run, isOpen: isOpen(run) };
 }
 
-/** @throws CommandError when a run has another workflow type. While it is open, no run of ours can start. */
+/**
+ * @throws CommandError when a run has another workflow type. While it is open, no run of ours can
+ *   start.
+ */
 export function refuseOtherWorkflowType({
   workflowId,
   runId,
@@ -42,7 +45,10 @@ export function refuseOtherWorkflowType({
 /** Bounds the value of a field: an access list may be long. */
 const MAX_VALUE_LENGTH = 1000;
 
-/** @throws CommandError when the open run has a different request, whose receipt the caller would get. */
+/**
+ * @throws CommandError when the open run has a different request, whose receipt the caller would
+ *   get.
+ */
 export async function refuseIfDifferent(
   client: Client,
   open: RunRef,

@@ -18,7 +18,10 @@ export async function describeMissingWorker(
   return state === 'warning' ? message : null;
 }
 
-/** Allows for three attempts, which take up to a minute, and for a busy worker that starts them late. */
+/**
+ * Allows for three attempts, which take up to a minute, and for a busy worker that starts them
+ * late.
+ */
 const REPORT_TIMEOUT_MS = 90_000;
 
 /**
@@ -31,7 +34,8 @@ export async function requestWorkerCheck(
   request?: PrepareRequest,
 ): Promise<CheckReport> {
   const { client, taskQueue, output } = context;
-  // This machine's clock may be wrong, so a worker counts for the five minutes that the server lists it.
+  // This machine's clock may be wrong, so a worker counts for the five minutes that the server
+  // lists it.
   const polled = { patienceMs: FIRST_POLL_MS, expiresMs: Infinity };
   const { state, message } = await checkTaskQueue(client, taskQueue, polled);
   if (state === 'warning') throw new CommandError(message);

@@ -103,7 +103,8 @@ export async function readRequests(file: string, stdin: Stdin): Promise<Numbered
   const first =
     problems.length > MAX_LINES_LISTED ? `, of which these are the first ${MAX_LINES_LISTED}` : '';
   throw usageError([
-    `nothing was started: --from ${file} has problems in ${formatCount(problems.length, 'line')}${first}`,
+    `nothing was started: --from ${file} has problems in` +
+      ` ${formatCount(problems.length, 'line')}${first}`,
     ...problems.slice(0, MAX_LINES_LISTED),
   ]);
 }
@@ -137,6 +138,7 @@ function parseRequestLine(text: string): PrepareRequest | string {
   const request = value as PrepareRequest;
   // A file that can be repeated would create another token each time.
   return 'again' in request
-    ? 'has the field "again", which a file may not have: remove it, or start this request alone with start --again'
+    ? 'has the field "again", which a file may not have:' +
+        ' remove it, or start this request alone with start --again'
     : request;
 }

@@ -16,8 +16,8 @@ import type { PairRequest } from './request';
 const MAX_ATTEMPTS = 5;
 
 /**
- * Looks at the runs of the id, then starts one. The server refuses the start if another run has opened or delivered in
- * between; then it looks again.
+ * Looks at the runs of the id, then starts one. The server refuses the start if another run has
+ * opened or delivered in between; then it looks again.
  *
  * @returns the task queue of the run; an open one may be on another.
  * @throws CommandError when the runs of the id do not allow a start.
@@ -50,8 +50,8 @@ export async function startOrJoin(
 }
 
 /**
- * @returns `open`, the open run of an equal request, which a start joins even while it is being cancelled; null without
- *   one.
+ * @returns `open`, the open run of an equal request, which a start joins even while it is being
+ *   cancelled; null without one.
  * @throws CommandError when the runs of an id allow neither a start nor a join of the open run.
  */
 export async function requireStartable(client: Client, { workflowId, request }: PairRequest) {
@@ -77,7 +77,10 @@ export async function requireStartable(client: Client, { workflowId, request }: 
   };
 }
 
-/** @throws WorkflowExecutionAlreadyStartedError when a run of the id is open, or the policy does not allow another. */
+/**
+ * @throws WorkflowExecutionAlreadyStartedError when a run of the id is open, or the policy does not
+ *   allow another.
+ */
 export async function startRun(
   client: Client,
   options: {

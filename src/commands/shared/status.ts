@@ -29,7 +29,8 @@ export async function readStatus(
     const status = statusSchema.safeParse(result).data;
     return status ? { status, problem: null } : { status: null, problem: OTHER_STATUS };
   } catch (error) {
-    // What the SDK makes of every Query that a worker failed to answer, such as when code and history do not fit.
+    // What the SDK makes of every Query that a worker failed to answer, such as when code and
+    // history do not fit.
     if (error instanceof QueryNotRegisteredError) {
       const description = `its worker cannot continue it: ${error.message}`;
       return { status: null, problem: { description, isFailure: true } };
@@ -39,7 +40,10 @@ export async function readStatus(
   }
 }
 
-/** Reads the status of many runs. It stops asking once so many Queries have had no answer, and none has had one. */
+/**
+ * Reads the status of many runs. It stops asking once so many Queries have had no answer, and none
+ * has had one.
+ */
 export function createStatusReader(client: Client, maxUnanswered: number) {
   let answered = 0;
   let unanswered = 0;

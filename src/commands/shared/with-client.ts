@@ -13,7 +13,10 @@ const UNREACHABLE_CODES: readonly number[] = [
   GRPC.unauthenticated,
 ];
 
-/** @throws CommandError; with exit code 3 when Temporal's settings are wrong or it cannot be reached. */
+/**
+ * @throws CommandError; with exit code 3 when Temporal's settings are wrong or it cannot be
+ *   reached.
+ */
 export async function withClient(
   env: NodeJS.ProcessEnv,
   connectTimeoutMs: number = CONNECT_TIMEOUT_MS,
@@ -59,6 +62,7 @@ export function describeSdkError(error: unknown): string {
 function unknownRun({ workflowId, runId }: WorkflowNotFoundError): CommandError {
   const run = runId ? `${workflowId} with run id ${runId}` : workflowId;
   return new CommandError(
-    `Temporal has no run ${run}: check the organizations and the namespace; closed runs go after the retention period`,
+    `Temporal has no run ${run}: check the organizations and the namespace;` +
+      ' closed runs go after the retention period',
   );
 }

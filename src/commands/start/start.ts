@@ -57,7 +57,10 @@ export async function dryRunStart(context: CommandContext, pair: PairRequest): P
 
 const CHECKS_AT_A_TIME = 5;
 
-/** Starts every request of a file. It skips pairs with an open run or a delivered token, so it can be repeated. */
+/**
+ * Starts every request of a file. It skips pairs with an open run or a delivered token, so it can
+ * be repeated.
+ */
 export async function startMany(
   context: CommandContext,
   requests: readonly NumberedRequest[],

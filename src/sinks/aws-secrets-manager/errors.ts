@@ -5,13 +5,16 @@ const later = (meaning: string) => ({ retryable: true, meaning });
 const never = (meaning: string) => ({ retryable: false, meaning });
 const BAD_CREDENTIALS = later("AWS does not accept the worker's credentials; replace them");
 
-/** Meanings by exception name (API reference, "Common Error Types" and the errors of each action). */
+/**
+ * Meanings by exception name (API reference, "Common Error Types" and the errors of each action).
+ */
 const MEANINGS = new Map([
   ['AccessDeniedException', never('permit the worker this action on the secret')],
   [
     'InvalidRequestException',
     never(
-      'the secret is scheduled for deletion, or another service manages it; restore it, or correct secretName',
+      'the secret is scheduled for deletion, or another service manages it;' +
+        ' restore it, or correct secretName',
     ),
   ],
   [
@@ -39,8 +42,8 @@ type SdkError = Partial<SecretsManagerServiceException & { code: string }>;
 const EXCEPTION_NAME = /^[A-Za-z]{1,64}$/;
 
 /**
- * Builds the error for a failed call. It does not quote the SDK's message, which may quote signed headers, and a
- * session token is one of them.
+ * Builds the error for a failed call. It does not quote the SDK's message, which may quote signed
+ * headers, and a session token is one of them.
  *
  * @param what action and secret, such as `secretsmanager:CreateSecret for secret live-migration/…`.
  */

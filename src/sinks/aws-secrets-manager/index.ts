@@ -113,7 +113,9 @@ function createAwsSink(config: Config, sdk: typeof SecretsManager): Sink {
       return location;
     },
 
-    /** Describes the secret. "Not found" passes, since AWS answers it only to those with permission. */
+    /**
+     * Describes the secret. "Not found" passes, since AWS answers it only to those with permission.
+     */
     async check(target, signal) {
       const name = secretName.fill(completeIds(target));
       const call = callsFor(name, signal);
@@ -135,7 +137,10 @@ function nullIf(kind: new (...args: never[]) => Error): (error: unknown) => null
   };
 }
 
-/** Tags that name the organizations of a token, so that the sink never overwrites the token of others. */
+/**
+ * Tags that name the organizations of a token, so that the sink never overwrites the token of
+ * others.
+ */
 const OWNER_TAGS = {
   orgId: 'live-migration-prep/orgId',
   sourceOrgId: 'live-migration-prep/sourceOrgId',

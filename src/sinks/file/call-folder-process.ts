@@ -6,7 +6,9 @@ import type { Call, CallOutcome } from './folder-process';
 /** The compiled program, for a test too. */
 const PROGRAM = path.join(__dirname, '../../../dist/sinks/file/folder-process.js');
 
-/** The number of folders that may hang before others wait. Each file sink uses at most one thread. */
+/**
+ * The number of folders that may hang before others wait. Each file sink uses at most one thread.
+ */
 const THREADS = 64;
 
 const ENDED = {

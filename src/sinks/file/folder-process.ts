@@ -1,6 +1,7 @@
 /**
- * The program that works on the folders of all file sinks. A folder may hang, such as a network share whose server is
- * away, and then it holds a thread of Node's pool: DNS needs these threads too, and no process can exit meanwhile.
+ * The program that works on the folders of all file sinks. A folder may hang, such as a network
+ * share whose server is away, and then it holds a thread of Node's pool: DNS needs these threads
+ * too, and no process can exit meanwhile.
  */
 import { SinkRejectedError } from '../sink';
 import * as operations from './folder';

@@ -89,7 +89,10 @@ async function removeExpiredTemporaryFiles(directory: string): Promise<void> {
   }
 }
 
-/** Builds the error for a failed operation. Every one is retryable but ENOTDIR, which needs another path. */
+/**
+ * Builds the error for a failed operation. Every one is retryable but ENOTDIR, which needs another
+ * path.
+ */
 function folderError(error: unknown, directory: string): Error {
   if (error instanceof SinkRejectedError) return error;
   const code = systemErrorCode(error);

@@ -15,7 +15,9 @@ const configSchema = ({ baseDirectory }: ReferenceContext) =>
 
 type Config = z.output<ReturnType<typeof configSchema>>;
 
-/** Writes each token into a file of its own in one directory: the token and nothing else, mode 0600. */
+/**
+ * Writes each token into a file of its own in one directory: the token and nothing else, mode 0600.
+ */
 export const fileSink: SinkType<Config> = { type: 'file', configSchema, create: createFileSink };
 
 function createFileSink({ directory }: Config): Sink {

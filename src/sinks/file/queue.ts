@@ -6,8 +6,8 @@ import { SinkUnavailableError } from '../sink';
 const ANSWER_TIMEOUT_MS = 9500;
 
 /**
- * Creates a function that runs the operations on a folder one after the other. If one does not return in time, it and
- * all others fail until it returns.
+ * Creates a function that runs the operations on a folder one after the other. If one does not
+ * return in time, it and all others fail until it returns.
  */
 export function createQueue(directory: string) {
   let free: Promise<unknown> = Promise.resolve();

@@ -21,7 +21,10 @@ export const httpUrl = z.string('name its URL').transform((text, issues): URL =>
   return url;
 });
 
-/** Creates the schema of a sink that is reached by HTTP. It refuses plain http in `urlField` without `allowHttp`. */
+/**
+ * Creates the schema of a sink that is reached by HTTP. It refuses plain http in `urlField` without
+ * `allowHttp`.
+ */
 export function httpConfig<Shape extends z.ZodRawShape>(
   urlField: keyof Shape & string,
   shape: Shape,
@@ -38,7 +41,8 @@ export function httpConfig<Shape extends z.ZodRawShape>(
   return z.strictObject({ ...shape, allowHttp, timeoutMs }).refine(isEncrypted, {
     path: [urlField],
     error:
-      'is http: the token would cross the network in clear text; write https, or allowHttp: true to accept that',
+      'is http: the token would cross the network in clear text; write https, or allowHttp:' +
+      ' true to accept that',
     // This check runs even if other fields have problems, so that all are reported at once.
     when: () => true,
   });

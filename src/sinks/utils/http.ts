@@ -42,7 +42,8 @@ const ADVICE: Advice = {
 };
 
 /**
- * Builds the error for a response. It does not quote the body, in which a server may echo the request.
+ * Builds the error for a response. It does not quote the body, in which a server may echo the
+ * request.
  *
  * @param what server and request, such as `Vault at https://…, secret/data/…`.
  */
@@ -51,7 +52,9 @@ export function statusError(
   { status, retryAfterMs }: HttpResponse,
   advice: Advice = {},
 ): Error {
-  const message = `${what} responded with ${status}: ${advice[status] ?? ADVICE[status] ?? chooseRemedy(status)}`;
+  const message =
+    `${what} responded with ${status}:` +
+    ` ${advice[status] ?? ADVICE[status] ?? chooseRemedy(status)}`;
   return isTemporary(status)
     ? new SinkUnavailableError(message, retryAfterMs)
     : new SinkRejectedError(message);

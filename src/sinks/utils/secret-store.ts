@@ -14,7 +14,10 @@ const LEAVES_ROOT =
 const PLACEHOLDER = /\{([^{}]*)\}/g;
 const PLACEHOLDERS = ID_FIELDS.map((field) => `{${field}}`);
 
-/** Ids consist of hexadecimal digits and hyphens, so a template that stays below its root stays there when filled. */
+/**
+ * Ids consist of hexadecimal digits and hyphens, so a template that stays below its root stays
+ * there when filled.
+ */
 export const templateSchema = z
   .string('write a template, such as live-migration/{orgId}')
   .superRefine((template, issues) => {
@@ -58,7 +61,9 @@ export function completeIds(target: CheckTarget | null): Ids {
   };
 }
 
-/** Leaves out what is not known. The result is the same for the same delivery: stores compare it. */
+/**
+ * Leaves out what is not known. The result is the same for the same delivery: stores compare it.
+ */
 export function toStoredToken(delivery: Delivery): object {
   return Object.fromEntries(Object.entries(delivery).filter(([, value]) => value !== null));
 }

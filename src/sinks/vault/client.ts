@@ -15,7 +15,8 @@ export interface VaultRequest {
 export type VaultClient = ReturnType<typeof createVaultClient>;
 
 /**
- * Creates a client that sends the Vault token as it is at the time of each request: a file of it may be replaced.
+ * Creates a client that sends the Vault token as it is at the time of each request: a file of it
+ * may be replaced.
  *
  * @param timeoutMs limit for one request, its response included.
  */
@@ -45,8 +46,8 @@ export function createVaultClient(
     /** Name for messages, such as `the token from file /run/vault-token`. */
     identity: `the token from ${token.source}`,
     /**
-     * @throws SecretUnavailableError when the token cannot be read, SinkUnavailableError when no complete response
-     *   arrives, or the reason of `signal`.
+     * @throws SecretUnavailableError when the token cannot be read, SinkUnavailableError when no
+     *   complete response arrives, or the reason of `signal`.
      */
     send: async (
       { method, path, body }: VaultRequest,
@@ -70,12 +71,18 @@ export function vaultError(what: string, response: HttpResponse, advice: Advice)
   );
 }
 
-/** Finds why a refusal may end without a change to the sink, although its status alone does not say so; or null. */
+/**
+ * Finds why a refusal may end without a change to the sink, although its status alone does not say
+ * so; or null.
+ */
 function findTemporaryReason(response: HttpResponse): string | null {
   const { status } = response;
   // A redirect would send the token to an address that no operator configured.
   if (status === 307) {
-    return 'this node is on standby, and no node was active; if that lasts, configure the address of the active node';
+    return (
+      'this node is on standby, and no node was active;' +
+      ' if that lasts, configure the address of the active node'
+    );
   }
   if (status === 412) return 'this node lags behind';
   if (status === 503) return 'it is sealed or down: unseal it';

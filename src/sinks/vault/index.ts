@@ -72,7 +72,10 @@ function findReasonToKeep(data: Record<string, unknown>, delivery: Delivery): st
     );
   }
   if (Date.parse(String(data['createdAt'])) > Date.parse(delivery.createdAt)) {
-    return 'holds a newer token of these organizations: use that one, or redeliver this one to another sink';
+    return (
+      'holds a newer token of these organizations:' +
+      ' use that one, or redeliver this one to another sink'
+    );
   }
   return null;
 }

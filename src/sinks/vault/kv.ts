@@ -19,7 +19,10 @@ const mountSchema = z.object({
 });
 const writtenSchema = z.object({ data: z.object({ version: z.int() }) });
 
-/** Creates a client of a key/value engine of version 2, whose HTTP API is the same in Vault and OpenBao. */
+/**
+ * Creates a client of a key/value engine of version 2, whose HTTP API is the same in Vault and
+ * OpenBao.
+ */
 export function createKv({ server, identity, send }: VaultClient, mount: string) {
   function errorAt(path: string, response: HttpResponse): Error {
     if (response.status === 403) return refusedToken(path);
@@ -29,12 +32,16 @@ export function createKv({ server, identity, send }: VaultClient, mount: string)
     });
   }
 
-  /** Vault responds with 403 to an invalid token and to a denied path, which an operator corrects while a run waits. */
+  /**
+   * Vault responds with 403 to an invalid token and to a denied path, which an operator corrects
+   * while a run waits.
+   */
   function refusedToken(path: string): SinkUnavailableError {
     return new SinkUnavailableError(
       `${server} responded with 403 to ${identity}, at ${mount}/data/${path}: ` +
         'the token is wrong, expired or revoked, or its policy denies the path; ' +
-        'replace it (the log of Vault Agent says why a login fails), or grant create, read and update on the path. ' +
+        'replace it (the log of Vault Agent says why a login fails), ' +
+        'or grant create, read and update on the path. ' +
         'Then "live-migration-prep doctor --remote" checks the token at once, ' +
         'and "live-migration-prep redeliver" delivers',
     );
@@ -53,7 +60,9 @@ export function createKv({ server, identity, send }: VaultClient, mount: string)
     const response = await send({ method: 'GET', path }, signal);
     const engine = mountSchema.safeParse(response.json).data?.data;
     if (!isSuccess(response) || !engine) {
-      const problem = `${server}, ${path} responded with ${response.status} but did not name the version of the engine`;
+      const problem =
+        `${server}, ${path} responded with ${response.status}` +
+        ' but did not name the version of the engine';
       const remedy = `grant the worker read on ${path}, and let proxies pass it`;
       throw new SinkUnavailableError(`${problem}: ${remedy}`, response.retryAfterMs);
     }
@@ -62,7 +71,8 @@ export function createKv({ server, identity, send }: VaultClient, mount: string)
     if (isVersion2) return;
     throw new SinkRejectedError(
       `${server} has an engine of type ${engine.type}, version ${version}, at ${mount}: ` +
-        `run vault kv enable-versioning ${mount}, or correct mount and restart the workers; then redeliver`,
+        `run vault kv enable-versioning ${mount}, ` +
+        'or correct mount and restart the workers; then redeliver',
     );
   }
 
@@ -70,7 +80,8 @@ export function createKv({ server, identity, send }: VaultClient, mount: string)
     requireVersion2,
 
     /**
-     * @returns the newest version, with its number: 0 if there is none. `data` is null if it is deleted or destroyed.
+     * @returns the newest version, with its number: 0 if there is none. `data` is null if it is
+     *   deleted or destroyed.
      * @throws SinkUnavailableError, SinkRejectedError, SecretUnavailableError
      */
     async read(path: string, signal: AbortSignal) {
@@ -102,14 +113,16 @@ export function createKv({ server, identity, send }: VaultClient, mount: string)
       const isConflict = parseErrors(response)?.some((error) => error.includes('did not match'));
       if (response.status === 400 && isConflict) {
         throw new SinkUnavailableError(
-          `${mount}/${path} in ${server} was written by others at the same time: the next attempt reads it again`,
+          `${mount}/${path} in ${server} was written by others at the same time:` +
+            ' the next attempt reads it again',
         );
       }
       if (!isSuccess(response)) throw errorAt(path, response);
       const parsed = writtenSchema.safeParse(response.json);
       if (parsed.success) return parsed.data.data.version;
       throw new SinkRejectedError(
-        `${server} now has another engine at ${mount}: delete what was written to ${mount}/data/${path}, ` +
+        `${server} now has another engine at ${mount}:` +
+          ` delete what was written to ${mount}/data/${path}, ` +
           'correct mount, restart the workers, then redeliver',
       );
     },

@@ -21,7 +21,9 @@ const on = 'linkTokens' as const;
 const LOST = { on, status: 503, afterCreating: true };
 const REJECTED = { on, status: 403 };
 
-/** Lists the keys of an organization as the Atlas CLI does: one of its own, and those of its tokens. */
+/**
+ * Lists the keys of an organization as the Atlas CLI does: one of its own, and those of its tokens.
+ */
 function listKeys({ atlas }: Pick<OwnOrganizations, 'atlas'>, { orgId }: PrepareRequest) {
   const keys = atlas.createdTokens().filter((token) => token.orgId === orgId);
   const results = [

@@ -23,7 +23,10 @@ type Row = [command: string, code: ExitCode, facts: object, error?: RegExp];
 
 const says = (pattern: RegExp): unknown => expect.stringMatching(pattern);
 
-/** Runs `start --again`, for example, on the earlier run. Returns its exit code and the facts that it prints last. */
+/**
+ * Runs `start --again`, for example, on the earlier run. Returns its exit code and the facts that
+ * it prints last.
+ */
 async function runOn({ options, requestOptions, sink, runId }: Earlier, command: string) {
   const [name = '', ...more] = command.split(' ');
   const own: Record<string, string[]> = {
@@ -62,7 +65,10 @@ const AFTER_BLOCKED = { receipt: { sink: 'files', alsoTried: ['blocked'] } };
 const FOLLOW_UP = / s\nthe run goes on; follow it: live-migration-prep watch --org /;
 const DIFFERENT_SINK = /\n {2}sink: "blocked" in the open run, "files" in yours/;
 
-/** Runs commands on a run, one after another, and expects that there is this number of tokens at the end. */
+/**
+ * Runs commands on a run, one after another, and expects that there is this number of tokens at the
+ * end.
+ */
 function commandsOn(
   what: string,
   tokens: number,

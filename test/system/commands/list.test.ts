@@ -14,7 +14,10 @@ import { untilListed } from '../../support/temporal';
 const on = 'linkTokens' as const;
 const OTHER_ORG = newOrgId();
 
-/** Not that of the group: tests expect no other run, and a 503 keeps the circuit breaker of its worker open. */
+/**
+ * Not that of the group: tests expect no other run, and a 503 keeps the circuit breaker of its
+ * worker open.
+ */
 let fixture: CommandFixture;
 /** Says what became of each run, by its run id. */
 const runs = new Map<string, string>();

@@ -8,7 +8,8 @@ import { FAULT_EXAMPLES } from '../../../dev/atlas-emulator/cli';
 import { createDigest } from '../../../src/http/digest';
 import { closeLater } from '../../support/clean-up';
 
-// What the tests of the client use all day is proved there. Here is what would let a wrong client pass.
+// What the tests of the client use all day is proved there. Here is what would let a wrong client
+// pass.
 
 const { orgId: ORG, apiKey, serviceAccount } = DEFAULTS;
 const OTHER = '64f1c0ffee5eed0000000b72';

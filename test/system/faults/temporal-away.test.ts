@@ -25,7 +25,10 @@ async function startPosts({ atlas, deployment }: Installation, count: number) {
   return { requests, handles };
 }
 
-/** Lets Atlas respond, waits until the workers hold all tokens, and for longer than Core would report them. */
+/**
+ * Lets Atlas respond, waits until the workers hold all tokens, and for longer than Core would
+ * report them.
+ */
 async function receiveTokens(
   { atlas }: Installation,
   workers: WorkerProcess[],

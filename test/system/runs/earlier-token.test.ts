@@ -59,7 +59,8 @@ describe('a start with the default policies of a client', () => {
         unconfirmedTokens: 0,
       });
       expect(message).toContain('The earlier request differs in sink. ');
-      // Neither the refused run nor one that `again` permitted and that failed has a token of its own.
+      // Neither the refused run nor one that `again` permitted and that failed has a token of its
+      // own.
       await run({ ...request, sink: 'nowhere', again: true }, 2);
       expect(await run(request, 3)).toMatchObject({ type: 'TokenExists', details: { runId } });
       expect(atlas.created(request)).toBe(1);

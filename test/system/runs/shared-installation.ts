@@ -2,7 +2,10 @@ import { FILE_SINKS, LONG_ROUNDS, startInstallation } from '../../support/instal
 import { setUp } from '../../support/set-up';
 import { startHangingWebhook } from '../../support/sinks';
 
-/** The installation of these tests; `group.test.ts` runs them with one. Attempts at sink `hangs` get no response. */
+/**
+ * The installation of these tests; `group.test.ts` runs them with one. Attempts at sink `hangs` get
+ * no response.
+ */
 export const installation = setUp(async () => {
   const { sink: hangs, env, responses } = await startHangingWebhook();
   const away = { type: 'file', directory: 'not-there' };

@@ -5,7 +5,10 @@ import { createdToken, endingOf, untilStep } from '../../support/runs';
 import { sharedTemporal, temporalCli } from '../../support/temporal';
 import { installation } from './shared-installation';
 
-/** A run that was cancelled while its token waited for its sink, so that history holds the sealed token. */
+/**
+ * A run that was cancelled while its token waited for its sink, so that history holds the sealed
+ * token.
+ */
 async function leaveToken() {
   const { deployment } = installation();
   const request = deployment.newRequest({ sink: 'rejects' });

@@ -12,7 +12,9 @@ const PRIVATE_KEY = 'canary-0000-private-key';
 const sourceOrgIds = new Set<string>();
 let emulator: AtlasEmulator;
 
-/** Seeds the Atlas emulator, as Cloud Manager, with a key of its own for each source organization. */
+/**
+ * Seeds the Atlas emulator, as Cloud Manager, with a key of its own for each source organization.
+ */
 function seed(settings: SeedInput['settings'] = {}, key: object = {}): void {
   const ids = [...sourceOrgIds];
   emulator.seed({

@@ -20,7 +20,9 @@ export interface Fixture {
   canaries: readonly string[];
   /** Returns the result of a successful delivery. */
   locationOf(delivery: Delivery): string;
-  /** Returns every token that is held for the organizations of this delivery, even after `refuse`. */
+  /**
+   * Returns every token that is held for the organizations of this delivery, even after `refuse`.
+   */
   held(delivery: Delivery): Promise<string[]> | string[];
   /** Makes this delivery fail permanently. */
   refuse(delivery: Delivery): unknown;
@@ -36,7 +38,9 @@ const fixtures = new Map<string, () => Promise<Fixture>>();
 /** Sinks of which a run is tested. */
 const sinksOfRuns: string[] = [];
 
-/** Tests what every sink promises. Returns its server, which other tests of the file may use, too. */
+/**
+ * Tests what every sink promises. Returns its server, which other tests of the file may use, too.
+ */
 export function testContract<F extends Fixture>(type: string, start: () => Promise<F>): () => F {
   const places: Place[] = [];
   const secrets = new Map<string, string>();
@@ -64,7 +68,9 @@ export function testContract<F extends Fixture>(type: string, start: () => Promi
     return sink;
   }
 
-  /** Remembers a result or an error, with hidden properties and causes, to search it for secrets. */
+  /**
+   * Remembers a result or an error, with hidden properties and causes, to search it for secrets.
+   */
   function look<T>(result: T): T {
     const text = inspect(result, { showHidden: true, depth: Infinity, maxStringLength: Infinity });
     places.push(textPlace(text.slice(0, 80), text));
@@ -201,7 +207,10 @@ async function startWorkerOfRuns() {
 
 let startingWorker: ReturnType<typeof startWorkerOfRuns> | undefined;
 
-/** Tests a run with a sink that no other test has in a worker: `test/system/secrecy` has files and webhooks. */
+/**
+ * Tests a run with a sink that no other test has in a worker: `test/system/secrecy` has files and
+ * webhooks.
+ */
 export function testRun(type: string): void {
   sinksOfRuns.push(type);
 

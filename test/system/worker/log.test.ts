@@ -150,7 +150,8 @@ describe('the log of a worker at level trace', () => {
 it('a worker whose log cannot be written works on, and ends at SIGTERM', async () => {
   const deployment = await deploy({ atlas: await startAtlas() });
   const preload = path.join(deployment.folder, 'no-output.cjs');
-  // The lowest file descriptor that is free is that of standard output. It is open for reading only.
+  // The lowest file descriptor that is free is that of standard output. It is open for reading
+  // only.
   writeFileSync(
     preload,
     "const fs = require('node:fs'); fs.closeSync(1); fs.openSync(__filename, 'r');\n",

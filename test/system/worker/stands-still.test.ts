@@ -16,7 +16,10 @@ const UNDELIVERED = { step: 'undelivered', sink: 'files' };
 const MISMATCH =
   '[TMPRL1100] Nondeterminism error: No command scheduled for event HistoryEvent(id: 5, TimerStarted)';
 
-/** A versioned worker whose version is not current, and two undelivered runs whose history does not fit its code. */
+/**
+ * A versioned worker whose version is not current, and two undelivered runs whose history does not
+ * fit its code.
+ */
 const fixture = setUp(async () => {
   const { address, client } = await sharedTemporal();
   const atlas = await startAtlas();

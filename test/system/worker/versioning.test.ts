@@ -26,7 +26,10 @@ it(`a versioned worker says how its version becomes current; ${RUNS} open runs s
   // Temporal's Worker Controller makes such a name, of the Kubernetes namespace and the resource.
   const deploymentName = `kubernetes/${deployment.taskQueue}`;
 
-  /** Starts a worker, and makes its version current once it is ready: before, a rollout would hang. Its gate fails. */
+  /**
+   * Starts a worker, and makes its version current once it is ready: before, a rollout would hang.
+   * Its gate fails.
+   */
   async function startVersion(buildId: string): Promise<WorkerProcess> {
     const version = { TEMPORAL_DEPLOYMENT_NAME: deploymentName, TEMPORAL_WORKER_BUILD_ID: buildId };
     const worker = await deployment.startWorker(version);

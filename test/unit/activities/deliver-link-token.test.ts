@@ -111,7 +111,9 @@ describe('no sink gets a token', () => {
   });
 });
 
-/** `temporal activity reset` sets the attempt number back, but not the time of the first schedule. */
+/**
+ * `temporal activity reset` sets the attempt number back, but not the time of the first schedule.
+ */
 const reset: Partial<Info> = { attempt: 1, scheduledTimestampMs: Date.now() - 5000 };
 const absent = { type: 'SinkUnavailable', nonRetryable: false };
 

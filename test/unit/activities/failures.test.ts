@@ -24,7 +24,10 @@ import {
   type Untyped,
 } from './attempt';
 
-/** The backoff of the third attempt, of 2 to 4 s, is 3 s then. To a wait that a server asked for it adds 2 s. */
+/**
+ * The backoff of the third attempt, of 2 to 4 s, is 3 s then. To a wait that a server asked for it
+ * adds 2 s.
+ */
 jest.spyOn(Math, 'random').mockReturnValue(0.5);
 
 const HOUR_MS = 3_600_000;
@@ -238,7 +241,10 @@ const recovery = fc.oneof(anything, like('sealedToken', 'sinksTried'));
 const longNames = Object.fromEntries(Array.from('0123456789', (x) => [x + '\u001b'.repeat(99), x]));
 const valid = { orgId: ORG, accessListIps: [], sink: 'drop' };
 
-/** Parses an input that another release may have scheduled, or that has been tried too often for that. */
+/**
+ * Parses an input that another release may have scheduled, or that has been tried too often for
+ * that.
+ */
 const parse = (input: unknown, info: object = {}) =>
   attemptIn(info).run(() => Promise.resolve(parseInput(validRequestSchema, input)));
 

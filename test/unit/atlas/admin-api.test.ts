@@ -47,7 +47,10 @@ function atlasAt({ url }: { url: string }, kind: Kind, options?: Options): Admin
   return closeLater(atlas);
 }
 
-/** The client and an emulator of its own, without Atlas's rate limit, which is not what these tests are about. */
+/**
+ * The client and an emulator of its own, without Atlas's rate limit, which is not what these tests
+ * are about.
+ */
 async function start(
   kind: Kind,
   options?: Options,
@@ -72,7 +75,10 @@ const counts = (emulator: AtlasEmulator) => ({
   created: emulator.createdTokens().length,
 });
 
-/** Creates a token at a server that grants an access token, challenges what is not signed, and then responds so. */
+/**
+ * Creates a token at a server that grants an access token, challenges what is not signed, and then
+ * responds so.
+ */
 async function createWith(
   status: number,
   body: unknown,

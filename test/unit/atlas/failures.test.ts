@@ -50,7 +50,8 @@ it.each<Row>([
   'a request to %s %s, after each status of %j without usable content',
   (endpoint, name, statuses) => {
     for (const status of statuses) {
-      // The error code does not decide, and nothing of a success is quoted: any field may hold a token.
+      // The error code does not decide, and nothing of a success is quoted: any field may hold a
+      // token.
       const json = { errorCode: 'UNEXPECTED_ERROR', detail: 'a detail' };
       const failure = responded(endpoint, status, json, 7000);
       const { type, retryable, tokenMayExist, details, message } = failure;
@@ -58,7 +59,8 @@ it.each<Row>([
       expect(failure.retryAfterMs).toBe(retryable ? 7000 : undefined);
       expect(details).toEqual({ status, ...(status >= 300 && json) });
       expect(message.includes('a detail')).toBe(status >= 300);
-      // It says what to do exactly where no retry helps, and sends nobody to look for a token that was not requested.
+      // It says what to do exactly where no retry helps, and sends nobody to look for a token that
+      // was not requested.
       const hasRemedy = /^Atlas returned \d+[^;]* to the [a-z-]+ request[^;]*; \w/.test(message);
       expect([status, hasRemedy]).toEqual([status, !retryable]);
       if (endpoint !== 'linkTokens') expect(message).not.toContain('link-token');

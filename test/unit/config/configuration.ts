@@ -45,7 +45,10 @@ interface Node {
   required?: string[];
 }
 
-/** Every setting of a schema with its default, as pages write them. A map, such as `sinks`, is one setting. */
+/**
+ * Every setting of a schema with its default, as pages write them. A map, such as `sinks`, is one
+ * setting.
+ */
 export function documentedSettings(schema: z.ZodType): [name: string, value: string][] {
   const settingsIn = ({ properties = {}, required = [] }: Node, parent = ''): [string, string][] =>
     Object.entries(properties).flatMap(([key, node]) => {

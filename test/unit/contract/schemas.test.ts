@@ -26,7 +26,9 @@ const DETAILS = {
   unconfirmedTokens: 0,
 };
 
-/** One document of each, a property of it with a value that is not valid, and whether it may grow. */
+/**
+ * One document of each, a property of it with a value that is not valid, and whether it may grow.
+ */
 const EXAMPLES: Record<string, [document: object, invalid: object, mayGrow: boolean]> = {
   'prepare-request.schema.json': [REQUEST, { orgId: 'A'.repeat(24) }, false],
   'receipt.schema.json': [RECEIPT, { deliveredAt: 'today' }, true],
@@ -76,7 +78,9 @@ type JsonSchema = z.core.JSONSchema.BaseSchema;
 /** A pattern between anchors, without a repetition that has no upper limit. */
 const BOUNDED_PATTERN = /^\^(?!.*\{\d+,\})(\([^*+]*\)|[^*+|]*)\$$/;
 
-/** Finds the places in a JSON Schema whose length has no bound. What it does not know counts as one. */
+/**
+ * Finds the places in a JSON Schema whose length has no bound. What it does not know counts as one.
+ */
 function findUnbounded(schema: JsonSchema, place = ''): string[] {
   const { type, anyOf, properties = {}, items, additionalProperties } = schema;
   const findIn = (parts: object) =>

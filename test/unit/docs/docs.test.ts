@@ -13,7 +13,10 @@ import * as markdown from '../../support/markdown';
 import { matchesIn, page, tableBelow } from '../../support/markdown';
 import { KEYS, documentedSettings, fileIn, problemsOf, write } from '../config/configuration';
 
-/** The help of each command by its name in full, such as `schedule create`, and that of the program by ``. */
+/**
+ * The help of each command by its name in full, such as `schedule create`, and that of the program
+ * by ``.
+ */
 const helps = new Map<string, string>();
 
 async function readHelp(...command: string[]): Promise<void> {

@@ -125,7 +125,8 @@ describe('a sealed token', () => {
     const jwe = await sealOne();
     await Promise.all(
       Array.from(jwe, async (letter, i) => {
-        // Letters of the two halves of the alphabet differ in a bit that counts, also at the end of a part.
+        // Letters of the two halves of the alphabet differ in a bit that counts, also at the end of
+        // a part.
         const other = /[A-Za-f]/.test(letter) ? 'g' : 'A';
         await failureOf(jwe.slice(0, i) + other + jwe.slice(i + 1));
       }),

@@ -20,7 +20,9 @@ it.each(['src/sinks', 'docs/sinks', 'test/system/sinks'])(
   },
 );
 
-/** Creates a value for each environment variable of an example; one that suits every kind of secret. */
+/**
+ * Creates a value for each environment variable of an example; one that suits every kind of secret.
+ */
 function envOf(yaml: string): Record<string, string> {
   const secret = `whsec_${randomBytes(32).toString('base64')}`;
   return Object.fromEntries(
@@ -28,7 +30,9 @@ function envOf(yaml: string): Record<string, string> {
   );
 }
 
-/** Writes each file that an example names, and returns the example with the paths of these files. */
+/**
+ * Writes each file that an example names, and returns the example with the paths of these files.
+ */
 function withFiles(yaml: string): string {
   return yaml.replace(
     /file: (\S+)/g,

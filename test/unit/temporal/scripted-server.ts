@@ -38,7 +38,10 @@ export function clientOf({
   return new Client({ connection: connection as unknown as ConnectionLike });
 }
 
-/** Builds a timestamp of Temporal's API, all of it in its nanoseconds: its seconds are no plain number. */
+/**
+ * Builds a timestamp of Temporal's API, all of it in its nanoseconds: its seconds are no plain
+ * number.
+ */
 export const timestamp = (ms: number) => ({ nanos: ms * 1e6 + 1000 });
 
 /** Numbers of Temporal's API, WORKFLOW_EXECUTION_STATUS_*. */

@@ -12,7 +12,10 @@ api_key = "${CANARY}"
 
 const fileIn = temporaryFolder();
 
-/** Reads `TEMPORAL_*` variables, and a profile file with this text, if there is one, but never that of the user. */
+/**
+ * Reads `TEMPORAL_*` variables, and a profile file with this text, if there is one, but never that
+ * of the user.
+ */
 function read(variables: Record<string, string>, profiles?: string) {
   const env = Object.entries(variables).map(
     ([name, value]) => [`TEMPORAL_${name}`, value] as const,

@@ -16,7 +16,10 @@ async function get(url: string): Promise<[number, string]> {
   return [response.status, await response.text()];
 }
 
-/** Opens connections, each of which sends this at once. Counts those that were answered, and those that are closed. */
+/**
+ * Opens connections, each of which sends this at once. Counts those that were answered, and those
+ * that are closed.
+ */
 function connect(url: string, connections: number, request = '') {
   const { hostname, port } = new URL(url);
   const counts = { answered: 0, closed: 0 };

@@ -16,9 +16,10 @@ import {
 } from '../../support/random-sequences';
 
 /**
- * Runs of the workflow's code without Temporal. They reach what `test/workflow/random-sequences.test.ts` cannot: ten
- * thousand sequences of up to 16 attempts; back-offs and pauses of minutes, since no time passes; a timer, a cancel
- * and a redelivery in one activation, in any order; and the exact count, since no machine loses an attempt by itself.
+ * Runs of the workflow's code without Temporal. They reach what
+ * `test/workflow/random-sequences.test.ts` cannot: ten thousand sequences of up to 16 attempts;
+ * back-offs and pauses of minutes, since no time passes; a timer, a cancel and a redelivery in one
+ * activation, in any order; and the exact count, since no machine loses an attempt by itself.
  */
 
 type Handler = (input: object) => unknown;
@@ -98,7 +99,10 @@ const fail = (cause: Error) =>
 const failLost = () =>
   fail(new TimeoutFailure('activity Heartbeat timeout', undefined, 'HEARTBEAT'));
 
-/** Temporal's part of a run, with activities that follow a sequence. Its clock passes while the run waits. */
+/**
+ * Temporal's part of a run, with activities that follow a sequence. Its clock passes while the run
+ * waits.
+ */
 function createTemporal({ create, deliver, disturbances }: Sequence) {
   const creations = create.values();
   const deliveries = deliver.values();
@@ -137,7 +141,10 @@ function createTemporal({ create, deliver, disturbances }: Sequence) {
 
     rejectCancelled: () => Promise.reject(new CancelledFailure('cancelled')),
 
-    /** Waits. Everything that comes meanwhile comes in one activation, the timer included; the first of it ends the wait. */
+    /**
+     * Waits. Everything that comes meanwhile comes in one activation, the timer included; the first
+     * of it ends the wait.
+     */
     wait(ms: number, isMet = () => false): Promise<void> {
       temporal.nowMs += ms;
       let end: 'timer' | 'met' | 'cancelled' | undefined;

@@ -15,10 +15,16 @@ interface StoredHistory {
   history: unknown;
 }
 
-/** Characters of a history that is stored. The larger ones have refused inputs, and are nine tenths of all. */
+/**
+ * Characters of a history that is stored. The larger ones have refused inputs, and are nine tenths
+ * of all.
+ */
 const MAX_STORED_LENGTH = 200_000;
 
-/** Fetches the history of each run of a task queue, as JSON that names neither this machine nor this process. */
+/**
+ * Fetches the history of each run of a task queue, as JSON that names neither this machine nor this
+ * process.
+ */
 export async function fetchHistories(
   { workflow }: Client,
   taskQueue: string,

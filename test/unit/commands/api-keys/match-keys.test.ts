@@ -120,7 +120,10 @@ describe('matchKeys', () => {
   const startMs = fc.integer({ min: Date.parse('2000-01-01'), max: Date.parse('2100-01-01') });
   const iso = (ms: number) => new Date(ms).toISOString();
 
-  /** Tells whether the key is found that Atlas made when the token arrived. Clocks are wrong by milliseconds. */
+  /**
+   * Tells whether the key is found that Atlas made when the token arrived. Clocks are wrong by
+   * milliseconds.
+   */
   function isFound(
     attempt: { startMs: number; createdMs: number; endMs: number },
     atlasMs: number,

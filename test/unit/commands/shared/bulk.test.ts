@@ -9,7 +9,10 @@ import { contextWith } from './context';
 
 const { done, failed, undelivered, refused, cancelled } = EXIT_CODES;
 
-/** Works on one run for each of these outcomes. Returns what is printed, the summary and the exit code. */
+/**
+ * Works on one run for each of these outcomes. Returns what is printed, the summary and the exit
+ * code.
+ */
 async function workOn(outcomes: (RunOutcome | Error)[], untilDone = () => Promise.resolve()) {
   const { output, printed } = contextWith({});
   const items = outcomes.map((outcome, index) => ({ workflowId: `run-${index}`, outcome }));

@@ -4,8 +4,8 @@ import { createStop } from '../../../../src/commands/cli/stop';
 import { timestamp } from '../../temporal/scripted-server';
 
 /**
- * The context of a command with a stub of Temporal's client. `printed` gets what the command prints; with `json`, what
- * it prints on standard error is in `errors`.
+ * The context of a command with a stub of Temporal's client. `printed` gets what the command
+ * prints; with `json`, what it prints on standard error is in `errors`.
  */
 export function contextWith(client: object, json = false) {
   const printed: string[] = [];

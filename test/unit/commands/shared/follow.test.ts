@@ -26,7 +26,8 @@ const activity = (type: string, attempt: number, message?: string, state = START
 });
 
 /**
- * Follows a run that ends with a result that is not a receipt. Returns what is reported, and the error at the end.
+ * Follows a run that ends with a result that is not a receipt. Returns what is reported, and the
+ * error at the end.
  *
  * @param open descriptions of the run while it is open, one after another.
  * @param status the response to the Query; null when no worker responds.
