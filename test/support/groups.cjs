@@ -26,7 +26,7 @@ function findGroups() {
  */
 exports.findTestsToLeaveOut = (args) => {
   /** @param {string} file */
-  const isNamed = (file) => args.some((arg) => matches(arg, file));
+  const isNamed = (file) => args.some((arg) => !arg.startsWith('-') && matches(arg, file));
   return findGroups().flatMap(({ group, members }) => {
     const areAlone = members.some(isNamed) && !isNamed(group);
     return areAlone ? [group] : members;
