@@ -37,11 +37,7 @@ export type AdminApi = ReturnType<typeof createAdminApi>;
 export function createAdminApi(options: AdminApiOptions) {
   const transport = createTransport(options);
   const query = formatFlags(options);
-  const credentials = new Map<string, Access>();
-  for (const [name, config] of options.credentials) {
-    const credential = createCredential(config, transport);
-    credentials.set(name, { credential, circuit: createCircuitBreaker(name, options.backoff) });
-  }
+  const credentials = createAccesses(options, transport);
 
   function findAccess(name: string): Access {
     const access = credentials.get(name);
@@ -184,10 +180,21 @@ interface Access {
   circuit: ReturnType<typeof createCircuitBreaker>;
 }
 
-function createCredential(
-  config: CredentialConfig,
-  transport: ReturnType<typeof createTransport>,
-): Credential {
+type Transport = ReturnType<typeof createTransport>;
+
+function createAccesses(
+  { credentials, backoff }: AdminApiOptions,
+  transport: Transport,
+): ReadonlyMap<string, Access> {
+  const accesses = new Map<string, Access>();
+  for (const [name, config] of credentials) {
+    const credential = createCredential(config, transport);
+    accesses.set(name, { credential, circuit: createCircuitBreaker(name, backoff) });
+  }
+  return accesses;
+}
+
+function createCredential(config: CredentialConfig, transport: Transport): Credential {
   if (config.type === 'serviceAccount') {
     return createServiceAccount(config, transport.createSend(config.clientSecret));
   }

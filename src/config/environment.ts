@@ -64,7 +64,8 @@ export function findEnvironmentProblems(env: Env): string[] {
       if (env[name]) new ProxyAgent(env[name]);
     } catch (error) {
       problems.push(
-        `environment variable ${name} is not a proxy's address, such as http://proxy:3128 (${(error as Error).message})`,
+        `environment variable ${name} is not a proxy's address,` +
+          ` such as http://proxy:3128 (${(error as Error).message})`,
       );
     }
   }

@@ -5,7 +5,7 @@ import { checkTaskQueue } from '../../doctor/task-queue';
 import { commandLine } from '../../shared/command-line';
 import { toMs } from '../../temporal/grpc';
 import type { RunRef } from '../../temporal/run-history';
-import { findTaskProblem, isRetried } from '../../temporal/workflow-task';
+import { findTaskProblem, isRetried, type TaskProblem } from '../../temporal/workflow-task';
 import { CommandError, EXIT_CODES } from '../cli/command-error';
 import type { CommandContext } from '../cli/context';
 import {
@@ -115,7 +115,8 @@ async function describeProgress(
 ): Promise<string | null> {
   const { raw, workflowId } = run;
   const [activity] = raw.pendingActivities ?? [];
-  const problem = isStuck ? await findTaskProblem(client, run) : null;
+  let problem: TaskProblem | null = null;
+  if (isStuck) problem = await findTaskProblem(client, run);
   if (activity) {
     const step = STEP_BY_ACTIVITY[activity.activityType?.name ?? ''] ?? 'working';
     const failure = activity.lastFailure?.message;
