@@ -43,7 +43,9 @@ const TOKEN_TOO_LARGE = tokenLost(
  * A retry is safe only after an attempt that created nothing: Atlas has no idempotency key. So an
  * attempt after which a token may exist ends the activity, and the workflow counts it. Neither
  * cancellation nor shutdown abandons a POST that was written: its response may hold a token.
- * Neither does an outage of Temporal: an attempt that holds a token waits until Temporal responds.
+ * Neither does an outage of Temporal: after its request, an attempt waits for Temporal until its
+ * own timeout, whether it holds a token or a failure. If Temporal is away for longer than the
+ * heartbeat timeout, the attempt counts as lost.
  */
 export function createLinkTokenActivity(
   { atlas, sealer, organizations }: Pick<Services, 'atlas' | 'sealer' | 'organizations'>,
@@ -66,6 +68,11 @@ export function createLinkTokenActivity(
     const fail = (failure: AtlasFailure): never => {
       throw creationFailure(failure, { failures, deadlineAtMs, backoff });
     };
+    // A failure that never reaches Temporal would count as a token that may exist.
+    const failAfterRequest = async (failure: AtlasFailure): Promise<never> => {
+      await waitForTemporal(context, attemptEndsAtMs);
+      return fail(failure);
+    };
 
     const credential = organizations.credentialFor(orgId);
     if (Date.now() >= deadlineAtMs) {
@@ -81,18 +88,20 @@ export function createLinkTokenActivity(
       atlas.createLinkToken(orgId, accessListIps, credential, cancellationSignal),
     ).catch((error: unknown) => {
       if (!(error instanceof CancelledFailure)) {
-        return fail(classifyAtlasError(error, 'linkTokens'));
+        return failAfterRequest(classifyAtlasError(error, 'linkTokens'));
       }
       // Nothing was sent. After a shutdown, another worker retries the attempt.
       if (context.cancellationDetails?.cancelRequested) throw error;
-      return fail(STOPPED);
+      return failAfterRequest(STOPPED);
     });
     // From here on a token exists, and a retry would create another.
     if (Buffer.byteLength(JSON.stringify(linkToken)) > MAX_LINK_TOKEN_BYTES) {
-      return fail(TOKEN_TOO_LARGE);
+      return failAfterRequest(TOKEN_TOO_LARGE);
     }
     const facts = { ...requestFacts, accessListIps, credential, unconfirmedTokens };
-    const sealed = await sealer.seal(linkToken, facts, workflowId).catch(() => fail(NOT_SEALED));
+    const sealed = await sealer
+      .seal(linkToken, facts, workflowId)
+      .catch(() => failAfterRequest(NOT_SEALED));
     const { deliveryId, tokenSha256, createdAt } = sealed;
     // Before the wait: should this process end meanwhile, the log has what tells the token's API
     // key.

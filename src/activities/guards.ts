@@ -7,7 +7,7 @@ import { applicationFailure } from '../shared/application-failure';
 import { invalidRequest } from './failures';
 
 /** Details of an attempt that a guard ended: it did nothing. */
-export const NOTHING_DONE: AttemptDetails = { tokenMayExist: false };
+export const NOTHING_DONE: AttemptDetails = { tokenMayExist: false, sinkTried: false };
 
 const OWN_WORKFLOW_TYPES: readonly (string | undefined)[] = Object.values(WORKFLOW_TYPES);
 

@@ -5,7 +5,10 @@ export const HEARTBEAT_INTERVAL_MS = 3000;
 /** Other workflows that call the activity set any timeout. */
 const SHORTEST_INTERVAL_MS = 100;
 
-/** Two heartbeats may be late before the attempt counts as lost. */
+/**
+ * Two heartbeats may be late before the attempt counts as lost. This needs the
+ * `maxHeartbeatThrottleInterval` of `createWorker`.
+ */
 function findIntervalMs(heartbeatTimeoutMs: number): number {
   const thirdMs = Math.floor(heartbeatTimeoutMs / 3);
   return Math.min(HEARTBEAT_INTERVAL_MS, Math.max(SHORTEST_INTERVAL_MS, thirdMs));

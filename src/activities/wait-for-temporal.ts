@@ -6,8 +6,9 @@ const CALL_TIMEOUT_MS = 5000;
 const PAUSE_MS = 1000;
 
 /**
- * Waits until Temporal can take the result of this attempt. Temporal's Core reports a result for
- * ten seconds only, then drops it (SDK 1.24.0), and a dropped link-token is lost to its run.
+ * Waits until Temporal can take the result or the failure of this attempt. Temporal's Core reports
+ * either for ten seconds only, then drops it (SDK 1.24.0). A dropped link-token is lost to its run,
+ * and after a dropped failure the run has to count a token that may exist.
  *
  * The proof is a heartbeat of this attempt, which has to be written: `getSystemInfo` responds while
  * Temporal's database is away. It also renews the attempt, so that the result can follow. NOT_FOUND

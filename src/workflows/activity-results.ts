@@ -82,7 +82,7 @@ export function parseFailure(error: unknown): ParsedFailure {
   if (cause instanceof CancelledFailure) return { ...parsed, how: 'cancelled' };
   if (!(cause instanceof TimeoutFailure)) return parsed;
   const how = cause.timeoutType === 'SCHEDULE_TO_CLOSE' ? 'scheduleToClose' : 'failed';
-  // Temporal has observed the wait that the attempt before this one was asked for.
+  // A `Retry-After` in the last failure is over: Temporal waited for that long before the attempt.
   return {
     ...parsed,
     how,

@@ -47,8 +47,8 @@ export async function createToken(
 
     const { failure } = outcome;
     // A run that is cancelled before its request is sent gets the cancellation of the activity.
-    const wasNotSent = failure.how === 'cancelled' && isCancelled();
-    if (failure.tokenMayExist && !wasNotSent) status.countUnconfirmed(failure);
+    const endedUnsent = failure.how === 'cancelled' && isCancelled();
+    if (failure.tokenMayExist && !endedUnsent) status.countUnconfirmed(failure);
     const situation = {
       activityNumber,
       isCancelled: isCancelled(),

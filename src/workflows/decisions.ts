@@ -24,8 +24,8 @@ export type CreationDecision =
 
 /**
  * Decides what follows from a failed activity that creates a token. Temporal retries an attempt
- * that created nothing: such a failure comes back only for good, after the deadline, or in a
- * cancelled run.
+ * that created nothing: such a failure comes back only if it is not retryable, after the deadline,
+ * or in a cancelled run.
  */
 export function decideCreation(
   failure: ParsedFailure,

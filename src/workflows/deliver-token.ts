@@ -13,7 +13,8 @@ import type { RunStatus } from './run-status';
 
 /**
  * Delivers a token, however long that takes: a round of attempts, a pause, the next round; a
- * redelivery is one attempt at once.
+ * redelivery is one attempt at once. It never continues as new: see decision 4 and
+ * docs/capacity.md. The key that sealed the token must outlive the run.
  *
  * @throws ApplicationFailure of type `Cancelled` when the run is cancelled before the token is
  *   delivered.

@@ -170,7 +170,7 @@ export function createRunStatus() {
         ...firstDetails(failure),
       });
       show(type === 'Cancelled' ? 'cancelled' : 'failed', `${type}: ${failure.message}`);
-      // The memo goes on naming the token, which is recoverable now.
+      // Names the token, also if no round had failed, so that `recover` finds it.
       if (token) writeMemo({ step: null, sink: null, ...getTokenIds(token) });
       countRun(type);
       return failure;

@@ -83,7 +83,7 @@ export function handleUpdates(request: unknown, status: RunStatus, channel: Deli
           );
         }
         const failure = channel.getLastFailure();
-        // No refusal: the caller gets the last failure at once.
+        // Rejects the Update with the last failure, so that it adds no event to the history.
         if (status.current.step === 'undelivered' && failure) throw failure;
         if (waiting >= MAX_WAITING) {
           throw refused(

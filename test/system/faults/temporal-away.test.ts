@@ -6,7 +6,7 @@ import type { PrepareRequest } from '../../../src/contract/schemas';
 import { cleanUpLater, newFolder } from '../../support/clean-up';
 import { eventually } from '../../support/eventually';
 import { startInstallation, type Handle, type Installation } from '../../support/installation';
-import { endingOf, operate, redeliver, untilStep } from '../../support/runs';
+import { endingOf, operate, redeliver, startPost, untilStep } from '../../support/runs';
 import { serveRejectingGrpcProxy } from '../../support/servers';
 import { sharedTemporal } from '../../support/temporal';
 import type { WorkerProcess } from '../../support/worker-process';
@@ -81,7 +81,7 @@ it('tokens that arrive while Temporal is away are delivered, also by a cancelled
   expect(await endingOf(handleOf(rejected))).toMatchObject({ receipt, unconfirmedTokens: 0 });
 });
 
-it("tokens that arrive while Temporal's frontend responds, but cannot write, are delivered", async () => {
+it("tokens and failures that arrive while Temporal's frontend responds, but cannot write, are not lost", async () => {
   const { address, client } = await sharedTemporal();
   let isLocked = false;
   const writes = {
@@ -93,6 +93,8 @@ it("tokens that arrive while Temporal's frontend responds, but cannot write, are
     config: { atlas: { requestTimeoutMs: NEVER_MS }, worker: { heartbeatTimeoutMs: NEVER_MS } },
   });
   const { requests, handles } = await startPosts(installation, 3);
+  installation.atlas.faults({ on: 'linkTokens', delayMs: NEVER_MS, status: 429 });
+  handles.push(await startPost(installation));
   isLocked = true;
   await receiveTokens(installation, [installation.worker], requests.length);
   isLocked = false;

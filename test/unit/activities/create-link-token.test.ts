@@ -5,8 +5,9 @@ import type { AdminApi } from '../../../src/atlas/admin-api';
 import { connectionError } from '../../../src/atlas/failures';
 import { workflowIdFor } from '../../../src/contract/names';
 import type { SealedToken } from '../../../src/contract/schemas';
+import { eventually } from '../../support/eventually';
 import { rejectionWithoutCanary } from '../rejection';
-import { clientOf } from '../temporal/scripted-server';
+import { clientOf, grpcError } from '../temporal/scripted-server';
 import {
   FACTS,
   ORG,
@@ -25,6 +26,7 @@ import {
 } from './attempt';
 
 const HOUR_MS = 3_600_000;
+const UNAVAILABLE = 14;
 const REQUEST = { ...FACTS, sink: 'drop' };
 const INPUT = {
   request: REQUEST,
@@ -33,7 +35,7 @@ const INPUT = {
   deadlineAtMs: Date.now() + HOUR_MS,
 };
 
-/** Takes the heartbeat of an attempt that holds a token. */
+/** Takes the heartbeat of an attempt after its request. */
 const TEMPORAL = clientOf({ recordHeartbeat: () => ({}) });
 
 /** A worker whose calls of Atlas return a token, unless a test says otherwise. */
@@ -139,6 +141,26 @@ test('backoff grows across activities: attempt 2 of activity 2 backs off like a 
   const failure = await failureOf(attempt({ activityNumber: 2 }, { attempt: 2 }));
   expect(failure.nextRetryDelay).toBeGreaterThanOrEqual(2000);
   expect(failure.nextRetryDelay).toBeLessThanOrEqual(4000);
+});
+
+test('an attempt whose request failed reports it once Temporal takes a heartbeat', async () => {
+  const { post, attempt } = worker();
+  post.mockRejectedValue(
+    connectionError('linkTokens', false, 'ECONNREFUSED', 'https://atlas.test'),
+  );
+  const ONE_MINUTE = { startToCloseTimeoutMs: 60_000 };
+  let isAway = true;
+  const recordHeartbeat = jest.fn(() => {
+    if (isAway) throw grpcError(UNAVAILABLE, 'away');
+    return {};
+  });
+  let isOver = false;
+  const failing = failureOf(attempt({}, {}, attemptIn(ONE_MINUTE, clientOf({ recordHeartbeat }))));
+  void failing.then(() => (isOver = true));
+  await eventually('heartbeats', () => recordHeartbeat.mock.calls.length > 1);
+  expect(isOver).toBe(false);
+  isAway = false;
+  expect(await failing).toMatchObject({ details: [{ tokenMayExist: false }] });
 });
 
 test('an attempt that a cancel stops before its POST is cancelled; one that a shutdown stops is retried', async () => {
