@@ -133,10 +133,10 @@ for (const [name, language] of Object.entries(LANGUAGES)) {
 
     it('every program says its usage without a request', async () => {
       const exits = await Promise.all(PROGRAMS.map((program) => run(program, null)));
-      const told = (program: string) =>
+      const usageOf = (program: string) =>
         expect.stringMatching(new RegExp(`usage: .*${program}.* request\\.json`));
       expect(exits).toEqual(
-        PROGRAMS.map((program) => ({ code: 1, stdout: '', stderr: told(program) })),
+        PROGRAMS.map((program) => ({ code: 1, stdout: '', stderr: usageOf(program) })),
       );
     });
 

@@ -230,7 +230,7 @@ describe('a cancel while a token waits for its sink ends as Cancelled, and names
     await expectCancelled(await worker().start({ deliver: [attempt] }), sinksTried);
   });
 
-  it.concurrent('during a redelivery, whose caller is told the same', async () => {
+  it.concurrent('during a redelivery, whose caller gets the same failure', async () => {
     const run = await worker().start({ deliver: [sinkRejects, hanging] });
     await untilStep(run.handle, 'undelivered');
     const redelivery = redeliver(run.handle, { sink: 'other' });

@@ -103,7 +103,7 @@ it.each([
 );
 
 it.each([
-  ['an object that is no number', { toString: 0, valueOf: 0 }],
+  ['an object instead of a number', { toString: 0, valueOf: 0 }],
   ['a string', '1'],
   ['null', null],
 ])('%s in the memo counts no attempt, and the run is read', async (_what, count) => {

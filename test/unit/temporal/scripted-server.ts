@@ -39,8 +39,8 @@ export function clientOf({
 }
 
 /**
- * Builds a timestamp of Temporal's API, all of it in its nanoseconds: its seconds are no plain
- * number.
+ * Builds a timestamp of Temporal's API, all of it in its nanoseconds: its seconds are not a
+ * plain number.
  */
 export const timestamp = (ms: number) => ({ nanos: ms * 1e6 + 1000 });
 
