@@ -7,6 +7,7 @@ import type { AttemptDetails, Backoff } from '../shared/activities';
 import {
   TOKEN_UNCONFIRMED,
   applicationFailure,
+  NO_TIME_LEFT,
   formatGaveUp,
   terminalFailure,
 } from '../shared/application-failure';
@@ -49,8 +50,10 @@ export function creationFailure(failure: AtlasFailure, timing: RetryTiming): App
   const failures = failure.failures ?? timing.failures;
   const nextRetryDelay = retryDelayMs(timing.backoff, failures, retryAfterMs);
   if (Date.now() + nextRetryDelay >= timing.deadlineAtMs) {
-    const why = 'the retry deadline passes before the next attempt';
-    return terminalFailure(type, formatGaveUp(message, why), { ...details, runMayRetry: false });
+    return terminalFailure(type, formatGaveUp(message, NO_TIME_LEFT), {
+      ...details,
+      runMayRetry: false,
+    });
   }
   return retryableFailure(type, message, [details], nextRetryDelay);
 }

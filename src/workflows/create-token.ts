@@ -2,7 +2,7 @@ import { sleep } from '@temporalio/workflow';
 import type { FailureType } from '../contract/names';
 import type { SealedToken } from '../contract/schemas';
 import type { ValidatedRequest } from '../shared/activities';
-import { formatGaveUp } from '../shared/application-failure';
+import { NO_TIME_LEFT, formatGaveUp } from '../shared/application-failure';
 import { describePair } from '../shared/text';
 import { proxyCreateLinkToken } from './activity-proxies';
 import { settle, type ParsedFailure } from './activity-results';
@@ -35,7 +35,7 @@ export async function createToken(
   for (let activityNumber = 1; ; activityNumber += 1) {
     const startedAtMs = Date.now();
     // The pause may end late, when no worker was running.
-    if (previous && startedAtMs >= deadlineAtMs) throw gaveUp(status, previous);
+    if (previous && startedAtMs >= deadlineAtMs) throw gaveUp(status, previous, deadlineAtMs);
     const { unconfirmedTokens } = status.current;
     const remainingMs = Math.max(0, deadlineAtMs - startedAtMs);
     const summary = `create a link-token in ${describePair(request)}`;
@@ -57,15 +57,16 @@ export async function createToken(
     };
     const decision = decideCreation(failure, situation, retries);
     if (decision.next === 'fail') throw runFailure(status, decision.type, failure.message, failure);
-    if (decision.next === 'giveUp') throw gaveUp(status, failure);
+    if (decision.next === 'giveUp') throw gaveUp(status, failure, deadlineAtMs);
     if (decision.next === 'cancelled') throw cancellationFailure(status.current, null, []);
     await pause(status, failure, decision.waitMs);
     previous = failure;
   }
 }
 
-function gaveUp(status: RunStatus, failure: ParsedFailure) {
-  return runFailure(status, 'AtlasUnavailable', formatGaveUp(failure.message), failure);
+function gaveUp(status: RunStatus, failure: ParsedFailure, deadlineAtMs: number) {
+  const why = Date.now() < deadlineAtMs ? NO_TIME_LEFT : undefined;
+  return runFailure(status, 'AtlasUnavailable', formatGaveUp(failure.message, why), failure);
 }
 
 function runFailure(

@@ -76,16 +76,20 @@ describe('a run ends, and counts the tokens that it may have left, after', () =>
     expect(ended.memo?.['unconfirmedTokens'] ?? 0).toBe(unconfirmedTokens);
   });
 
-  it.concurrent(
-    'a 503 whose wait passes the deadline, with the reason and no further attempt',
-    async () => {
-      const run = await worker().start({ create: [unconfirmed()], retries: LATE });
+  it.concurrent.each([
+    ['after the deadline', undefined, LATE, 'passed'],
+    ['whose wait passes the deadline', TWO_HOURS_MS, {}, 'passes before the next attempt'],
+  ])(
+    'a 503 %s, with the reason and no further attempt',
+    async (_when, retryAfterMs, retries, deadline) => {
+      const run = await worker().start({ create: [unconfirmed(retryAfterMs)], retries });
       const { message, ...ended } = await end(run);
       const details = { status: 503, unconfirmedTokens: 1 };
       expect(ended).toMatchObject({ type: 'AtlasUnavailable', creations: 1, details });
       expect(message).toBe(
-        'gave up: the retry deadline passed; last error: Atlas returned 503; start a new run once that is resolved; ' +
-          'do not reset this run: that would create another token',
+        `gave up: the retry deadline ${deadline}; last error: Atlas returned 503;` +
+          ' start a new run once that is resolved;' +
+          ' do not reset this run: that would create another token',
       );
     },
   );
