@@ -89,7 +89,7 @@ export function settingsSchema(context: ReferenceContext, names: Names) {
     worker: z
       .strictObject({
         maxConcurrentActivities: z.int().min(1).max(10_000).default(100),
-        // Of an attempt to create. An outage of Temporal that is ten seconds shorter costs no token.
+        // Of an attempt to create. An outage of Temporal that is 10 s shorter costs no token.
         heartbeatTimeoutMs: z.int().min(3000).default(MINUTE_MS),
       })
       .prefault({}),
