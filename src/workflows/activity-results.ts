@@ -76,32 +76,47 @@ export async function settle<Result>(
 export function parseFailure(error: unknown): ParsedFailure {
   const cause = getCause(error);
   const failure = findApplicationFailure(error);
-  const parsed = failure
-    ? parseApplicationFailure(failure)
-    : { ...NOTHING_KNOWN, type: null, runMayRetry: true, message: describeOther(cause) };
-  if (cause instanceof CancelledFailure) return { ...parsed, how: 'cancelled' };
-  if (!(cause instanceof TimeoutFailure)) return parsed;
-  const how = cause.timeoutType === 'SCHEDULE_TO_CLOSE' ? 'scheduleToClose' : 'failed';
-  // A `Retry-After` in the last failure is over: Temporal waited for that long before the attempt.
-  return {
-    ...parsed,
-    how,
-    runMayRetry: true,
-    retryAfterMs: undefined,
-    tokenMayExist: true,
-    sinkTried: true,
-  };
+  const reported = failure ? parseApplicationFailure(failure) : null;
+  if (cause instanceof TimeoutFailure) return parseTimeout(cause, reported);
+  const parsed = reported ?? parseOther(cause);
+  return cause instanceof CancelledFailure ? { ...parsed, how: 'cancelled' } : parsed;
 }
 
 function getCause(error: unknown): unknown {
   return error instanceof ActivityFailure ? error.cause : error;
 }
 
-function describeOther(cause: unknown): string {
-  if (cause instanceof TimeoutFailure) {
-    return 'an attempt ended without a result (a timeout, or a lost worker)';
-  }
-  return cut(cause instanceof Error ? cause.message : 'unknown', MAX_MESSAGE_LENGTH);
+/**
+ * @param before the failure of the attempt before. It says nothing of the attempt that timed out,
+ *   and its `Retry-After` is over: Temporal waited for that long.
+ */
+function parseTimeout(
+  { timeoutType }: TimeoutFailure,
+  before: ParsedFailure | null,
+): ParsedFailure {
+  const isOutOfTime = timeoutType === 'SCHEDULE_TO_CLOSE';
+  const what = isOutOfTime
+    ? 'no attempt ended in time, or none started'
+    : 'an attempt ended without a result (a timeout, or a lost worker)';
+  const message = before ? `${what}; before that: ${before.message}` : what;
+  return {
+    ...NOTHING_KNOWN,
+    how: isOutOfTime ? 'scheduleToClose' : 'failed',
+    type: before?.type ?? null,
+    message: cut(message, MAX_MESSAGE_LENGTH),
+    details: before?.details ?? {},
+    runMayRetry: true,
+  };
+}
+
+function parseOther(cause: unknown): ParsedFailure {
+  const message = cause instanceof Error ? cause.message : 'unknown';
+  return {
+    ...NOTHING_KNOWN,
+    type: null,
+    message: cut(message, MAX_MESSAGE_LENGTH),
+    runMayRetry: true,
+  };
 }
 
 /**

@@ -69,17 +69,33 @@ describe('what an activity fails with', () => {
     expect(failure).toMatchObject({ tokenMayExist: true, runMayRetry: false, sinkTried: true });
   });
 
-  it('has no Retry-After of the attempt before one that timed out, since that wait is over', () => {
-    const before = ApplicationFailure.retryable('429', 'AtlasUnavailable', {
-      retryAfterMs: 60_000,
-    });
-    const timeout = new TimeoutFailure('activity Heartbeat timeout', undefined, 'HEARTBEAT');
-    timeout.failure = {
-      cause: defaultFailureConverter.errorToFailure(before, defaultPayloadConverter),
-    };
-    const lost = { how: 'failed', message: '429', retryAfterMs: undefined, tokenMayExist: true };
-    expect(results.parseFailure(timeout)).toMatchObject(lost);
-  });
+  it.each([
+    ['HEARTBEAT', 'failed', 'an attempt ended without a result (a timeout, or a lost worker)'],
+    ['START_TO_CLOSE', 'failed', 'an attempt ended without a result (a timeout, or a lost worker)'],
+    ['SCHEDULE_TO_CLOSE', 'scheduleToClose', 'no attempt ended in time, or none started'],
+  ] as const)(
+    'with a %s timeout says so first, then names the failure before it, whose Retry-After is over',
+    (timeoutType, how, message) => {
+      const timeout = new TimeoutFailure('activity timeout', undefined, timeoutType);
+      expect(results.parseFailure(timeout)).toMatchObject({ how, message, tokenMayExist: true });
+
+      const before = ApplicationFailure.retryable('Atlas returned 429', 'AtlasUnavailable', {
+        status: 429,
+        retryAfterMs: 60_000,
+        tokenMayExist: false,
+      });
+      timeout.failure = {
+        cause: defaultFailureConverter.errorToFailure(before, defaultPayloadConverter),
+      };
+      expect(results.parseFailure(timeout)).toMatchObject({
+        how,
+        message: `${message}; before that: Atlas returned 429`,
+        details: { status: 429 },
+        retryAfterMs: undefined,
+        tokenMayExist: true,
+      });
+    },
+  );
 
   it('is cut to what the contract permits, whatever its message, wait and details', () => {
     const text = fc.oneof(fc.string(), fc.constant('x'.repeat(1_900_000)));
