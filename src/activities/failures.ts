@@ -86,7 +86,7 @@ export function temporalUnavailable(
   const reason = code === null ? (error as Error).name : `gRPC status ${code}`;
   const remedy =
     refusal ??
-    "check that Temporal's visibility store works " +
+    "check that Temporal's visibility store works" +
       ' and that the limit frontend.namespaceRPS.visibility suffices';
   return applicationFailure({
     type: 'TemporalUnavailable',

@@ -128,7 +128,8 @@ export function createSealer(readKeySet: () => string) {
         if (aud === workflowId) return base64url.decode(k);
         const id = truncate(String(aud), MAX_WORKFLOW_ID_LENGTH);
         const message =
-          `the token was sealed for workflow id ${id}:` + ' deliver it in a run with that id';
+          `the token was sealed for workflow id ${id}:` +
+          ' deliver it in a run with that workflow id';
         throw new SealedTokenUnreadableError(message, false);
       };
       try {

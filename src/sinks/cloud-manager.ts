@@ -78,8 +78,7 @@ function createCloudManagerSink(config: Config): Sink {
     const { status, json } = await call(path, signal, body);
     const parsed = linkSchema.safeParse(json);
     if (parsed.success) return parsed.data.status === 'SYNCED';
-    const problem =
-      `${server}, ${path} responded with ${status} and without the status of` + ' the link';
+    const problem = `${server}, ${path} responded with ${status} and without a link status`;
     throw new SinkRejectedError(`${problem}: check that baseUrl is Cloud Manager or Ops Manager`);
   }
 

@@ -31,8 +31,8 @@ export async function deliverToken(
 
   const runActivity = (kind: DeliveryKind, sink: string) => {
     status.showDelivering(sealedToken, sink);
-    const summary =
-      `deliver token ${sealedToken.deliveryId} of ${describePair(request)} to` + ` sink ${sink}`;
+    const { deliveryId } = sealedToken;
+    const summary = `deliver token ${deliveryId} of ${describePair(request)} to sink ${sink}`;
     const deliverLinkToken = proxyDeliverLinkToken(
       retries,
       kind !== 'round',

@@ -150,7 +150,7 @@ function fromChildFailure(error: unknown): unknown {
     const { workflowId, runId } = error.execution;
     const command = commandLine('recover', String(workflowId), '--run-id', String(runId));
     const message =
-      'the run that this schedule started was terminated; if it held a token:' + ` \`${command}\``;
+      'the run that this schedule started was terminated;' + ` if it held a token: \`${command}\``;
     return createFailure('Cancelled', message);
   }
   return error;

@@ -92,10 +92,13 @@ export function createRunStatus() {
 
     showCreating(valid: ValidRequest): void {
       const { credential, accessListIps } = valid;
-      const means =
-        `with credential ${credential} and an access list of length` + ` ${accessListIps.length}`;
+      const accessList = `an access list of length ${accessListIps.length}`;
       creatingSince = formatNow();
-      show('creating', `creating a link-token in ${describePair(valid)} ${means}`);
+      show(
+        'creating',
+        `creating a link-token in ${describePair(valid)}` +
+          ` with credential ${credential} and ${accessList}`,
+      );
     },
 
     countUnconfirmed({ message }: ParsedFailure): void {

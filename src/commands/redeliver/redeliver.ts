@@ -108,6 +108,6 @@ async function refuseClosed(client: Client, workflowId: string): Promise<never> 
   const token = await findEarlierToken(client, workflowId, { newest });
   if (token) return refuseEarlierToken(client, workflowId, token, null);
   const message =
-    `no run of ${workflowId} is open, and no closed run has a token:` + ' nothing to deliver';
+    `no run of ${workflowId} is open,` + ' and no closed run of it has a token: nothing to deliver';
   throw refusalError(message, { workflowId, type: 'NothingToDeliver' });
 }

@@ -116,7 +116,7 @@ it.each<[string, () => void, RegExp]>([
     / 40[13]: .*Organization Owner/,
   ],
   ['a link-token it does not know', UNKNOWN_TOKEN, / 400: it does not accept the link-token/],
-  ['a server that is not Cloud Manager', OTHER_SERVER, /without the status of the link/],
+  ['a server that is not Cloud Manager', OTHER_SERVER, /without a link status/],
 ])('rejects %s', async (_what, arrange, message) => {
   const { deliver } = await cloudManager();
   arrange();
