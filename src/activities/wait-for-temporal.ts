@@ -4,6 +4,8 @@ import { GRPC, findGrpcCode } from '../temporal/grpc';
 
 const CALL_TIMEOUT_MS = 5000;
 const PAUSE_MS = 1000;
+const WAITING =
+  'Temporal cannot take the result of an attempt to create a token: the attempt waits for Temporal';
 
 /**
  * Waits until Temporal can take the result or the failure of this attempt. Temporal's Core reports
@@ -18,18 +20,22 @@ const PAUSE_MS = 1000;
  *   then.
  */
 export async function waitForTemporal(
-  { client, info }: Context,
+  { client, info, log }: Context,
   attemptEndsAtMs: number,
 ): Promise<void> {
   const { namespace } = client.options;
   const request = { namespace, taskToken: info.taskToken };
   const heartbeat = () => client.workflowService.recordActivityTaskHeartbeat(request);
+  let isWarned = false;
   while (Date.now() < attemptEndsAtMs) {
     try {
       await client.withDeadline(Date.now() + CALL_TIMEOUT_MS, heartbeat);
       return;
     } catch (error) {
-      if (findGrpcCode(error) === GRPC.notFound) return;
+      const code = findGrpcCode(error);
+      if (code === GRPC.notFound) return;
+      if (!isWarned) log.warn(WAITING, { code, until: new Date(attemptEndsAtMs).toISOString() });
+      isWarned = true;
       await sleep(PAUSE_MS);
     }
   }

@@ -39,6 +39,8 @@ export function decideCreation(
   if (isCancelled || failure.how === 'cancelled') return { next: 'cancelled' };
   // Schedule-to-close leaves no time for another attempt.
   if (!failure.tokenMayExist || failure.how === 'scheduleToClose') return { next: 'giveUp' };
+  // Attempts that Temporal retried are not counted here. The worker's circuit breaker has counted
+  // them, and holds the next request back for as long.
   const waitMs = retryDelayMs(backoff, activityNumber, failure.retryAfterMs);
   if (nowMs + waitMs >= deadlineAtMs) return { next: 'giveUp' };
   return { next: 'wait', waitMs };
@@ -54,11 +56,16 @@ export type DeliveryKind = 'round' | 'redelivery' | 'final';
  * Decides how a token is delivered next: null ends a cancelled run. A redelivery, or the time of
  * the next round, may come in one workflow task with the cancel, in either order: the cancel wins.
  */
-export function decideDeliveryKind(
-  isFirst: boolean,
-  isCancelled: boolean,
-  isRequested: boolean,
-): DeliveryKind | null {
+export function decideDeliveryKind({
+  isFirst,
+  isCancelled,
+  isRequested,
+}: {
+  isFirst: boolean;
+  isCancelled: boolean;
+  /** True if the run has accepted a `redeliver`. */
+  isRequested: boolean;
+}): DeliveryKind | null {
   if (isCancelled) return isFirst ? 'final' : null;
   return isRequested ? 'redelivery' : 'round';
 }

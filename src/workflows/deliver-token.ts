@@ -59,7 +59,11 @@ export async function deliverToken(
   for (let isFirst = true; ; isFirst = false) {
     const { redelivery } = channel;
     const sink = redelivery?.sink ?? request.sink;
-    const kind = decideDeliveryKind(isFirst, isCancelled(), redelivery !== null);
+    const kind = decideDeliveryKind({
+      isFirst,
+      isCancelled: isCancelled(),
+      isRequested: redelivery !== null,
+    });
     if (!kind) throw cancellationFailure(status.current, sealedToken, [...sinksTried]);
     const outcome = await runActivity(kind, sink);
     if ('result' in outcome) {

@@ -2,7 +2,7 @@ import type { Info } from '@temporalio/activity';
 import type { Client } from '@temporalio/client';
 import type { ApplicationFailure } from '@temporalio/common';
 import { MockActivityEnvironment } from '@temporalio/testing';
-import { DefaultLogger } from '@temporalio/worker';
+import { DefaultLogger, type LogEntry } from '@temporalio/worker';
 import { createOrganizations } from '../../../src/config/organizations';
 import { WORKFLOW_TYPES, workflowIdFor } from '../../../src/contract/names';
 import type { FailureDetails } from '../../../src/contract/schemas';
@@ -49,7 +49,11 @@ export const unmapped = createOrganizations({
 });
 
 /** An attempt in the run of `ORG` and `SOURCE_ORG`, unless the info says otherwise. */
-export function attemptIn(info: Partial<Info> = {}, client?: Client): MockActivityEnvironment {
+export function attemptIn(
+  info: Partial<Info> = {},
+  client?: Client,
+  writeLog: (entry: LogEntry) => void = () => undefined,
+): MockActivityEnvironment {
   const now = Date.now();
   return new MockActivityEnvironment(
     {
@@ -61,7 +65,7 @@ export function attemptIn(info: Partial<Info> = {}, client?: Client): MockActivi
       attempt: 1,
       ...info,
     },
-    { logger: new DefaultLogger('ERROR', () => undefined), ...(client && { client }) },
+    { logger: new DefaultLogger('WARN', writeLog), ...(client && { client }) },
   );
 }
 

@@ -22,7 +22,10 @@ function hold(recordHeartbeat: () => object) {
       return recordHeartbeat();
     },
   });
-  const env = attemptIn({ taskToken: Buffer.from('own') }, client);
+  const warnings: string[] = [];
+  const env = attemptIn({ taskToken: Buffer.from('own') }, client, ({ level, message }) => {
+    warnings.push(`${level}: ${message}`);
+  });
   let isOver = false;
   const waiting = env.run(() => waitForTemporal(Context.current(), Date.now() + MINUTE_MS));
   void waiting.then(() => (isOver = true));
@@ -30,7 +33,7 @@ function hold(recordHeartbeat: () => object) {
     await jest.advanceTimersByTimeAsync(n * 1000);
     return isOver;
   };
-  return { env, taskTokens, seconds };
+  return { env, taskTokens, warnings, seconds };
 }
 
 const unavailable = () => {
@@ -58,6 +61,15 @@ it.each([
     expect(taskTokens).toHaveLength(42);
   },
 );
+
+it('an attempt warns once that it waits, and not at all if Temporal takes its heartbeat', async () => {
+  const waiting = hold(unavailable);
+  await waiting.seconds(10);
+  expect(waiting.warnings).toEqual([expect.stringMatching(/^WARN: Temporal cannot take/)]);
+  const answered = hold(() => ({}));
+  await answered.seconds(10);
+  expect(answered.warnings).toEqual([]);
+});
 
 it('a cancellation does not end the wait: the token counts', async () => {
   const { env, seconds } = hold(unavailable);

@@ -71,21 +71,28 @@ const NEXT = {
 };
 
 it("each row of the table 'Before a delivery' in docs/architecture.md gives the run's next step", () => {
-  const runs: [what: string, ...situation: Parameters<typeof decideDeliveryKind>][] = [
-    ['has its token, or the time of the next round has come', true, false, false],
-    ['accepted a `redeliver`', false, false, true],
-    ['was cancelled while its token was being created', true, true, false],
-    ['was cancelled while undelivered', false, true, false],
-    ['was cancelled and accepted a `redeliver`, both in one workflow task', false, true, true],
+  const LATER = { isFirst: false, isCancelled: false, isRequested: false };
+  const runs: [what: string, situation: Partial<typeof LATER>][] = [
+    ['has its token, or the time of the next round has come', { isFirst: true }],
+    ['accepted a `redeliver`', { isRequested: true }],
+    ['was cancelled while its token was being created', { isFirst: true, isCancelled: true }],
+    ['was cancelled while undelivered', { isCancelled: true }],
+    [
+      'was cancelled and accepted a `redeliver`, both in one workflow task',
+      { isCancelled: true, isRequested: true },
+    ],
   ];
-  const next = (kind: ReturnType<typeof decideDeliveryKind>) =>
-    kind ? NEXT[kind] : 'ends: `Cancelled`';
-  expect(
-    runs.map(([what, ...situation]) => [what, next(decideDeliveryKind(...situation))]),
-  ).toEqual(tableBelow(ARCHITECTURE, 'Before a delivery'));
+  function describeNext(situation: Partial<typeof LATER>): string {
+    const kind = decideDeliveryKind({ ...LATER, ...situation });
+    return kind ? NEXT[kind] : 'ends: `Cancelled`';
+  }
+  expect(runs.map(([what, situation]) => [what, describeNext(situation)])).toEqual(
+    tableBelow(ARCHITECTURE, 'Before a delivery'),
+  );
 });
 
 describe('after a failed attempt to deliver a token', () => {
+  const FAILED = failure({ type: 'SinkRejected', runMayRetry: false });
   const WAIT = { retryAfterMs: 90_000 };
   const PACE = { pauseMs: 60_000, nextRoundAtMs: 50_000 };
   const NOW_MS = 10_000;
@@ -120,14 +127,15 @@ describe('after a failed attempt to deliver a token', () => {
       isElsewhere: false,
     } as const;
     const decision = decideDelivery(
-      failure({ type: 'SinkRejected', runMayRetry: false, ...failed }),
+      { ...FAILED, ...failed },
       { ...situation, nowMs: NOW_MS, random: 0, ...more },
       PACE,
       { maximumPauseMs: 6 * HOUR_MS },
     );
     if (decision.next === 'cancelled') return 'ends: `Cancelled`';
     if (decision.next === 'redeliver') return 'redelivers at once';
-    return `is undelivered: \`${decision.type}\`; next round ${NEXT_ROUND.get(decision.nextRoundAtMs)}`;
+    const type = decision.type === FAILED.type ? "the failure's type" : `\`${decision.type}\``;
+    return `is undelivered, with ${type}; next round ${NEXT_ROUND.get(decision.nextRoundAtMs)}`;
   }
 
   it("each row of the table 'After a failed delivery' in docs/architecture.md gives the run's next step", () => {
