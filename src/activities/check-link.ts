@@ -87,10 +87,10 @@ async function readTokens(
 ): Promise<{ token: EarlierToken | null; times: string[] }> {
   const { client } = Context.current();
   try {
-    const newest = await describeRun(client, workflowId);
-    const token = await findEarlierToken(client, workflowId, { newest });
+    const newestRun = await describeRun(client, workflowId);
+    const token = await findEarlierToken(client, workflowId, { newestRun });
     const receipts: (Receipt | null)[] = [];
-    for await (const run of listClosedRuns(client, workflowId, newest)) {
+    for await (const run of listClosedRuns(client, workflowId, newestRun)) {
       if (run.status.name === 'COMPLETED') receipts.push(await readReceipt(client, run));
       if (receipts.length === RUNS_READ) break;
     }

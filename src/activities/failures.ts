@@ -111,10 +111,10 @@ export function invalidRequest(
 function boundFields(problems: readonly FieldProblem[]): FieldProblem[] {
   const fields = problems.slice(0, MAX_FIELDS);
   if (problems.length > MAX_FIELDS) {
-    const more = problems.length - (MAX_FIELDS - 1);
+    const furtherProblems = problems.length - (MAX_FIELDS - 1);
     fields[MAX_FIELDS - 1] = {
       field: 'request',
-      description: `has ${more} more problems: correct these first`,
+      description: `has ${furtherProblems} more problems: correct these first`,
     };
   }
   return fields.map(({ field, description }) => ({

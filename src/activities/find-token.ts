@@ -43,11 +43,11 @@ export function findTokenActivity(giveUpAfterMs: number): Activities['findToken'
     const expiry = setTimeout(forget, KEEP_UNREAD_MS).unref();
     searches.set(runId, { refusal: search, expiry });
 
-    const read = (signal: AbortSignal) =>
+    const waitForSearch = (signal: AbortSignal) =>
       raceSignal(() => search, signal).finally(() => {
         if (!signal.aborted) forget();
       });
-    const refusal = await withTimeout(ATTEMPT_TIMEOUT_MS, undefined, read).catch(
+    const refusal = await withTimeout(ATTEMPT_TIMEOUT_MS, undefined, waitForSearch).catch(
       (error: unknown) => {
         throw temporalUnavailable(error, workflowId, Date.now() >= startedAtMs + giveUpAfterMs);
       },
@@ -58,8 +58,8 @@ export function findTokenActivity(giveUpAfterMs: number): Activities['findToken'
 
 async function findRefusal(client: Client, workflowId: string, request: Record<string, unknown>) {
   const { again } = request;
-  const permitted = again === true || typeof again === 'string' ? again : undefined;
-  const token = await findEarlierToken(client, workflowId, { permitted });
+  const permittedToken = again === true || typeof again === 'string' ? again : undefined;
+  const token = await findEarlierToken(client, workflowId, { permitted: permittedToken });
   if (!token) return null;
   const message = await describeEarlierToken(client, workflowId, token, request);
   const { startedAt: _, ...details } = token;

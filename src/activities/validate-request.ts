@@ -21,8 +21,8 @@ export function validateRequestActivity(
   // eslint-disable-next-line @typescript-eslint/require-await -- a throw must become a rejection
   return async function validateRequest(input, recovery, refusedOptions) {
     // A recovery creates nothing, so the access list is not checked: its rules may have changed.
-    const asked = recovery ? { ...toObject(input), accessListIps: [] } : input;
-    const { request, problems } = validateAgainstConfig(asked, permissions);
+    const fieldsToCheck = recovery ? { ...toObject(input), accessListIps: [] } : input;
+    const { request, problems } = validateAgainstConfig(fieldsToCheck, permissions);
     problems.push(...findRecoveryProblems(recovery));
     problems.push(...refusedOptions.map(toOptionProblem));
     problems.push(...findIdProblems(request));

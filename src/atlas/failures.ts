@@ -219,22 +219,22 @@ function describeResponse(
 /**
  * Classifies a request to which no complete response arrived.
  *
- * @param written whether the request was written, so that Atlas may have acted on it.
+ * @param isWritten whether the request was written, so that Atlas may have acted on it.
  * @param code code of an HttpError.
  */
 export function connectionError(
   endpoint: Endpoint,
-  written: boolean,
+  isWritten: boolean,
   code: string,
   baseUrl: string,
 ): AtlasError {
   const details = { reason: code };
-  if (!written && INVALID_CERTIFICATE.test(code)) {
+  if (!isWritten && INVALID_CERTIFICATE.test(code)) {
     const remedy = `check ${BASE_URL}, or add your CA with NODE_EXTRA_CA_CERTS`;
     const message = `the TLS certificate of Atlas is not trusted (${code}): ${remedy}`;
     return new AtlasError(notSent(message, { retryable: false, details }));
   }
-  if (!written) {
+  if (!isWritten) {
     const remedy = `if this lasts, check ${BASE_URL}, DNS, the proxy and the firewall`;
     return new AtlasError(
       notSent(`no connection to Atlas at ${baseUrl} (${code}); ${remedy}`, { details }),
@@ -259,7 +259,9 @@ export function connectionError(
 /** Builds the failure of a request that was not sent. By default it is retryable. */
 export function notSent(
   message: string,
-  more: Partial<Pick<AtlasFailure, 'retryable' | 'details' | 'retryAfterMs' | 'failures'>> = {},
+  overrides: Partial<
+    Pick<AtlasFailure, 'retryable' | 'details' | 'retryAfterMs' | 'failures'>
+  > = {},
 ): AtlasFailure {
   return {
     type: 'AtlasUnavailable',
@@ -267,7 +269,7 @@ export function notSent(
     tokenMayExist: false,
     message,
     details: {},
-    ...more,
+    ...overrides,
   };
 }
 

@@ -54,11 +54,11 @@ export function createTransport({
     let status: number | null = null;
     let clockOffsetMs: number | null = null;
     try {
-      const received = await sender.send(
+      const rawResponse = await sender.send(
         { ...request, url: baseUrl + path },
         { abortUntilWritten },
       );
-      const response = envelope ? unwrap(received) : received;
+      const response = envelope ? unwrap(rawResponse) : rawResponse;
       status = response.status;
       if (isSuccess(response) && response.dateMs !== null) {
         clockOffsetMs = compareClocks(response.dateMs, sentAtMs, Date.now());
@@ -79,7 +79,7 @@ export function createTransport({
       return async (request) => {
         const response = await sendTimed(request).catch((error: unknown) => {
           if (!(error instanceof HttpError)) throw error;
-          throw connectionError(request.endpoint, error.written, error.code, baseUrl);
+          throw connectionError(request.endpoint, error.isWritten, error.code, baseUrl);
         });
         // A success may hold a token, which must stay as it is.
         if (isSuccess(response)) return response;

@@ -66,9 +66,9 @@ export async function runProgram(io: Io, args: readonly string[]): Promise<ExitC
     // Where commander gave up, it may not have read --json yet.
     const json =
       program.opts().json || (error instanceof CommanderError && args.includes('--json'));
-    const reported = toCommandError(error, stop.followUp());
-    createOutput(io, json, stop).error(reported);
-    return reported.exitCode;
+    const commandError = toCommandError(error, stop.followUp());
+    createOutput(io, json, stop).error(commandError);
+    return commandError.exitCode;
   }
 }
 

@@ -21,8 +21,8 @@ const UNITS: Readonly<Record<string, string>> = { string: 'characters', array: '
 function describeIssue(issue: z.core.$ZodRawIssue): string | undefined {
   switch (issue.code) {
     case 'invalid_type': {
-      const expected = EXPECTED[issue.expected] ?? issue.expected;
-      return issue.input === undefined ? `is missing: write ${expected}` : `is not ${expected}`;
+      const type = EXPECTED[issue.expected] ?? issue.expected;
+      return issue.input === undefined ? `is missing: write ${type}` : `is not ${type}`;
     }
     case 'invalid_value':
       return `is not permitted: write ${issue.values.map(String).join(', or ')}`;

@@ -138,18 +138,18 @@ function baseUrlSchema(context: ReferenceContext) {
 function credentialsSchema(context: ReferenceContext, defaults: object) {
   const credentials = z
     .record(z.string().min(1).max(MAX_TEXT_LENGTH), credentialSchema(context))
-    .refine((named) => Object.keys(named).length > 0, {
+    .refine((entries) => Object.keys(entries).length > 0, {
       message:
         'there is no credential:' +
         ' set MONGODB_ATLAS_CLIENT_ID and MONGODB_ATLAS_CLIENT_SECRET (service account),' +
         ' or MONGODB_ATLAS_PUBLIC_API_KEY and MONGODB_ATLAS_PRIVATE_API_KEY,' +
         ' or name credentials here',
     })
-    .transform((named) => new Map(Object.entries(named)));
+    .transform((entries) => new Map(Object.entries(entries)));
   return z
     .record(z.string(), z.unknown())
     .prefault({})
-    .transform((named) => ({ ...defaults, ...named }))
+    .transform((entries) => ({ ...defaults, ...entries }))
     .pipe(credentials);
 }
 
@@ -166,7 +166,7 @@ function organizationMapSchema({ credentials, sinks }: Names) {
       z.strictObject({ credential: oneOf(credentials), sinks: z.array(oneOf(sinks)).min(1) }),
     )
     .refine(
-      (named) => Object.keys(named).length > 0,
+      (entries) => Object.keys(entries).length > 0,
       'is empty, so it serves no organization: name one, or remove it',
     )
     .transform((organizations) => new Map(Object.entries(organizations)))

@@ -19,7 +19,7 @@ export interface YamlFile {
 
 export function readYamlFile(file: string): YamlFile {
   const name = path.basename(file);
-  const refused = (...problems: string[]) => ({
+  const refuse = (...problems: string[]) => ({
     content: undefined,
     problems,
     findPlace: () => name,
@@ -29,7 +29,7 @@ export function readYamlFile(file: string): YamlFile {
   try {
     text = readFileSync(file, 'utf8');
   } catch (error) {
-    return refused(
+    return refuse(
       `${file} cannot be read (${systemErrorCode(error)}):` +
         ' name the configuration file with --config or LIVE_MIGRATION_PREP_CONFIG',
     );
@@ -52,7 +52,7 @@ export function readYamlFile(file: string): YamlFile {
       );
     },
   });
-  if (problems.length > 0) return refused(...problems);
+  if (problems.length > 0) return refuse(...problems);
 
   try {
     return {
@@ -69,6 +69,6 @@ export function readYamlFile(file: string): YamlFile {
     };
   } catch {
     // `toJS` throws for nothing else.
-    return refused(`${name} has too many aliases (*name): write more of their values out`);
+    return refuse(`${name} has too many aliases (*name): write more of their values out`);
   }
 }

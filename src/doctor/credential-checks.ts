@@ -108,14 +108,16 @@ function summarize(
 ): CheckResult {
   if (ids.length === 0) return warning('it can see no organization: check its roles');
   const problems = results.filter(({ state }) => state !== 'ok');
-  const [first, ...more] = problems.map(({ message }) => message);
+  const [first, ...otherMessages] = problems.map(({ message }) => message);
   const where = onHost ? ids.join(', ') : formatCount(ids.length, 'organization');
   if (first === undefined) return ok(`may create link-tokens in ${where}`);
   if (!onHost) {
     // A report is bounded, and names no organization.
     const example = ids.reduce((text, id) => text.replaceAll(id, 'an organization'), first);
-    return warning(more.length > 0 ? `${example} (and ${more.length} more)` : example);
+    return warning(
+      otherMessages.length > 0 ? `${example} (and ${otherMessages.length} more)` : example,
+    );
   }
-  const message = [first, ...more].join('; ');
+  const message = [first, ...otherMessages].join('; ');
   return problems.some(({ state }) => state === 'error') ? failedCheck(message) : warning(message);
 }

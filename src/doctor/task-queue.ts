@@ -58,13 +58,19 @@ async function checkPollers(
   // The newest poll first.
   const pollers = queue.pollers.toSorted((a, b) => toMs(b.lastAccessTime) - toMs(a.lastAccessTime));
   const expiredMs = Math.max(0, Date.now() - expiresMs);
-  const present = pollers.filter(({ lastAccessTime }) => toMs(lastAccessTime) > expiredMs);
-  const [newest] = present;
-  if (!newest) return warning(describeNoPoller(taskQueue, toMs(pollers[0]?.lastAccessTime)));
+  const activePollers = pollers.filter(({ lastAccessTime }) => toMs(lastAccessTime) > expiredMs);
+  const [newestPoller] = activePollers;
+  if (!newestPoller) return warning(describeNoPoller(taskQueue, toMs(pollers[0]?.lastAccessTime)));
   const { versioningInfo } = queue;
-  if (present.some((poller) => getsWork(poller, versioningInfo))) return ok('a worker polls it');
+  const isServed = activePollers.some((poller) => getsWork(poller, versioningInfo));
+  if (isServed) return ok('a worker polls it');
   return warning(
-    describeIdleWorkers(namespace, taskQueue, newest, versioningInfo?.currentDeploymentVersion),
+    describeIdleWorkers(
+      namespace,
+      taskQueue,
+      newestPoller,
+      versioningInfo?.currentDeploymentVersion,
+    ),
   );
 }
 
@@ -107,9 +113,9 @@ function isSame(a: Version | null | undefined, b: Version | null | undefined): b
 }
 
 function describeNoPoller(taskQueue: string, lastMs: number): string {
-  const last = lastMs > 0 ? ` (the last poll was at ${new Date(lastMs).toISOString()})` : '';
+  const lastPoll = lastMs > 0 ? ` (the last poll was at ${new Date(lastMs).toISOString()})` : '';
   return (
-    `no worker polls task queue ${taskQueue}${last}: start one, or correct the name;` +
+    `no worker polls task queue ${taskQueue}${lastPoll}: start one, or correct the name;` +
     ' a run stays on the task queue on which it was started'
   );
 }

@@ -39,9 +39,9 @@ const FIRST_REPAIRED_MINOR = 30;
  * Tells whether README warns of the server's release. A version of another form counts as repaired.
  */
 export function isDefective(serverVersion: string): boolean {
-  const found = /^1\.(\d+)\.(\d+)/.exec(serverVersion);
-  if (!found) return false;
-  const [minor, patch] = [Number(found[1]), Number(found[2])];
+  const match = /^1\.(\d+)\.(\d+)/.exec(serverVersion);
+  if (!match) return false;
+  const [minor, patch] = [Number(match[1]), Number(match[2])];
   return minor < FIRST_REPAIRED_MINOR && patch < (REPAIRED_PATCHES[minor] ?? Infinity);
 }
 

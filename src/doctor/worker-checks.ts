@@ -64,8 +64,9 @@ export function workerChecks(
 }
 
 function checkKeys(sealer: Sealer): CheckResult {
-  const [first, ...others] = sealer.keyIds();
-  const older = others.length > 0 ? `; kept only to open tokens: ${others.join(', ')}` : '';
+  const [first, ...otherKeyIds] = sealer.keyIds();
+  const older =
+    otherKeyIds.length > 0 ? `; kept only to open tokens: ${otherKeyIds.join(', ')}` : '';
   return ok(`key ${first ?? ''} seals and opens tokens${older}`);
 }
 

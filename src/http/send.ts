@@ -31,11 +31,11 @@ export class HttpError extends Error {
   /**
    * @param code error code of Node, OpenSSL or undici, such as ECONNREFUSED; `TIMEOUT` for our own
    *   request timeout.
-   * @param written whether the request was written, so that the server may have acted on it.
+   * @param isWritten whether the request was written, so that the server may have acted on it.
    */
   constructor(
     readonly code: string,
-    readonly written: boolean,
+    readonly isWritten: boolean,
   ) {
     super(`no complete response (${code})`);
   }
@@ -67,7 +67,7 @@ export function createSender(timeoutMs: number) {
       { abort, abortUntilWritten, bodyOptional = false }: SendOptions = {},
     ): Promise<HttpResponse> {
       abortUntilWritten?.throwIfAborted();
-      const progress = { written: false };
+      const progress = { isWritten: false };
       try {
         return await withTimeout(timeoutMs, abort, async (signal) => {
           const send = async () =>
@@ -82,9 +82,9 @@ export function createSender(timeoutMs: number) {
         });
       } catch (error) {
         abort?.throwIfAborted();
-        if (!progress.written) abortUntilWritten?.throwIfAborted();
+        if (!progress.isWritten) abortUntilWritten?.throwIfAborted();
         // The error itself is dropped: it may quote malformed headers, which hold credentials.
-        throw new HttpError(findErrorCode(error), progress.written);
+        throw new HttpError(findErrorCode(error), progress.isWritten);
       }
     },
 
@@ -111,7 +111,7 @@ function findErrorCode(error: unknown): string {
  * it.
  */
 function noteWhenWritten(
-  progress: { written: boolean },
+  progress: { isWritten: boolean },
   abortUntilWritten: AbortSignal | undefined,
 ): Dispatcher.DispatcherComposeInterceptor {
   return (dispatch) => (options, handler) =>
@@ -121,7 +121,7 @@ function noteWhenWritten(
           controller.abort(new Error('stopped before it was written'));
           return;
         }
-        progress.written = true;
+        progress.isWritten = true;
         handler.onRequestStart?.(controller, ...args);
       },
       onRequestUpgrade: (...args) => handler.onRequestUpgrade?.(...args),

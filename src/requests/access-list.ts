@@ -49,8 +49,8 @@ export function validateAccessList(list: readonly unknown[]) {
     else if (warning) warn(place, warning);
     entries.add(entry);
   });
-  const warnings = [...entriesByWarning].map(([warning, [first = '', ...more]]) =>
-    more.length > 0 ? `${first} (and ${more.length} more) ${warning}` : `${first} ${warning}`,
+  const warnings = [...entriesByWarning].map(([warning, [first = '', ...others]]) =>
+    others.length > 0 ? `${first} (and ${others.length} more) ${warning}` : `${first} ${warning}`,
   );
   return { entries: [...entries], problems, warnings };
 }

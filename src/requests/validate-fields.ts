@@ -56,8 +56,8 @@ export function describeProblems(problems: readonly FieldProblem[]): string {
 
 function listFirst(items: readonly string[], separator: string): string {
   const first = items.slice(0, MAX_LISTED);
-  const more = items.length - first.length;
-  if (more > 0) first.push(`and ${more} more`);
+  const unlisted = items.length - first.length;
+  if (unlisted > 0) first.push(`and ${unlisted} more`);
   return first.join(separator);
 }
 

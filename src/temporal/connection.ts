@@ -100,11 +100,11 @@ function describeUnreachable(
   error: unknown,
   { address, namespace, connectionOptions: { tls }, secrets }: TemporalSettings,
 ): string {
-  const reported = findGrpcError(error)?.details || (error as Error).message;
+  const problem = findGrpcError(error)?.details || (error as Error).message;
   // grpc-js names an IP address as the server, which Node.js refuses since version 26.
-  const message = /ServerName to an IP address/.test(reported)
+  const message = /ServerName to an IP address/.test(problem)
     ? 'Node.js opens TLS only to a name: set TEMPORAL_TLS_SERVER_NAME to a name in the certificate'
-    : reported;
+    : problem;
   // The SDK quotes a malformed header, with its own escapes, and a server may quote what it was
   // sent.
   const parts = secrets.flatMap((secret) => secret.split(/[^\x21-\x7e]+/));

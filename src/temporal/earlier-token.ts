@@ -28,15 +28,18 @@ export type EarlierToken = {
  *
  * @param options.permitted `true` permits any token; a run id permits the token of that run and of
  *   older ones.
- * @param options.newest the newest run of the id, if the caller has described it.
+ * @param options.newestRun the newest run of the id, if the caller has described it.
  */
 export async function findEarlierToken(
   client: Client,
   workflowId: string,
-  { permitted, newest }: { permitted?: true | string | undefined; newest?: RunInfo | null } = {},
+  {
+    permitted,
+    newestRun,
+  }: { permitted?: true | string | undefined; newestRun?: RunInfo | null } = {},
 ): Promise<EarlierToken | null> {
   if (permitted === true) return null;
-  for await (const run of listClosedRuns(client, workflowId, newest)) {
+  for await (const run of listClosedRuns(client, workflowId, newestRun)) {
     if (run.runId === permitted) return null;
     const token = await readToken(client, run);
     if (!token) continue;
@@ -74,8 +77,8 @@ export async function findDeliveredIds(
   workflowId: string,
 ): Promise<ReadonlySet<string>> {
   const ids = new Set<string>();
-  const newest = await describeRun(client, workflowId);
-  for await (const run of listClosedRuns(client, workflowId, newest)) {
+  const newestRun = await describeRun(client, workflowId);
+  for await (const run of listClosedRuns(client, workflowId, newestRun)) {
     const token = await readToken(client, run);
     if (token?.state === 'delivered' && token.deliveryId !== null) ids.add(token.deliveryId);
   }
@@ -91,14 +94,19 @@ const RUNS_OF_A_PAGE = 5;
  * Yields the closed runs of `prepareLiveMigration` with a workflow id, newest first, as Temporal
  * lists them.
  */
-export async function* listClosedRuns(client: Client, workflowId: string, newest?: RunInfo | null) {
+export async function* listClosedRuns(
+  client: Client,
+  workflowId: string,
+  newestRun?: RunInfo | null,
+) {
   // A run that was open when it was described may have closed since.
-  const closed = newest?.type === WORKFLOW_TYPES.prepare && !isOpen(newest) ? newest : null;
-  if (closed) yield closed;
+  const newestClosedRun =
+    newestRun?.type === WORKFLOW_TYPES.prepare && !isOpen(newestRun) ? newestRun : null;
+  if (newestClosedRun) yield newestClosedRun;
   const fields = { WorkflowId: workflowId, WorkflowType: WORKFLOW_TYPES.prepare };
   const query = visibilityQuery(fields, 'CloseTime IS NOT NULL');
   for await (const run of listExecutions(client, query, RUNS_OF_A_PAGE)) {
-    if (run.runId !== closed?.runId) yield run;
+    if (run.runId !== newestClosedRun?.runId) yield run;
   }
 }
 

@@ -29,9 +29,9 @@ export async function readFailure(client: Client, run: RunRef) {
 
 /** @returns null when the result is not a receipt, or the history is gone. */
 export async function readReceipt(client: Client, run: RunRef): Promise<Receipt | null> {
-  const closed = (await readFirstEvent(client, run, CLOSE_EVENT_ONLY))
+  const completion = (await readFirstEvent(client, run, CLOSE_EVENT_ONLY))
     ?.workflowExecutionCompletedEventAttributes;
-  const receipt = receiptSchema.safeParse(decodePayloads(closed?.result)[0]).data;
+  const receipt = receiptSchema.safeParse(decodePayloads(completion?.result)[0]).data;
   // Anyone in the namespace can complete a run, with a receipt that no workflow task could pass on.
   return receipt && fitsAsJson(receipt) ? receipt : null;
 }
@@ -40,9 +40,9 @@ export async function readReceipt(client: Client, run: RunRef): Promise<Receipt 
  * @returns the request as its caller sent it, or an empty object; null when the history is gone.
  */
 export async function readRequest(client: Client, run: RunRef): Promise<object | null> {
-  const started = await readFirstEvent(client, run, { maximumPageSize: 1 });
-  if (!started) return null;
-  return toObject(decodePayloads(started.workflowExecutionStartedEventAttributes?.input)[0]);
+  const startEvent = await readFirstEvent(client, run, { maximumPageSize: 1 });
+  if (!startEvent) return null;
+  return toObject(decodePayloads(startEvent.workflowExecutionStartedEventAttributes?.input)[0]);
 }
 
 type PageOptions =
@@ -59,9 +59,9 @@ async function readFirstEvent(client: Client, run: RunRef, options: PageOptions)
 function readHistoryPage(client: Client, { workflowId, runId }: RunRef, options: PageOptions) {
   const { namespace } = client.options;
   const execution = { workflowId, runId };
-  const read = () =>
+  const requestPage = () =>
     client.workflowService.getWorkflowExecutionHistory({ namespace, execution, ...options });
-  return withReadTimeout(client, read).catch(nullIfNotFound);
+  return withReadTimeout(client, requestPage).catch(nullIfNotFound);
 }
 
 /** Reads the history of one run; one that is gone counts as empty. */

@@ -92,22 +92,22 @@ export class RunRecord {
     const at = new Date(toMs(event.eventTime)).toISOString();
     const {
       workflowExecutionStartedEventAttributes: runStarted,
-      activityTaskScheduledEventAttributes: scheduled,
-      activityTaskStartedEventAttributes: started,
-      activityTaskCompletedEventAttributes: completed,
-      activityTaskCanceledEventAttributes: cancelled,
-      workflowPropertiesModifiedEventAttributes: modified,
+      activityTaskScheduledEventAttributes: activityScheduled,
+      activityTaskStartedEventAttributes: activityStarted,
+      activityTaskCompletedEventAttributes: activityCompleted,
+      activityTaskCanceledEventAttributes: activityCancelled,
+      workflowPropertiesModifiedEventAttributes: memoModified,
       workflowExecutionFailedEventAttributes: runFailed,
     } = event;
-    const failed =
+    const activityFailed =
       event.activityTaskFailedEventAttributes ?? event.activityTaskTimedOutEventAttributes;
     if (runStarted) this.input = decodePayloads(runStarted.input);
-    if (scheduled) this.addScheduled(String(event.eventId), scheduled, at);
-    if (started) this.addStarted(started, at);
-    if (completed) this.addCompleted(completed, at);
-    if (failed) this.addFailed(failed, at);
-    if (cancelled) this.addCancelled(cancelled, at);
-    if (modified) this.addMemo(modified.upsertedMemo?.fields ?? {});
+    if (activityScheduled) this.addScheduled(String(event.eventId), activityScheduled, at);
+    if (activityStarted) this.addStarted(activityStarted, at);
+    if (activityCompleted) this.addCompleted(activityCompleted, at);
+    if (activityFailed) this.addFailed(activityFailed, at);
+    if (activityCancelled) this.addCancelled(activityCancelled, at);
+    if (memoModified) this.addMemo(memoModified.upsertedMemo?.fields ?? {});
     if (runFailed) this.addRunFailure(runFailed.failure?.applicationFailureInfo?.details);
   }
 
@@ -148,17 +148,20 @@ export class RunRecord {
     this.activities.set(eventId, activity);
   }
 
-  private addStarted(started: Attributes<'activityTaskStartedEventAttributes'>, at: string): void {
-    const activity = this.find(started);
+  private addStarted(
+    attributes: Attributes<'activityTaskStartedEventAttributes'>,
+    at: string,
+  ): void {
+    const activity = this.find(attributes);
     if (activity) activity.startedAt = at;
   }
 
   private addCompleted(
-    completed: Attributes<'activityTaskCompletedEventAttributes'>,
+    attributes: Attributes<'activityTaskCompletedEventAttributes'>,
     at: string,
   ): void {
-    const activity = this.find(completed);
-    const [result] = decodePayloads(completed.result);
+    const activity = this.find(attributes);
+    const [result] = decodePayloads(attributes.result);
     if (activity?.type === 'createLinkToken') {
       // Counted only if the run refuses the result.
       this.addCreation(activity, at, 'completed without a token of this run');
@@ -171,25 +174,25 @@ export class RunRecord {
   }
 
   private addFailed(
-    failed:
+    attributes:
       | Attributes<'activityTaskFailedEventAttributes'>
       | Attributes<'activityTaskTimedOutEventAttributes'>,
     at: string,
   ): void {
-    const activity = this.find(failed);
+    const activity = this.find(attributes);
     if (activity?.type === 'createLinkToken') {
-      this.addCreation(activity, at, failed.failure?.message ?? 'no result');
+      this.addCreation(activity, at, attributes.failure?.message ?? 'no result');
     }
-    const [details] = decodePayloads(failed.failure?.applicationFailureInfo?.details);
+    const [details] = decodePayloads(attributes.failure?.applicationFailureInfo?.details);
     const { sinkTried }: Partial<Record<keyof AttemptDetails, unknown>> = toObject(details);
     if (activity && sinkTried === false) activity.sink = undefined;
   }
 
   private addCancelled(
-    cancelled: Attributes<'activityTaskCanceledEventAttributes'>,
+    attributes: Attributes<'activityTaskCanceledEventAttributes'>,
     at: string,
   ): void {
-    const activity = this.find(cancelled);
+    const activity = this.find(attributes);
     if (activity?.type === 'createLinkToken') this.addCreation(activity, at, 'no result');
   }
 

@@ -38,9 +38,9 @@ export async function findTaskProblem(
   const { workflowId, runId } = run;
   // The history has only the first failure of a series.
   for (const event of await readNewestEvents(client, { workflowId, runId })) {
-    const failed = event.workflowTaskFailedEventAttributes;
-    if (failed) {
-      const reason = failed.failure?.message ?? 'the history has no reason';
+    const failedTask = event.workflowTaskFailedEventAttributes;
+    if (failedTask) {
+      const reason = failedTask.failure?.message ?? 'the history has no reason';
       return {
         isFailure: true,
         description: `its workflow task fails: ${truncate(reason, MAX_MESSAGE_LENGTH)}`,
@@ -51,13 +51,13 @@ export async function findTaskProblem(
       return { isFailure: false, description: `its workflow task timed out: ${cause}` };
     }
   }
-  return { isFailure: false, description: 'its workflow task is tried again and again' };
+  return { isFailure: false, description: 'its workflow task keeps being retried' };
 }
 
 async function readNewestEvents(client: Client, execution: { workflowId: string; runId: string }) {
   const { namespace } = client.options;
   const request = { namespace, execution, maximumPageSize: NEWEST_EVENTS };
-  const read = () => client.workflowService.getWorkflowExecutionHistoryReverse(request);
-  const page = await withReadTimeout(client, read).catch(nullIfNotFound);
+  const requestPage = () => client.workflowService.getWorkflowExecutionHistoryReverse(request);
+  const page = await withReadTimeout(client, requestPage).catch(nullIfNotFound);
   return page?.history?.events ?? [];
 }

@@ -76,9 +76,9 @@ export async function settle<Result>(
 export function parseFailure(error: unknown): ParsedFailure {
   const cause = getCause(error);
   const failure = findApplicationFailure(error);
-  const reported = failure ? parseApplicationFailure(failure) : null;
-  if (cause instanceof TimeoutFailure) return parseTimeout(cause, reported);
-  const parsed = reported ?? parseOther(cause);
+  const reportedFailure = failure ? parseApplicationFailure(failure) : null;
+  if (cause instanceof TimeoutFailure) return parseTimeout(cause, reportedFailure);
+  const parsed = reportedFailure ?? parseOther(cause);
   return cause instanceof CancelledFailure ? { ...parsed, how: 'cancelled' } : parsed;
 }
 

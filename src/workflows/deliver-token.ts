@@ -46,12 +46,12 @@ export async function deliverToken(
   };
   const report = (type: DeliveryFailureType, { message }: ParsedFailure, sink: string) => {
     if (sink === request.sink) requestSinkFailure = message;
-    const described =
+    const description =
       sink === request.sink
         ? message
         : describeBoth(sink, message, request.sink, requestSinkFailure);
     const { unconfirmedTokens } = status.current;
-    const failure = createFailure(type, described, { unconfirmedTokens });
+    const failure = createFailure(type, description, { unconfirmedTokens });
     status.reportUndelivered(failure, sink, pace.nextRoundAtMs);
     channel.publishFailure(failure);
   };

@@ -111,8 +111,8 @@ async function prepareUnlessLinked(
 
 async function readLink(request: PrepareRequest, always: boolean): Promise<LinkState> {
   // Temporal passes on the result of the schedule's previous run.
-  const last = workflowInfo().lastResult as Partial<ScheduledResult> | null | undefined;
-  const lastTokenAt = last?.lastTokenAt ?? null;
+  const lastResult = workflowInfo().lastResult as Partial<ScheduledResult> | null | undefined;
+  const lastTokenAt = lastResult?.lastTokenAt ?? null;
   const { orgId, sourceOrgId = null, sink } = request;
   // The run that follows names all problems of its request at once, such as a malformed name of a
   // sink.

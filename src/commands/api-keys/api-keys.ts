@@ -107,10 +107,10 @@ function describeState({
   return `recoverable: ${commandLine('recover', workflowId, '--run-id', runId ?? '…')}`;
 }
 
-function describeTotal(others: number, withoutKey: readonly Origin[]): string[] {
+function describeTotal(otherKeys: number, withoutKey: readonly Origin[]): string[] {
   const tokens = withoutKey.filter(({ type }) => type === 'token');
   const attempts = withoutKey.filter(({ state }) => state === 'unconfirmed').length;
-  const lines = [formatCount(others, 'other key')];
+  const lines = [formatCount(otherKeys, 'other key')];
   for (const token of tokens) {
     lines.push(`without a key (deleted, or a clock was wrong): ${describeOrigin(token, '')}`);
   }

@@ -102,6 +102,6 @@ export type KeyState = Origin['state'] | 'mixed' | 'other';
  * none.
  */
 export function stateOf(origins: readonly Origin[]): KeyState {
-  const [state = 'other', ...others] = new Set(origins.map((origin) => origin.state));
-  return others.length > 0 ? 'mixed' : state;
+  const [state = 'other', ...otherStates] = new Set(origins.map((origin) => origin.state));
+  return otherStates.length > 0 ? 'mixed' : state;
 }

@@ -26,11 +26,11 @@ export async function readRuns(context: Context, orgId: string) {
     context.taskQueue,
     `WorkflowId STARTS_WITH '${workflowIdFor(orgId)}'`,
   );
-  const read = (info: RunInfo) => readOrigins(context, info);
+  const readRun = (info: RunInfo) => readOrigins(context, info);
   const runIds = new Set<string>();
   const attempts: AttemptOrigin[] = [];
   const tokens = new Map<string, TokenOrigin>();
-  for await (const run of pMapIterable(infos, read, { concurrency: READ_CONCURRENCY })) {
+  for await (const run of pMapIterable(infos, readRun, { concurrency: READ_CONCURRENCY })) {
     runIds.add(run.runId);
     attempts.push(...run.attempts);
     if (!run.token) continue;
@@ -50,8 +50,8 @@ function mergeTokens(
   older: TokenOrigin,
   isOlderRecovery: boolean,
 ): TokenOrigin {
-  const known = older.state === 'delivered' ? older : newer;
-  return { ...known, span: isOlderRecovery ? newer.span : older.span };
+  const facts = older.state === 'delivered' ? older : newer;
+  return { ...facts, span: isOlderRecovery ? newer.span : older.span };
 }
 
 async function readOrigins({ client }: Context, info: RunInfo) {

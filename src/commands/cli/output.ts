@@ -61,8 +61,8 @@ export function createOutput(
      */
     error({ message, lines, facts }: CommandError): void {
       if (json) stdout.write(formatLines([JSON.stringify({ error: message, ...facts })]));
-      const [first = '', ...others] = lines;
-      stderr.write(formatLines([`live-migration-prep: ${first}`, ...others]));
+      const [first = '', ...details] = lines;
+      stderr.write(formatLines([`live-migration-prep: ${first}`, ...details]));
     },
   };
 }
@@ -93,8 +93,8 @@ export function describeFindings(findings: readonly Finding[]): string[] {
   }
   return [...groups.values()].map(({ state, message, checks }) => {
     const names = checks.slice(0, MAX_CHECKS_NAMED).join(', ');
-    const more = checks.length - MAX_CHECKS_NAMED;
-    const others = more > 0 ? ` and ${formatCount(more, 'more check')}` : '';
-    return `${state.padEnd(10)}${names}${others}: ${message}`;
+    const unnamed = checks.length - MAX_CHECKS_NAMED;
+    const suffix = unnamed > 0 ? ` and ${formatCount(unnamed, 'more check')}` : '';
+    return `${state.padEnd(10)}${names}${suffix}: ${message}`;
   });
 }

@@ -4,13 +4,13 @@ export type Stop = ReturnType<typeof createStop>;
 
 /** Creates what ends a command at --timeout or Ctrl-C. The runs that it started go on. */
 export function createStop() {
-  const stopped = new AbortController();
+  const controller = new AbortController();
   let followUp: readonly string[] = [];
   const stop = (why: string, exitCode: ExitCode) =>
-    stopped.abort(new CommandError([why, ...followUp], exitCode));
+    controller.abort(new CommandError([why, ...followUp], exitCode));
   return {
     /** Aborted with the CommandError that ends the command. */
-    signal: stopped.signal,
+    signal: controller.signal,
     /** Sets the lines that say what goes on after a stop, and which command follows it. */
     setFollowUp: (...lines: string[]): void => {
       followUp = lines;

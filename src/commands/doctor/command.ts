@@ -32,11 +32,11 @@ export const doctorCommand = ({ env, output, withTemporal }: ProgramContext) =>
     });
 
 /** @throws CommandError when a check found an error. */
-function report(found: readonly Finding[], output: Output, worker?: string): void {
+function report(results: readonly Finding[], output: Output, worker?: string): void {
   if (worker !== undefined) output.say(`worker ${worker} checked itself`);
-  const findings = found.map(({ check, state, message }) => ({ check, state, message }));
-  const count = (wanted: Finding['state']) =>
-    findings.filter(({ state }) => state === wanted).length;
+  const findings = results.map(({ check, state, message }) => ({ check, state, message }));
+  const count = (state: Finding['state']) =>
+    findings.filter((finding) => finding.state === state).length;
   const lines = describeFindings(findings);
   const errors = count('error');
   const problems = `${formatCount(errors, 'error')}, ${formatCount(count('warning'), 'warning')}`;

@@ -131,10 +131,10 @@ async function describeOtherTaskQueues(
   options: ListOptions,
 ) {
   const conditions = buildConditions(options);
-  const others = await findOtherTaskQueues(client, taskQueue, ...conditions).catch(() => null);
-  if (!others || others.runs === 0) return null;
-  const runs = formatCount(others.runs, 'run');
-  const names = truncate(others.names.join(', '), MAX_NAMES_LENGTH);
+  const otherQueues = await findOtherTaskQueues(client, taskQueue, ...conditions).catch(() => null);
+  if (!otherQueues || otherQueues.runs === 0) return null;
+  const runs = formatCount(otherQueues.runs, 'run');
+  const names = truncate(otherQueues.names.join(', '), MAX_NAMES_LENGTH);
   return (
     `not shown: ${runs} on other task queues (${names}):` +
     ' to see them, name one with --task-queue'

@@ -18,18 +18,20 @@ export async function printRequests(
   { client, output }: CommandContext,
   runs: AsyncIterable<FilteredRun>,
 ): Promise<void> {
-  const newest = new Map<string, ListedRun>();
+  const newestRuns = new Map<string, ListedRun>();
   for await (const { run, isMatch } of runs) {
-    if (isMatch && !newest.has(run.workflowId)) newest.set(run.workflowId, run);
+    if (isMatch && !newestRuns.has(run.workflowId)) newestRuns.set(run.workflowId, run);
   }
-  const read = (run: ListedRun) => readStartable(client, run);
-  const found = await pMap(newest.values(), read, { concurrency: READ_CONCURRENCY });
-  const requests = found.filter((request) => request !== null);
+  const readRunRequest = (run: ListedRun) => readStartable(client, run);
+  const candidates = await pMap(newestRuns.values(), readRunRequest, {
+    concurrency: READ_CONCURRENCY,
+  });
+  const requests = candidates.filter((request) => request !== null);
   for (const request of requests) output.print(request, JSON.stringify(request));
-  const left = newest.size - requests.length;
-  if (left > 0) {
+  const omitted = newestRuns.size - requests.length;
+  if (omitted > 0) {
     output.note(
-      `left out ${formatCount(left, 'run')}: the request is not valid, or the history is gone`,
+      `left out ${formatCount(omitted, 'run')}: the request is not valid, or the history is gone`,
     );
   }
 }

@@ -15,12 +15,12 @@ import { startRun } from '../shared/start-or-join';
  */
 export async function recover(
   context: CommandContext,
-  closed: RunRef,
+  closedRun: RunRef,
   sink?: string,
 ): Promise<void> {
   const { client, output } = context;
-  const { workflowId, runId } = closed;
-  const { taskQueue, request, recovery } = await readRecoverable(client, closed);
+  const { workflowId, runId } = closedRun;
+  const { taskQueue, request, recovery } = await readRecoverable(client, closedRun);
   const ownRequest = { ...request, sink: sink ?? request.sink };
   output.setFollowUp(`a run may have been started; follow it: ${commandLine('watch', workflowId)}`);
   const run = await startRun(client, {
@@ -66,6 +66,10 @@ async function readRecoverable(client: Client, { workflowId, runId }: RunRef) {
       `has token ${token.deliveryId}, which a later run delivered`,
     );
   }
-  const { again: _, ...own } = request as PrepareRequest;
-  return { taskQueue: run.taskQueue, request: own, recovery: { sealedToken: token, sinksTried } };
+  const { again: _, ...requestFields } = request as PrepareRequest;
+  return {
+    taskQueue: run.taskQueue,
+    request: requestFields,
+    recovery: { sealedToken: token, sinksTried },
+  };
 }

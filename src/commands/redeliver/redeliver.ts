@@ -78,8 +78,8 @@ async function sendRedeliver(client: Client, run: RunRef, sink?: string): Promis
       );
     }
     if (!(error instanceof WorkflowUpdateFailedError)) throw error;
-    const known = toFailureError(error.cause, workflowId);
-    if (known) throw known;
+    const failureError = toFailureError(error.cause, workflowId);
+    if (failureError) throw failureError;
     // The run ended in another way, such as a termination: its own ending says more.
     return follow(client, { workflowId });
   }
@@ -104,8 +104,8 @@ async function requireContinuable(client: Client, run: RunRef): Promise<void> {
 }
 
 async function refuseClosed(client: Client, workflowId: string): Promise<never> {
-  const newest = await describeRun(client, workflowId);
-  const token = await findEarlierToken(client, workflowId, { newest });
+  const newestRun = await describeRun(client, workflowId);
+  const token = await findEarlierToken(client, workflowId, { newestRun });
   if (token) return refuseEarlierToken(client, workflowId, token, null);
   const message =
     `no run of ${workflowId} is open,` + ' and no closed run of it has a token: nothing to deliver';

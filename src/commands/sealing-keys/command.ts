@@ -42,9 +42,9 @@ async function makeKeys(file: string, rotate: true | undefined, output: Output):
         ' since only its keys open the tokens that are sealed with them',
     );
   }
-  const { keys: others } = JSON.parse(current ?? '{"keys":[]}') as { keys: unknown[] };
+  const { keys: currentKeys } = JSON.parse(current ?? '{"keys":[]}') as { keys: unknown[] };
   const key = makeKey(new Date());
-  const keys = [key, ...others];
+  const keys = [key, ...currentKeys];
   await writeFileAtomically(file, `${JSON.stringify({ keys }, null, 2)}\n`).catch(
     (error: unknown) => {
       throw new CommandError(

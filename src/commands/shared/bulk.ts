@@ -43,16 +43,16 @@ export async function runBulk<I extends { workflowId: string; line?: number }>(
   work: (item: I) => Promise<RunOutcome>,
 ): Promise<void> {
   const counts = new Map<Action, number>();
-  let done = 0;
+  let doneCount = 0;
   await pMap(
     items,
     async (item) => {
       const { line, workflowId } = item;
       const outcome = await work(item).catch(toFailed);
       const { action, reason } = outcome;
-      done += 1;
+      doneCount += 1;
       counts.set(action, (counts.get(action) ?? 0) + 1);
-      const progress = `${done}/${items.length}`;
+      const progress = `${doneCount}/${items.length}`;
       // JSON drops a line that is undefined.
       output.print(
         { line, workflowId, ...outcome },

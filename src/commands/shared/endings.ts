@@ -95,8 +95,8 @@ export function toEndingError(
   cause: Error | undefined,
   { workflowId, runId }: RunRef,
 ): CommandError {
-  const known = toFailureError(cause, workflowId);
-  if (known) return known;
+  const failureError = toFailureError(cause, workflowId);
+  if (failureError) return failureError;
   const facts = { workflowId };
   if (cause instanceof CancelledFailure) {
     const message = 'the run was cancelled before it created or delivered a token';

@@ -68,7 +68,7 @@ export async function follow(
   const runId = target.runId ?? (await describePrepareRun(client, target)).runId;
   let intervalMs = POLL_INTERVAL_MS;
   let progress = '';
-  let reported = '';
+  let lastLine = '';
   let lastTask: string | null = null;
   for (;;) {
     const run = await describePrepareRun(client, { workflowId, runId });
@@ -80,8 +80,8 @@ export async function follow(
     progress = (await describeProgress(client, run, isStuck)) ?? progress;
     const missing = await describeMissing(client, run, isStuck);
     const line = [progress, missing].filter(Boolean).join('; ');
-    if (line !== reported) report(line);
-    reported = line;
+    if (line !== lastLine) report(line);
+    lastLine = line;
     await sleep(intervalMs);
     intervalMs = Math.min(intervalMs * 1.2, MAX_POLL_INTERVAL_MS);
   }

@@ -54,8 +54,8 @@ export async function requestWorkerCheck(
     throw error;
   });
   output.setFollowUp();
-  const reported: unknown = outcome instanceof ApplicationFailure ? outcome.details?.[0] : outcome;
-  const report = checkReportSchema.safeParse(reported).data;
+  const content: unknown = outcome instanceof ApplicationFailure ? outcome.details?.[0] : outcome;
+  const report = checkReportSchema.safeParse(content).data;
   const isExplained = ({ findings, fields }: CheckReport) =>
     outcome instanceof Error
       ? fields.length > 0 || findings.some(({ state }) => state === 'error')
@@ -81,9 +81,9 @@ export async function checkRequestRemotely(
   const report = await requestWorkerCheck(context, request);
   const { findings, fields } = report;
   // A finding about a field says the same as the field's problem.
-  const described = new Set(fields.map(({ description }) => description));
+  const descriptions = new Set(fields.map(({ description }) => description));
   const errors = findings.filter(
-    ({ state, message }) => state === 'error' && !described.has(message),
+    ({ state, message }) => state === 'error' && !descriptions.has(message),
   );
   if (errors.length + fields.length === 0) return report;
   const [type, lines] =

@@ -56,17 +56,17 @@ export async function startOrJoin(
  */
 export async function requireStartable(client: Client, { workflowId, request }: PairRequest) {
   const again = request.again !== undefined;
-  const newest = await describeRun(client, workflowId);
-  const open = newest && isOpen(newest) ? newest : null;
+  const newestRun = await describeRun(client, workflowId);
+  const open = newestRun && isOpen(newestRun) ? newestRun : null;
   if (open) {
     refuseOtherWorkflowType(open);
     await refuseIfDifferent(client, open, request);
   } else if (!again) {
-    const token = await findEarlierToken(client, workflowId, { newest });
+    const token = await findEarlierToken(client, workflowId, { newestRun });
     if (token) await refuseEarlierToken(client, workflowId, token, request);
   }
   // A run of another workflow type that completed delivered nothing.
-  const hasOtherType = newest !== null && newest.type !== WORKFLOW_TYPES.prepare;
+  const hasOtherType = newestRun !== null && newestRun.type !== WORKFLOW_TYPES.prepare;
   const workflowIdReusePolicy: WorkflowIdReusePolicy =
     again || hasOtherType ? 'ALLOW_DUPLICATE' : 'ALLOW_DUPLICATE_FAILED_ONLY';
   if (!open) return { open: null, workflowIdReusePolicy };

@@ -104,10 +104,10 @@ function toSkipped({
   runId: string;
   cancelRequested: boolean;
 }): RunOutcome {
-  const cancelled = cancelRequested ? `; ${CANCEL_REQUESTED}` : '';
+  const suffix = cancelRequested ? `; ${CANCEL_REQUESTED}` : '';
   return {
     action: 'skipped',
-    reason: `a run of an equal request is open (${runId})${cancelled}`,
+    reason: `a run of an equal request is open (${runId})${suffix}`,
     runId,
   };
 }

@@ -141,18 +141,18 @@ describe('a request counts as not written when', () => {
     const error = await failureOf(
       sendTo({ url: server.url.replace('http:', 'https:') }, timeoutFor(code))(),
     );
-    expect([error.written, error.code]).toEqual([false, expect.stringMatching(code)]);
+    expect([error.isWritten, error.code]).toEqual([false, expect.stringMatching(code)]);
     // Ends the connection attempt, for which the sender would wait when it closes.
     await server.close();
   });
 
   it('the certificate is not trusted, or the connection is refused', async () => {
     const server = await servers.serveHttps(await servers.certificateFor(), () => undefined);
-    const untrusted = { written: false, code: 'DEPTH_ZERO_SELF_SIGNED_CERT' };
+    const untrusted = { isWritten: false, code: 'DEPTH_ZERO_SELF_SIGNED_CERT' };
     expect(await failureOf(sendTo(server)())).toMatchObject(untrusted);
     await server.close();
     expect(await failureOf(sendTo(server)())).toMatchObject({
-      written: false,
+      isWritten: false,
       code: 'ECONNREFUSED',
     });
   });
@@ -178,7 +178,7 @@ describe('a request counts as written', () => {
   ])('when the server %s', async (_what, code, onRequest) => {
     const send = await sendToSocket(onRequest, timeoutFor(code));
     const error = await failureOf(send());
-    expect([error.written, error.code]).toEqual([true, expect.stringMatching(code)]);
+    expect([error.isWritten, error.code]).toEqual([true, expect.stringMatching(code)]);
   });
 
   it('when a kept-alive connection is cut as the second request arrives', async () => {
@@ -189,7 +189,7 @@ describe('a request counts as written', () => {
       else socket.resetAndDestroy();
     });
     await send();
-    expect(await failureOf(send())).toMatchObject({ written: true });
+    expect(await failureOf(send())).toMatchObject({ isWritten: true });
     expect(requests).toBe(2);
   });
 });
@@ -212,7 +212,7 @@ it.each([
     ]);
     const sent = [failureOf(created()), redirect(), success({ bodyOptional: true })];
     const bodiless = [302, 200].map((status) => ({ status, json: null }));
-    expect(await Promise.all(sent)).toMatchObject([{ written: true, code }, ...bodiless]);
+    expect(await Promise.all(sent)).toMatchObject([{ isWritten: true, code }, ...bodiless]);
   },
 );
 
@@ -260,14 +260,14 @@ it('a request that was stopped too late counts as written once its response is l
   const { sent, response } = await sendAndHold({ abortUntilWritten: stop.signal });
   stop.abort();
   response.destroy();
-  expect(await failureOf(sent)).toMatchObject({ written: true });
+  expect(await failureOf(sent)).toMatchObject({ isWritten: true });
 });
 
 it('closing ends a request under way, which counts as written', async () => {
   const { sender, sent } = await sendAndHold();
   const failure = failureOf(sent);
   await sender.close();
-  expect(await failure).toMatchObject({ written: true });
+  expect(await failure).toMatchObject({ isWritten: true });
 });
 
 const { env } = process;
@@ -296,9 +296,9 @@ it.each<[does: string, respond: (socket: Socket) => unknown, error: object]>([
   [
     'refuses a tunnel',
     (socket) => socket.end('HTTP/1.1 407 No\r\nContent-Length: 0\r\n\r\n'),
-    { written: false },
+    { isWritten: false },
   ],
-  ['closes the connection', (socket) => socket.destroy(), { written: false, code: 'ECONNRESET' }],
+  ['closes the connection', (socket) => socket.destroy(), { isWritten: false, code: 'ECONNRESET' }],
 ])(
   'a proxy that %s is asked once, and the request counts as not written',
   async (_does, respond, error) => {

@@ -142,11 +142,7 @@ describe('follow', () => {
       [TIMED_OUT, FAILED],
       /^its workflow task timed out: a worker took it and sent no result, /,
     ],
-    [
-      'is retried for a reason that is not known',
-      [],
-      /^its workflow task is tried again and again$/,
-    ],
+    ['is retried for a reason that is not known', [], /^its workflow task keeps being retried$/],
   ])('reports why a workflow task is retried: it %s', async (_what, events, problem) => {
     const { reported } = await followed([RETRIED, RETRIED], null, { events });
     expect(reported).toEqual([expect.stringMatching(problem)]);
