@@ -41,7 +41,8 @@ const FIRST_REPAIRED_MINOR = 30;
 export function isDefective(serverVersion: string): boolean {
   const match = /^1\.(\d+)\.(\d+)/.exec(serverVersion);
   if (!match) return false;
-  const [minor, patch] = [Number(match[1]), Number(match[2])];
+  const minor = Number(match[1]);
+  const patch = Number(match[2]);
   return minor < FIRST_REPAIRED_MINOR && patch < (REPAIRED_PATCHES[minor] ?? Infinity);
 }
 

@@ -26,35 +26,7 @@ export function handleUpdates(request: unknown, status: RunStatus, channel: Deli
       channel.redeliver({ sink: (input as Redelivery | null | undefined)?.sink });
       return channel.waitForOutcome();
     },
-    {
-      validator(input: unknown) {
-        if (!isRedelivery(input)) {
-          throw refused(
-            'InvalidRequest',
-            'redeliver takes nothing, {} or {"sink": "<name of a sink>"}',
-          );
-        }
-        const { step } = status.current;
-        if (step !== 'delivering' && step !== 'undelivered') {
-          throw refused(
-            'NothingToDeliver',
-            `the run has no token to deliver now: its step is ${step}`,
-          );
-        }
-        if (isCancelled()) {
-          throw refused(
-            'NothingToDeliver',
-            'the run is cancelled: wait until it ends, then recover its token, if any',
-          );
-        }
-        if (channel.redelivery) {
-          throw refused(
-            'RedeliveryInProgress',
-            'a redelivery is in progress: wait for its outcome',
-          );
-        }
-      },
-    },
+    { validator: (input: unknown) => validateRedeliver(input, status, channel) },
   );
 
   setHandler(
@@ -69,31 +41,49 @@ export function handleUpdates(request: unknown, status: RunStatus, channel: Deli
     },
     {
       validator(other: unknown) {
-        if (typeof other !== 'object' || other === null) {
-          throw refused(
-            'InvalidRequest',
-            'awaitDelivery takes the request that the run was started with',
-          );
-        }
-        const fields = differingFields(request, other).join(', ');
-        if (fields) {
-          throw refused(
-            'DifferentRequest',
-            `the run has a different request (${fields}): let it end, or cancel it`,
-          );
-        }
+        requireEqualRequest(request, other);
         const failure = channel.getLastFailure();
         // Rejects the Update with the last failure, so that it adds no event to the history.
         if (status.current.step === 'undelivered' && failure) throw failure;
         if (waiting >= MAX_WAITING) {
-          throw refused(
-            'TooManyWaiting',
-            `${MAX_WAITING} callers wait already: wait for the result of the run`,
-          );
+          const message = `${MAX_WAITING} callers wait already: wait for the result of the run`;
+          throw refused('TooManyWaiting', message);
         }
       },
     },
   );
+}
+
+function validateRedeliver(input: unknown, status: RunStatus, channel: DeliveryChannel): void {
+  if (!isRedelivery(input)) {
+    const message = 'redeliver takes nothing, {} or {"sink": "<name of a sink>"}';
+    throw refused('InvalidRequest', message);
+  }
+  const { step } = status.current;
+  if (step !== 'delivering' && step !== 'undelivered') {
+    const message = `the run has no token to deliver now: its step is ${step}`;
+    throw refused('NothingToDeliver', message);
+  }
+  if (isCancelled()) {
+    const message = 'the run is cancelled: wait until it ends, then recover its token, if any';
+    throw refused('NothingToDeliver', message);
+  }
+  if (channel.redelivery) {
+    const message = 'a redelivery is in progress: wait for its outcome';
+    throw refused('RedeliveryInProgress', message);
+  }
+}
+
+function requireEqualRequest(request: unknown, other: unknown): void {
+  if (typeof other !== 'object' || other === null) {
+    const message = 'awaitDelivery takes the request that the run was started with';
+    throw refused('InvalidRequest', message);
+  }
+  const fields = differingFields(request, other).join(', ');
+  if (fields) {
+    const message = `the run has a different request (${fields}): let it end, or cancel it`;
+    throw refused('DifferentRequest', message);
+  }
 }
 
 /** Tells whether an input of the Update `redeliver` is nothing, {} or {sink}. */
