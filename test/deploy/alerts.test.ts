@@ -5,7 +5,7 @@ import { promisify } from 'node:util';
 import { freePort } from '../../dev/temporal/free-port';
 import { ALERTS_FOLDER, alertRules } from '../support/alerts';
 import { newFolder } from '../support/clean-up';
-import { startInstallation } from '../support/installation';
+import { startSystem } from '../support/installation';
 import { endingOf, refuseResult } from '../support/runs';
 import { startScheduled } from '../support/schedules';
 import { untilScraped, type Sample } from '../support/scrape';
@@ -21,22 +21,22 @@ it.each([
 
 it('no alert fires on a clean worker, and those on its counters go on firing after its restart', async () => {
   const port = await freePort();
-  const { atlas, deployment, worker } = await startInstallation({ config: { metrics: { port } } });
+  const { atlas, installation, worker } = await startSystem({ config: { metrics: { port } } });
   const scrapeAfterDelivery = async () => {
-    await endingOf(await deployment.start());
+    await endingOf(await installation.start());
     return untilScraped(port, 'link_token_runs_total', { outcome: 'delivered' });
   };
   const clean = await scrapeAfterDelivery();
 
   atlas.faults({ on: 'linkTokens', status: 403 });
-  await endingOf(await deployment.start());
+  await endingOf(await installation.start());
   atlas.faults({ on: 'availableProjects', status: 403 });
-  await startScheduled(deployment.taskQueue, { request: deployment.newRequest() });
+  await startScheduled(installation.taskQueue, { request: installation.newRequest() });
   await untilScraped(port, 'link_token_schedule_runs_total', { outcome: 'AtlasRequestRejected' });
-  const failed = await refuseResult({ atlas, deployment }, port);
+  const failed = await refuseResult({ atlas, installation }, port);
 
   await worker.stop();
-  await deployment.startWorker();
+  await installation.startWorker();
   const restarted = await scrapeAfterDelivery();
   const firing = ['LinkTokenRunFailed', 'LinkTokenScheduleFailed', 'LinkTokenResultRefused'];
   const test = {

@@ -16,7 +16,7 @@ import { untilListed } from '../support/temporal';
 import { startWorkerProcess, untilRunning, type WorkerProcess } from '../support/worker-process';
 
 it('every command of docs/acceptance.md works, in one terminal, and leaves no key and no link', async () => {
-  const { atlas, deployment, sh } = await createShell({
+  const { atlas, installation, sh } = await createShell({
     sinks: { drop: { type: 'file', directory: 'tokens' } },
   });
   const { account } = atlas;
@@ -32,7 +32,7 @@ it('every command of docs/acceptance.md works, in one terminal, and leaves no ke
     [secondSourceApiKey.privateKey, second.sourcePrivateKey],
     [memberAccount.clientId, clientId],
     [memberAccount.clientSecret, clientSecret],
-    ['task_queue=live-migration-prep', `task_queue=${deployment.taskQueue}`],
+    ['task_queue=live-migration-prep', `task_queue=${installation.taskQueue}`],
     // The stand-in for the Atlas CLI has an API key, which would be a second credential of doctor.
     [
       '\nMONGODB_ATLAS_CLIENT_ID=',
@@ -41,13 +41,13 @@ it('every command of docs/acceptance.md works, in one terminal, and leaves no ke
   ] as const;
   const variables = {
     ...credentialEnv(account),
-    LIVE_MIGRATION_PREP_CONFIG: deployment.configFile,
+    LIVE_MIGRATION_PREP_CONFIG: installation.configFile,
   };
   const exports = Object.entries(variables).map(([name, value]) => `export ${name}=${value}\n`);
   const script = codeBlocks(page('docs/acceptance.md'), 'sh').map((block) =>
     replacements.reduce((text, [from, to]) => text.replaceAll(from, to), `\n${block}`),
   );
-  await sh(`ln -s ${deployment.folder}/tokens tokens`);
+  await sh(`ln -s ${installation.folder}/tokens tokens`);
   const output = (await sh(exports.join('') + script.join('echo; echo END\n')))
     .map((line) => line.join('\t'))
     .join('\n');
@@ -94,7 +94,7 @@ it('every command of docs/acceptance.md works, in one terminal, and leaves no ke
 });
 
 it('the commands of docs/configuration.md serve a list of organizations, each with a receipt', async () => {
-  const { address, atlas, deployment, sh } = await createShell();
+  const { address, atlas, installation, sh } = await createShell();
   const section = sectionBelow(page('docs/configuration.md'), 'Many organizations');
   const [readCsv = '', make = '', rehearse = '', check = '', start = ''] = codeBlocks(
     section,
@@ -136,7 +136,7 @@ it('the commands of docs/configuration.md serve a list of organizations, each wi
   // A worker of the examples may poll the default task queue, of which the second warning is.
   expect(findings.flat().at(-1)).toMatch(/^\d+ checks, 0 errors, [12] warnings?\b/);
 
-  await deployment.workers[0]?.stop();
+  await installation.workers[0]?.stop();
   await sh(
     "jq '. + {taskQueue: env.TASK_QUEUE, health: {port: 0}}' live-migration-prep.yaml > worker.yaml",
   );
@@ -185,19 +185,19 @@ it('the logs name each token once, with its place, by the command of docs/produc
     sectionBelow(page('docs/production.md'), 'Keep a record'),
     'sh',
   );
-  const { deployment, sh } = await createShell();
-  const [worker] = deployment.workers as [WorkerProcess];
+  const { installation, sh } = await createShell();
+  const [worker] = installation.workers as [WorkerProcess];
   const accessListIps = Array.from({ length: 21 }, newAddress);
   const requests = ['files', 'blocked', 'blocked'].map((sink) =>
-    deployment.newRequest({ sink, accessListIps, requestedBy: 'ada', changeReference: 'CHG-1' }),
+    installation.newRequest({ sink, accessListIps, requestedBy: 'ada', changeReference: 'CHG-1' }),
   );
-  for (const request of requests) await deployment.start(request);
-  const [delivered, redelivered] = requests.map(deployment.handleOf) as [Handle, Handle];
+  for (const request of requests) await installation.start(request);
+  const [delivered, redelivered] = requests.map(installation.handleOf) as [Handle, Handle];
   const first = await endingOf(delivered);
   await eventually('both failures', () => worker.logged('link-token not delivered').length === 2);
   await eventually('the delivery', () => worker.logged('link-token delivered').length === 1);
   await worker.kill();
-  const survivor = await deployment.startWorker();
+  const survivor = await installation.startWorker();
   const { receipt } = await redeliver(redelivered, { sink: 'files' });
   await eventually('its line', () => survivor.logged('link-token delivered').length === 1);
 
@@ -209,7 +209,7 @@ it('the logs name each token once, with its place, by the command of docs/produc
   expect(worker.logged('link-token not delivered')).toContainEqual(known);
 
   // A kill can leave the first half of a line.
-  const prepare = `cd ${deployment.folder}; printf '{"msg":"link-token' > worker-3.log;`;
+  const prepare = `cd ${installation.folder}; printf '{"msg":"link-token' > worker-3.log;`;
   const found = await sh(prepare + command.replace('2026-11', '20'));
   const places = [first.receipt?.location, location, 'not delivered'];
   const rows = requests.map(({ orgId, sourceOrgId }, i) => [
@@ -234,16 +234,16 @@ describe('the commands of docs/runbook.md', () => {
     lines.flatMap(([line = '']) => /^[\da-f]{24}(?= )/.exec(line) ?? []);
 
   it('find exactly the keys of unconfirmed tokens, and delete them', async () => {
-    const { atlas, deployment, sh } = await createShell();
+    const { atlas, installation, sh } = await createShell();
     // What Atlas creates is lost three times; then it rejects the request.
     atlas.faults([
       { on: 'linkTokens', status: 503, afterCreating: true, times: 3 },
       { on: 'linkTokens', status: 403 },
     ]);
-    const run = await deployment.start();
+    const run = await installation.start();
     await endingOf(run);
     await untilListed(`WorkflowId = '${run.workflowId}' AND CloseTime IS NOT NULL`, 1);
-    await sh(`cp ${deployment.folder}/worker-1.log .`);
+    await sh(`cp ${installation.folder}/worker-1.log .`);
     const lost = atlas.createdTokens().map(({ apiKey }) => apiKey.id);
     const found = await sh(findKeys);
     expect(idsIn(found).sort()).toEqual(lost.toSorted());
@@ -254,12 +254,12 @@ describe('the commands of docs/runbook.md', () => {
   });
 
   it('find the key of a delivered token, of one organization or of each, delete it, and remove a link', async () => {
-    const { atlas, deployment, sh } = await createShell();
+    const { atlas, installation, sh } = await createShell();
     const { name, clientId, clientSecret, orgId } = { name: 'payments', ...atlas.account };
-    const { receipt } = await endingOf(await deployment.start());
-    await deployment.workers[0]?.untilOutput(/link-token delivered/);
+    const { receipt } = await endingOf(await installation.start());
+    await installation.workers[0]?.untilOutput(/link-token delivered/);
     await sh(
-      `cp ${deployment.folder}/worker-1.log .; mkdir secrets; printf ${clientSecret} > secrets/${name}`,
+      `cp ${installation.folder}/worker-1.log .; mkdir secrets; printf ${clientSecret} > secrets/${name}`,
     );
     await sh(`echo '${JSON.stringify([{ name, orgId, clientId }])}' > orgs.json`);
 
@@ -282,20 +282,20 @@ describe('the commands of docs/runbook.md', () => {
       `without a key (deleted, or a clock was wrong): token `,
     );
 
-    await endingOf(await deployment.start());
+    await endingOf(await installation.start());
     const [removeLink = ''] = commandsBelow('Remove a link');
     expect(await sh(removeLink)).toEqual([['link deleted']]);
     expect(atlas.createdTokens()).toMatchObject([removed, removed]);
   });
 
   it('list the runs of a schedule, and unpause the schedules that a failed run paused, and no other', async () => {
-    const { deployment, sh, temporal } = await createShell();
+    const { installation, sh, temporal } = await createShell();
     const [unpause = ''] = commandsBelow('A schedule is paused');
-    const request = deployment.newRequest();
-    const failing = await runEvery('1s', deployment.taskQueue, {
+    const request = installation.newRequest();
+    const failing = await runEvery('1s', installation.taskQueue, {
       request: { ...request, sink: 'nowhere' },
     });
-    const held = await runEvery('1000s', deployment.taskQueue, { request });
+    const held = await runEvery('1000s', installation.taskQueue, { request });
     await held.pause('wave 3 waits');
     const [look = ''] = commandsBelow('A schedule creates nothing');
     const [listRuns = ''] = look
@@ -326,10 +326,10 @@ describe('the commands of docs/runbook.md', () => {
   it('count the tokens that need a key, and find what opens one', async () => {
     const [rotate = '', count = ''] = commandsBelow('Rotate the sealing key');
     const [openByHand = '', readOneRun = ''] = commandsBelow('Open a sealed token by hand');
-    const { atlas, client, deployment, sh } = await createShell();
-    const { folder, keysFile } = deployment;
+    const { atlas, client, installation, sh } = await createShell();
+    const { folder, keysFile } = installation;
     const startUndelivered = async () => {
-      const run = await deployment.start(deployment.newRequest({ sink: 'blocked' }));
+      const run = await installation.start(installation.newRequest({ sink: 'blocked' }));
       await untilStep(run, 'undelivered');
       return run;
     };
@@ -337,8 +337,8 @@ describe('the commands of docs/runbook.md', () => {
     await end(await startUndelivered(), 'cancel');
     await startUndelivered();
     await sh(`cd ${folder}; ${rotate}`);
-    await deployment.workers[0]?.stop();
-    await deployment.startWorker();
+    await installation.workers[0]?.stop();
+    await installation.startWorker();
     const last = await startUndelivered();
     const { keys } = JSON.parse(readFileSync(keysFile, 'utf8')) as { keys: { kid: string }[] };
     const lists = async (filter: string, runs: number) =>

@@ -1,6 +1,6 @@
 import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import type { Config, Deployment } from './installation';
+import type { Config, Installation } from './installation';
 
 /** Sinks `files`, which works, and `blocked`, which rejects every token until it is repaired. */
 export const WITH_BLOCKED_SINK: Config = {
@@ -10,8 +10,8 @@ export const WITH_BLOCKED_SINK: Config = {
   },
 };
 
-/** The sink `blocked` of a deployment with {@link WITH_BLOCKED_SINK}, blocked from now on. */
-export function blockSink({ folder }: Pick<Deployment, 'folder'>) {
+/** The sink `blocked` of an installation with {@link WITH_BLOCKED_SINK}, blocked from now on. */
+export function blockSink({ folder }: Pick<Installation, 'folder'>) {
   const directory = path.join(folder, 'in-the-way');
   const remove = () => rmSync(directory, { recursive: true, force: true });
   const sink = {

@@ -4,7 +4,7 @@ import { workflowIdFor } from '../../src/contract/names';
 import { startAtlas } from './atlas';
 import { WITH_BLOCKED_SINK, blockSink } from './blocked-sink';
 import { newAddress, newOrgId } from './ids';
-import { deploy, type Config } from './installation';
+import { install, type Config } from './installation';
 import { startCommand } from './run-command';
 import { sharedTemporal } from './temporal';
 
@@ -22,10 +22,10 @@ export async function createCommandFixture(config: Config = {}) {
     sharedTemporal(),
     startAtlas(),
   ]);
-  const deployment = await deploy({ atlas, config: { ...WITH_BLOCKED_SINK, ...config } });
-  const blockedSink = blockSink(deployment);
-  await deployment.startWorker();
-  const { keys } = JSON.parse(readFileSync(deployment.keysFile, 'utf8')) as {
+  const installation = await install({ atlas, config: { ...WITH_BLOCKED_SINK, ...config } });
+  const blockedSink = blockSink(installation);
+  await installation.startWorker();
+  const { keys } = JSON.parse(readFileSync(installation.keysFile, 'utf8')) as {
     keys: { k: string }[];
   };
 
@@ -43,7 +43,7 @@ export async function createCommandFixture(config: Config = {}) {
     args: readonly string[],
     { env = {}, stdin }: { env?: object; stdin?: string } = {},
   ) {
-    const queue = ['--task-queue', deployment.taskQueue];
+    const queue = ['--task-queue', installation.taskQueue];
     // `recover` has a default of its own.
     const all = args.includes('recover') ? args : [...queue, ...args];
     const command = startCommand(all, { ...devServerEnv(address), ...env }, stdin);
@@ -56,7 +56,7 @@ export async function createCommandFixture(config: Config = {}) {
 
   return {
     atlas,
-    deployment,
+    installation,
     blockedSink,
     /** Temporal's address. */
     address,

@@ -39,22 +39,22 @@ export const LONG_ROUNDS: Config = {
   retries: { ...TEST_CONFIG.retries, maximumIntervalMs: 400, roundMs: 600_000 },
 };
 
-export type Installation = Awaited<ReturnType<typeof startInstallation>>;
+export type System = Awaited<ReturnType<typeof startSystem>>;
 
-export type InstallationOptions = Omit<DeployOptions, 'atlas'> & { atlas?: TestAtlas };
+export type SystemOptions = Omit<InstallOptions, 'atlas'> & { atlas?: TestAtlas };
 
 /**
- * An emulator, and an installation with {@link FILE_SINKS} and a worker that takes work; gone after
- * the last test.
+ * Starts an emulator, an installation with {@link FILE_SINKS}, and a worker, which takes work. All
+ * three are gone after the last test.
  */
-export async function startInstallation(options: InstallationOptions = {}) {
+export async function startSystem(options: SystemOptions = {}) {
   const atlas = options.atlas ?? (await startAtlas());
   const config = { sinks: FILE_SINKS, ...options.config };
-  const deployment = await deploy({ ...options, atlas, config });
-  return { atlas, deployment, worker: await deployment.startWorker() };
+  const installation = await install({ ...options, atlas, config });
+  return { atlas, installation, worker: await installation.startWorker() };
 }
 
-interface DeployOptions {
+interface InstallOptions {
   atlas: Pick<TestAtlas, 'url' | 'account'>;
   /** Settings over those that every test has, section by section. */
   config?: Config;
@@ -65,19 +65,19 @@ interface DeployOptions {
   runOptions?: Pick<WorkflowStartOptions, 'workflowTaskTimeout'>;
 }
 
-export type Deployment = Awaited<ReturnType<typeof deploy>>;
+export type Installation = Awaited<ReturnType<typeof install>>;
 
 /**
  * Creates one operator's installation: a folder with configuration, keys and tokens, and a task
  * queue. It is gone after the last test, with its workers.
  */
-export async function deploy({
+export async function install({
   atlas: { url, account },
   config = {},
   env = {},
   temporal: ownTemporal,
   runOptions = {},
-}: DeployOptions) {
+}: InstallOptions) {
   const temporal = ownTemporal ?? (await sharedTemporal());
   const folder = newFolder();
   const configFile = path.join(folder, 'live-migration-prep.yaml');
@@ -160,7 +160,7 @@ export async function deploy({
     /** Finds the run of a request, open or closed. */
     handleOf: ({ orgId, sourceOrgId }: PrepareRequest): Handle =>
       temporal.client.workflow.getHandle(workflowIdFor(orgId, sourceOrgId)),
-    /** Runs a command to its end, on this deployment's task queue. */
+    /** Runs a command to its end, on this installation's task queue. */
     runClient: (...args: string[]) =>
       run(['--task-queue', taskQueue, ...args], devServerEnv(temporal.address)),
   };

@@ -2,7 +2,7 @@ import type { Fault } from '../../dev/atlas-emulator';
 import type { PrepareRequest } from '../../src/contract/schemas';
 import { newAccount, startAtlas } from './atlas';
 import { eventually } from './eventually';
-import { FILE_SINKS, startInstallation, type InstallationOptions } from './installation';
+import { FILE_SINKS, startSystem, type SystemOptions } from './installation';
 
 export type CredentialType = 'serviceAccount' | 'apiKey';
 export type OwnOrganizations = Awaited<ReturnType<typeof startOwnOrganizations>>;
@@ -19,14 +19,14 @@ function credentialOf(type: CredentialType, orgId: string): object {
 }
 
 /**
- * Starts an installation in which each run has an organization of its own: no other run meets its
+ * Starts a system in which each run has an organization of its own: no other run meets its
  * faults, or waits for its circuit breaker.
  */
 export async function startOwnOrganizations({
   config = {},
   env = {},
   ...more
-}: InstallationOptions = {}) {
+}: SystemOptions = {}) {
   const unused = {
     serviceAccount: Array.from({ length: 20 }, newAccount),
     apiKey: Array.from({ length: 2 }, newAccount),
@@ -43,7 +43,7 @@ export async function startOwnOrganizations({
     credentials[orgId] = credentialOf(type, orgId);
     organizations[orgId] = { credential: orgId, sinks: Object.keys(sinks) };
   }
-  const installation = await startInstallation({
+  const system = await startSystem({
     ...more,
     atlas: await startAtlas({ others: accounts }),
     env: { ...env, ...secrets },
@@ -53,16 +53,16 @@ export async function startOwnOrganizations({
       atlas: { ...(config['atlas'] as object), credentials, organizations },
     },
   });
-  const { atlas, deployment } = installation;
+  const { atlas, installation } = system;
 
   const own = {
-    ...installation,
+    ...system,
     accounts,
     /** Creates a request of an organization that has no run yet. */
     newRequest(change?: Partial<PrepareRequest>, credential: CredentialType = 'serviceAccount') {
       const account = unused[credential].pop();
       if (!account) throw new Error('every organization has a run');
-      return deployment.newRequest({ orgId: account.orgId, ...change });
+      return installation.newRequest({ orgId: account.orgId, ...change });
     },
     /** Sets the faults that the next requests of an organization meet. */
     setFaults({ orgId }: Of, ...faults: Fault[]) {
@@ -78,7 +78,7 @@ export async function startOwnOrganizations({
     /** Starts a run and waits until it has met these faults. */
     async start(request: PrepareRequest, ...faults: Fault[]) {
       own.setFaults(request, ...faults);
-      const handle = await deployment.start(request);
+      const handle = await installation.start(request);
       await own.untilMet(request);
       return { request, handle };
     },

@@ -17,7 +17,7 @@ import {
 import type { FailureDetails, PrepareRequest, Receipt, Status } from '../../src/contract/schemas';
 import { toMs } from '../../src/temporal/grpc';
 import { eventually } from './eventually';
-import type { Deployment, Handle, Installation } from './installation';
+import type { Handle, Installation, System } from './installation';
 import { untilScraped } from './scrape';
 import { sharedTemporal } from './temporal';
 
@@ -65,22 +65,19 @@ export async function end(handle: WorkflowHandle, how: 'cancel' | 'terminate'): 
 }
 
 /** Starts a run, and waits until Atlas works on its POST. */
-export async function startPost({ atlas, deployment }: Pick<Installation, 'atlas' | 'deployment'>) {
+export async function startPost({ atlas, installation }: Pick<System, 'atlas' | 'installation'>) {
   const before = atlas.posts().length;
-  const handle = await deployment.start();
+  const handle = await installation.start();
   await eventually('a POST', () => atlas.posts().length > before);
   return handle;
 }
 
 /** Terminates a run during its POST. Returns a scrape in which Temporal has refused the result. */
-export async function refuseResult(
-  installation: Pick<Installation, 'atlas' | 'deployment'>,
-  port: number,
-) {
-  installation.atlas.faults({ on: 'linkTokens', delayMs: 60_000 });
-  await (await startPost(installation)).terminate();
+export async function refuseResult(system: Pick<System, 'atlas' | 'installation'>, port: number) {
+  system.atlas.faults({ on: 'linkTokens', delayMs: 60_000 });
+  await (await startPost(system)).terminate();
   // Before the next heartbeat, whose response would cancel the attempt.
-  installation.atlas.clearFaults();
+  system.atlas.clearFaults();
   const refused = { operation: 'RespondActivityTaskCompleted', status_code: 'NOT_FOUND' };
   return untilScraped(port, 'temporal_request_failure_total', refused);
 }
@@ -224,7 +221,7 @@ export async function startWaiting(handle: Handle, request: unknown) {
  * shows.
  */
 export function startAndAwait(
-  { handleOf, runOptions, taskQueue }: Deployment,
+  { handleOf, runOptions, taskQueue }: Installation,
   request: PrepareRequest,
   awaited: unknown = request,
 ): Promise<UpdateOutcome> {

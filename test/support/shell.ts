@@ -30,7 +30,7 @@ export async function createShell(config?: Config) {
       `${ROOT}/.cache/bin`,
       process.env['PATH'],
     ].join(':'),
-    TASK_QUEUE: fixture.deployment.taskQueue,
+    TASK_QUEUE: fixture.installation.taskQueue,
     MONGODB_ATLAS_BASE_URL: url,
     MONGODB_ATLAS_PUBLIC_API_KEY: account.publicKey,
     MONGODB_ATLAS_PRIVATE_API_KEY: account.privateKey,

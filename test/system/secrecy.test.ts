@@ -9,7 +9,7 @@ import { awaitDeliveryUpdate, redeliverUpdate } from '../../src/contract/definit
 import { sealedTokenSchema } from '../../src/contract/schemas';
 import { cleanUpLater, newFolder } from '../support/clean-up';
 import { eventually } from '../support/eventually';
-import { deploy, type Handle } from '../support/installation';
+import { install, type Handle } from '../support/installation';
 import {
   startOwnOrganizations,
   type CredentialType,
@@ -110,7 +110,7 @@ async function failDeliveries(): Promise<void> {
     sealedToken: sealedTokenSchema.parse(await createdToken(handle)),
     sinksTried: [],
   };
-  const thief = await own.deployment.start(own.newRequest(), recovery);
+  const thief = await own.installation.start(own.newRequest(), recovery);
   await untilStep(thief, 'undelivered');
   const rows = [
     [handle, redeliverUpdate.name, { sink: 'missing' }, 'SinkUnavailable'],
@@ -127,7 +127,7 @@ async function failDeliveries(): Promise<void> {
   await lookAtRun(handle);
   for (const command of ['watch', 'redeliver', 'cancel']) {
     const args = ['--json', command, '--workflow-id', handle.workflowId];
-    const { stdout, stderr } = await own.deployment.runClient(...args);
+    const { stdout, stderr } = await own.installation.runClient(...args);
     look(`the output of ${command}`, stdout + stderr);
   }
   await lookAtOutcome('a cancelled run', handle.result());
@@ -141,7 +141,7 @@ async function failToStart(): Promise<void> {
     url: 'https://example.com',
     signingSecrets: [{ env: 'SIGNING_SECRET' }],
   };
-  const deployment = await deploy({
+  const installation = await install({
     atlas: own.atlas,
     config: { sealing: {}, sinks: { hook } },
     env: {
@@ -150,7 +150,7 @@ async function failToStart(): Promise<void> {
       SIGNING_SECRET: secret('a malformed signing secret'),
     },
   });
-  const worker = deployment.spawnWorker();
+  const worker = installation.spawnWorker();
   expect(await worker.exited).toMatchObject({ code: 1 });
   look('the output of a worker that does not start', worker.output());
 }
@@ -185,10 +185,10 @@ beforeAll(async () => {
   const metricsPort = await freePort();
   const config = { log: { level: 'trace' }, metrics: { port: metricsPort }, sinks };
   own = await startOwnOrganizations({ config, env, temporal });
-  const { accounts, atlas, deployment, worker } = own;
+  const { accounts, atlas, installation, worker } = own;
 
   secrets.set('the signing secret', signingKey);
-  const { keys } = JSON.parse(readFileSync(deployment.keysFile, 'utf8')) as {
+  const { keys } = JSON.parse(readFileSync(installation.keysFile, 'utf8')) as {
     keys: { k: string }[];
   };
   keys.forEach(({ k }) => secrets.set('the sealing key', k));
@@ -218,8 +218,8 @@ beforeAll(async () => {
     .forEach(({ linkToken }, index) => secrets.set(`link-token ${index + 1}`, linkToken));
   places.push(...filesBelow(folder));
   // The path of the webhook is in the configuration, where it belongs.
-  const { configFile, keysFile, tokensFolder } = deployment;
-  places.push(...filesBelow(deployment.folder, [configFile, keysFile, tokensFolder]));
+  const { configFile, keysFile, tokensFolder } = installation;
+  places.push(...filesBelow(installation.folder, [configFile, keysFile, tokensFolder]));
 });
 
 it.each<[where: string, ...marks: string[]]>([
@@ -256,6 +256,6 @@ it('a leak that is planted is found, as it is and in base64', () => {
 });
 
 it('no secret is anywhere else', () => {
-  expect(own.deployment.tokens().length).toBeGreaterThanOrEqual(2);
+  expect(own.installation.tokens().length).toBeGreaterThanOrEqual(2);
   expect(findSecrets(places, secrets)).toEqual([]);
 });

@@ -182,10 +182,10 @@ describe('a cancel during an attempt to create sends no further POST, and tells 
 
 /** Cancels a run before its first workflow task; returns its description. */
 async function cancelAtOnce(given?: PrepareRequest, recovery?: Recovery): Promise<string> {
-  const { deployment, setScript } = worker();
-  const request = given ?? deployment.newRequest();
+  const { installation, setScript } = worker();
+  const request = given ?? installation.newRequest();
   const calls = setScript(request, {});
-  const handle = await deployment.start(request, recovery, { startDelay: '1h' });
+  const handle = await installation.start(request, recovery, { startDelay: '1h' });
   const { description, ...ended } = await cancel({ request, handle, calls });
   expect(ended).toMatchObject({ type: 'CANCELLED', creations: 0, sinks: [], memo: {} });
   return description;

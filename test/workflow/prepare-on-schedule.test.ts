@@ -24,10 +24,10 @@ const LAST_TOKEN_AT = '2026-11-01T00:00:00.000Z';
 const EARLIER_RUN = '8ffaa967-f367-493b-bb86-d0e9668a748f';
 
 async function schedule(script: Script, input: Partial<ScheduledRequest> = {}) {
-  const request = worker().deployment.newRequest();
+  const request = worker().installation.newRequest();
   const calls = worker().setScript(request, script);
-  const scheduled = await startScheduled(worker().deployment.taskQueue, { request, ...input });
-  return { request, calls, scheduled, run: worker().deployment.handleOf(request) };
+  const scheduled = await startScheduled(worker().installation.taskQueue, { request, ...input });
+  return { request, calls, scheduled, run: worker().installation.handleOf(request) };
 }
 
 /** Starts what a schedule starts, and waits until the sink rejects the token of its run. */
@@ -109,7 +109,7 @@ it.concurrent(
     const checkLink = link({ lastTokenAt: LAST_TOKEN_AT });
     const { request, handle } = await worker().start({ deliver: [sinkRejects], checkLink });
     await untilStep(handle, 'undelivered');
-    const scheduled = await startScheduled(worker().deployment.taskQueue, { request });
+    const scheduled = await startScheduled(worker().installation.taskQueue, { request });
     const expected = { outcome: 'alreadyRunning', lastTokenAt: LAST_TOKEN_AT, receipt: null };
     expect(await scheduled.result()).toEqual(expected);
     expect(await redeliver(handle, { sink: 'other' })).toMatchObject({ type: 'delivered' });
@@ -226,7 +226,7 @@ it.concurrent.each<[field: string, what: string, ...args: unknown[]]>([
   ['sink', 'an unknown sink', { request: { ...request, sink: 'nowhere' } }],
   ['accessListIps[0]', 'a private address', { request: other }],
 ])('malformed input is an InvalidRequest that names %s for %s', async (field, _what, ...args) => {
-  const scheduled = await startScheduled(worker().deployment.taskQueue, ...args);
+  const scheduled = await startScheduled(worker().installation.taskQueue, ...args);
   const { type, message, details } = await end(scheduled);
   expect(type).toBe('InvalidRequest');
   expect(details?.fields?.map((problem) => problem.field)).toEqual([field]);

@@ -73,8 +73,8 @@ async function checkRun({ create, deliver, disturbances }: Sequence): Promise<vo
   const updates: Promise<unknown>[] = [];
   let calls = 0;
 
-  const request = worker().deployment.newRequest();
-  const handle = worker().deployment.handleOf(request);
+  const request = worker().installation.newRequest();
+  const handle = worker().installation.handleOf(request);
   const disturb = async (what: string) => {
     if (what === 'cancel') return handle.cancel().catch(() => undefined);
     const input = { args: [{ sink: what }] as [unknown], waitForStage: 'ACCEPTED' as const };
@@ -104,7 +104,7 @@ async function checkRun({ create, deliver, disturbances }: Sequence): Promise<vo
     retries: RETRIES,
   });
 
-  await worker().deployment.start(request);
+  await worker().installation.start(request);
   const ending = await Promise.race([
     endingOf(handle),
     sleep(END_TIMEOUT_MS, null, { ref: false }),

@@ -18,7 +18,7 @@ async function start(
 ) {
   const { client } = await sharedTemporal();
   const workflowId = `malformed-${newOrgId()}`;
-  const { taskQueue } = worker().deployment;
+  const { taskQueue } = worker().installation;
   return client.workflow.start(workflowType, { workflowId, taskQueue, args, ...options });
 }
 
@@ -27,7 +27,7 @@ async function start(
  * calls.
  */
 async function startWith(options: Partial<WorkflowStartOptions>) {
-  const request = worker().deployment.newRequest();
+  const request = worker().installation.newRequest();
   const calls = worker().setScript(request, {});
   const workflowId = workflowIdFor(request.orgId, request.sourceOrgId);
   return { calls, handle: await start(prepare, [request], { workflowId, ...options }) };
@@ -113,7 +113,7 @@ describe('malformed input is an InvalidRequest, and fails no workflow task:', ()
   });
 
   it.concurrent('a schedule whose request has an entry nested too deep', async () => {
-    const request = worker().deployment.newRequest({ accessListIps: ['NESTED'] });
+    const request = worker().installation.newRequest({ accessListIps: ['NESTED'] });
     const text = JSON.stringify({ request, always: true });
     const entry = '['.repeat(50_000) + ']'.repeat(50_000);
     const input = payload('json/plain', text.replace('"NESTED"', entry));

@@ -10,7 +10,7 @@ import type { Activities, LinkState, Retries } from '../../src/shared/activities
 import type { Sink } from '../../src/sinks/sink';
 import { newAccount } from '../support/atlas';
 import { cleanUpLater } from '../support/clean-up';
-import { deploy } from '../support/installation';
+import { install } from '../support/installation';
 import { silenceRuntime, workflowBundle } from '../support/replay';
 import { sharedTemporal, type Temporal } from '../support/temporal';
 import { created, stored, type Creation, type Delivery } from './attempts';
@@ -83,7 +83,7 @@ export async function startScriptedWorker(server?: Temporal, defaults = RETRIES)
   const temporal = server ?? (await sharedTemporal());
   const connection = await NativeConnection.connect({ address: temporal.address });
   cleanUpLater(() => connection.close());
-  const deployment = await deploy({
+  const installation = await install({
     temporal,
     atlas: { url: '', account: newAccount() },
     runOptions: RUN_OPTIONS,
@@ -125,7 +125,7 @@ export async function startScriptedWorker(server?: Temporal, defaults = RETRIES)
   // The server that skips time lists no runs.
   if (!server) {
     cleanUpLater(async () => {
-      const histories = await fetchHistories(temporal.client, deployment.taskQueue);
+      const histories = await fetchHistories(temporal.client, installation.taskQueue);
       if (process.env['STORE_HISTORIES']) storeHistories(fileOfVersion(), histories);
       await replayAll(histories);
     });
@@ -133,7 +133,7 @@ export async function startScriptedWorker(server?: Temporal, defaults = RETRIES)
 
   const worker = await Worker.create({
     connection,
-    taskQueue: deployment.taskQueue,
+    taskQueue: installation.taskQueue,
     workflowBundle,
     dataConverter: {
       payloadConverterPath: path.join(__dirname, '../../dist/shared/payload-converter.js'),
@@ -157,12 +157,12 @@ export async function startScriptedWorker(server?: Temporal, defaults = RETRIES)
   }
 
   return {
-    deployment,
+    installation,
     setScript,
     async start(script: Script = {}, change: Partial<PrepareRequest> = {}, recovery?: Recovery) {
-      const request = deployment.newRequest(change);
+      const request = installation.newRequest(change);
       const calls = setScript(request, script);
-      return { request, calls, handle: await deployment.start(request, recovery) };
+      return { request, calls, handle: await installation.start(request, recovery) };
     },
   };
 }

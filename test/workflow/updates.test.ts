@@ -164,9 +164,9 @@ describe('redeliver', () => {
 
 describe('awaitDelivery', () => {
   it.concurrent('starts a run, and returns its receipt', async () => {
-    const request = worker().deployment.newRequest();
-    const { receipt } = await startAndAwait(worker().deployment, request);
-    const handle = worker().deployment.handleOf(request);
+    const request = worker().installation.newRequest();
+    const { receipt } = await startAndAwait(worker().installation, request);
+    const handle = worker().installation.handleOf(request);
     expect(await endingOf(handle)).toMatchObject({ type: 'delivered', receipt });
     await expect(awaitDelivery(handle, request)).rejects.toThrow(WorkflowNotFoundError);
   });
@@ -207,7 +207,7 @@ describe('awaitDelivery', () => {
       const events = await eventsBesideTasks(handle);
       const equal = { ...request, requestedBy: 'x', changeReference: 'y' };
       for (let call = 0; call < 20; call += 1) {
-        expect(await startAndAwait(worker().deployment, equal)).toMatchObject({
+        expect(await startAndAwait(worker().installation, equal)).toMatchObject({
           type: 'SinkRejected',
         });
       }

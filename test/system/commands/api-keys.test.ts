@@ -38,7 +38,7 @@ async function run(of: OwnOrganizations, request: PrepareRequest, ...options: st
   const { address } = await sharedTemporal();
   const args = [
     '--task-queue',
-    of.deployment.taskQueue,
+    of.installation.taskQueue,
     'api-keys',
     '--org',
     request.orgId,
@@ -121,7 +121,7 @@ describe('api-keys finds the key', () => {
   });
 
   it('of a token that is undelivered, then recoverable, then recovered', async () => {
-    const { deployment } = own();
+    const { installation } = own();
     const { request, handle } = await own().start(own().newRequest({ sink: 'rejects' }));
     await untilStep(handle, 'undelivered');
     await untilListed(`WorkflowId = '${handle.workflowId}'`, 1);
@@ -139,7 +139,7 @@ describe('api-keys finds the key', () => {
       `, recoverable: live-migration-prep ${command}\n`,
     );
 
-    const recovered = await deployment.runClient(...command.split(' '), '--sink', 'files');
+    const recovered = await installation.runClient(...command.split(' '), '--sink', 'files');
     expect(recovered).toMatchObject({ code: 0, stderr: '' });
     await untilListed(`WorkflowId = '${handle.workflowId}' AND CloseTime IS NOT NULL`, 2);
     const { keys } = await find(own(), request);
@@ -147,10 +147,10 @@ describe('api-keys finds the key', () => {
   });
 
   it('of a run that was terminated while it created a token', async () => {
-    const { atlas, deployment } = own();
+    const { atlas, installation } = own();
     const request = own().newRequest();
     own().setFaults(request, { ...LOST, delayMs: 600_000 });
-    const handle = await deployment.start(request);
+    const handle = await installation.start(request);
     await eventually('a token', () =>
       atlas.createdTokens().some(({ orgId }) => orgId === request.orgId),
     );
@@ -174,7 +174,7 @@ it('api-keys names the tokens that have no key in the list', async () => {
   const { address } = await sharedTemporal();
   const args = [
     '--task-queue',
-    own().deployment.taskQueue,
+    own().installation.taskQueue,
     'api-keys',
     '--org',
     orgId,
@@ -189,10 +189,12 @@ it('api-keys names the tokens that have no key in the list', async () => {
 });
 
 it('api-keys finds keys in the record where Temporal has no run', async () => {
-  const { deployment } = own();
+  const { installation } = own();
   const delivered = await startToEnd(own());
   const lost = await startToEnd(own(), LOST, REJECTED);
-  const logs = deployment.workers.map((_, index) => `${deployment.folder}/worker-${index + 1}.log`);
+  const logs = installation.workers.map(
+    (_, index) => `${installation.folder}/worker-${index + 1}.log`,
+  );
   // The list has no run of this task queue, as after their deletion.
   const withoutRuns = ['--task-queue', `nobody-${newOrgId()}`];
   for (const { request } of [delivered, lost]) {

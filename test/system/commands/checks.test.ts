@@ -36,16 +36,16 @@ const UNCHANGED = 'nothing was changed, and no link-token was created';
 
 /** Runs doctor with the configuration and the environment of the worker. */
 function doctor(options: string[], env: NodeJS.ProcessEnv = {}) {
-  const { atlas, deployment } = fixture();
+  const { atlas, installation } = fixture();
   const ofWorker = { MONGODB_ATLAS_BASE_URL: atlas.url, ...credentialEnv(atlas.account) };
-  const args = ['doctor', '--config', deployment.configFile, ...options];
+  const args = ['doctor', '--config', installation.configFile, ...options];
   return fixture().start(args, { env: { ...ofWorker, ...env } }).exited;
 }
 
 describe('doctor', () => {
   it('reports what is ok and what may go wrong, changes nothing, and exits with 0', async () => {
-    const { address, atlas, deployment } = fixture();
-    const { taskQueue, tokensFolder } = deployment;
+    const { address, atlas, installation } = fixture();
+    const { taskQueue, tokensFolder } = installation;
     const { code, stdout, stderr } = await doctor(['--namespace', NAMESPACE]);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     expect(stdout.trim().split('\n')).toEqual([
@@ -64,12 +64,12 @@ describe('doctor', () => {
       'ok        clock: it agrees with the clock of Atlas',
       `9 checks, 0 errors, 1 warning; ${UNCHANGED}`,
     ]);
-    expect(deployment.tokenFiles()).toEqual([]);
+    expect(installation.tokenFiles()).toEqual([]);
   });
 
   it('names each problem with its remedy, and goes on with the rest', async () => {
-    const { atlas, blockedSink, deployment } = fixture();
-    chmodSync(deployment.keysFile, 0o644);
+    const { atlas, blockedSink, installation } = fixture();
+    chmodSync(installation.keysFile, 0o644);
     blockedSink.block();
     const wrongSecret = { MONGODB_ATLAS_CLIENT_SECRET: `${atlas.account.clientSecret}x` };
     const { code, stdout, stderr } = await doctor(
@@ -77,7 +77,7 @@ describe('doctor', () => {
       wrongSecret,
     );
     blockedSink.repair();
-    chmodSync(deployment.keysFile, 0o600);
+    chmodSync(installation.keysFile, 0o600);
     expect({ code, stderr }).toEqual({
       code: 1,
       stderr: `live-migration-prep: 10 checks, 3 errors, 2 warnings; ${UNCHANGED}\n`,
@@ -255,7 +255,7 @@ describe('schedule create', () => {
       action: {
         workflowType: 'prepareOnSchedule',
         workflowId: `${workflowId}/schedule`,
-        taskQueue: fixture().deployment.taskQueue,
+        taskQueue: fixture().installation.taskQueue,
       },
     });
     const request: unknown = expect.objectContaining({

@@ -236,7 +236,7 @@ it.concurrent(
     } as PrepareRequest;
     const { deliveryId } = await tokenOf(second);
     const sealedToken = { ...(await tokenOf(first)), deliveryId };
-    await (await fixture().deployment.start(request, { sealedToken, sinksTried: [] })).result();
+    await (await fixture().installation.start(request, { sealedToken, sinksTried: [] })).result();
     await untilClosedAreListed(first.workflowId, 3);
     expect(await runOn(first, 'recover')).toMatchObject({ code: refused, state: 'delivered' });
     expect(await runOn(second, 'recover --sink files')).toMatchObject({ code: done, ...TO_FILES });

@@ -24,7 +24,7 @@ const runs = new Map<string, string>();
 let since: string;
 
 async function start(what: string, more: Partial<PrepareRequest> = {}) {
-  const handle = await fixture.deployment.start(fixture.deployment.newRequest(more));
+  const handle = await fixture.installation.start(fixture.installation.newRequest(more));
   runs.set(await fixture.newestRunId(handle.workflowId), what);
   return handle;
 }
@@ -47,7 +47,7 @@ async function listed(...filters: string[]) {
 
 beforeAll(async () => {
   fixture = await createCommandFixture(LONG_ROUNDS);
-  const { atlas, client, deployment, newestRunId } = fixture;
+  const { atlas, client, installation, newestRunId } = fixture;
 
   await endingOf(await start('of another organization', { orgId: OTHER_ORG }));
   since = new Date().toISOString();
@@ -62,11 +62,11 @@ beforeAll(async () => {
   await startUndelivered('undelivered');
   await end(await startUndelivered('cancelled'), 'cancel');
   // Its memo names no token yet.
-  rmSync(deployment.tokensFolder, { recursive: true });
+  rmSync(installation.tokensFolder, { recursive: true });
   const inFirstRound = await start('terminated', { requestedBy: 'ana' });
   await untilDeliveryFails(inFirstRound);
   await end(inFirstRound, 'terminate');
-  mkdirSync(deployment.tokensFolder);
+  mkdirSync(installation.tokensFolder);
   const recovered = await startUndelivered('recovered');
   await end(recovered, 'cancel');
   const { workflowId } = recovered;
@@ -85,7 +85,7 @@ beforeAll(async () => {
   await eventually('a wait', async () => (await statusOf(waiting)).nextAttemptAt);
   await end(await start('terminated without a token'), 'terminate');
 
-  const query = `TaskQueue = '${deployment.taskQueue}'`;
+  const query = `TaskQueue = '${installation.taskQueue}'`;
   await untilListed(query, runs.size);
   await untilListed(`${query} AND ExecutionStatus = 'Running'`, 2);
 });
@@ -232,7 +232,7 @@ const MALFORMED: [args: unknown[], memo: Record<string, unknown>][] = [
 it('malformed runs of other clients make no command fail, whether they are open or terminated', async () => {
   const { client, temporal } = fixture;
   const taskQueue = `nobody-${newOrgId()}`;
-  const keysFile = path.join(fixture.deployment.folder, 'keys.json');
+  const keysFile = path.join(fixture.installation.folder, 'keys.json');
   writeFileSync(keysFile, '{"results": [], "totalCount": 0}');
   const malformed = await Promise.all(
     MALFORMED.map(async ([args, memo]) => {

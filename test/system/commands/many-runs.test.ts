@@ -25,14 +25,14 @@ const outcomesIn = (exit: ClientExit) =>
 /** The outcome of the command, which it prints last. */
 const summaryIn = (exit: ClientExit) => objectsIn(exit).at(-1);
 
-const newRequest = (sink = 'files') => fixture().deployment.newRequest({ sink });
+const newRequest = (sink = 'files') => fixture().installation.newRequest({ sink });
 const idOf = ({ orgId, sourceOrgId }: PrepareRequest) => workflowIdFor(orgId, sourceOrgId);
 const tokens = () => fixture().atlas.createdTokens().length;
 
 /** Expects that each run delivered a token of its own. */
 async function expectDelivered(requests: readonly PrepareRequest[]): Promise<void> {
   const endings = await Promise.all(
-    requests.map((request) => endingOf(fixture().deployment.handleOf(request))),
+    requests.map((request) => endingOf(fixture().installation.handleOf(request))),
   );
   const ids = endings.map(({ receipt }) => receipt?.deliveryId);
   expect(ids).not.toContain(undefined);
@@ -41,7 +41,7 @@ async function expectDelivered(requests: readonly PrepareRequest[]): Promise<voi
 
 async function startUndelivered(): Promise<PrepareRequest> {
   const request = newRequest('blocked');
-  await untilStep(await fixture().deployment.start(request), 'undelivered');
+  await untilStep(await fixture().installation.start(request), 'undelivered');
   return request;
 }
 
@@ -81,11 +81,11 @@ describe('start --from', () => {
   });
 
   it('starts only the pairs without an open run or a token, and says why', async () => {
-    const { blockedSink, deployment } = fixture();
+    const { blockedSink, installation } = fixture();
     const delivered = newRequest();
-    await endingOf(await deployment.start(delivered));
+    await endingOf(await installation.start(delivered));
     const [open, cancelled] = [await startUndelivered(), await startUndelivered()];
-    await end(deployment.handleOf(cancelled), 'cancel');
+    await end(installation.handleOf(cancelled), 'cancel');
     const requests = [delivered, newRequest(), open, cancelled];
     const before = tokens();
     blockedSink.repair();
@@ -123,13 +123,13 @@ describe('start --from', () => {
 });
 
 it('list --requests | start --from - repeats every run that Atlas rejected, once', async () => {
-  const { atlas, deployment, temporal } = fixture();
-  const { taskQueue } = deployment;
+  const { atlas, installation, temporal } = fixture();
+  const { taskQueue } = installation;
   const [again, onDemand, scheduled] = [newRequest(), newRequest(), newRequest()];
   const since = new Date().toISOString();
   atlas.faults({ on: 'linkTokens', status: 403, times: 3 });
-  await endingOf(await deployment.start({ ...again, again: true }));
-  await endingOf(await deployment.start(onDemand));
+  await endingOf(await installation.start({ ...again, again: true }));
+  await endingOf(await installation.start(onDemand));
   const execute = (type: string, workflowId: string, ...args: unknown[]) =>
     temporal.workflow.execute(type, { workflowId, taskQueue, args }).catch(() => undefined);
   await execute('prepareOnSchedule', `${idOf(scheduled)}/schedule`, {
@@ -161,10 +161,10 @@ it('list --requests | start --from - repeats every run that Atlas rejected, once
 });
 
 it('redeliver --all delivers each undelivered run of the task queue, also to another sink', async () => {
-  const { atlas, client, deployment } = fixture();
+  const { atlas, client, installation } = fixture();
   const own = [await startUndelivered(), await startUndelivered()];
   atlas.faults({ on: 'linkTokens', status: 429, times: 10_000 });
-  const { workflowId } = await deployment.start();
+  const { workflowId } = await installation.start();
   await untilListed(`WorkflowId = '${workflowId}'`, 1);
   // Runs of other tests may be undelivered, too.
   const total = await eventually('the runs in the list', async () => {

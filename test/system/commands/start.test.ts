@@ -11,8 +11,8 @@ afterEach(() => fixture().atlas.clearFaults());
 const failCreation = () => fixture().atlas.faults({ on: 'linkTokens', status: 429, times: 10_000 });
 
 it('start says how to follow the run, and watch prints each step, its failures and the receipt', async () => {
-  const { atlas, client, deployment, start } = fixture();
-  rmSync(deployment.tokensFolder, { recursive: true });
+  const { atlas, client, installation, start } = fixture();
+  rmSync(installation.tokensFolder, { recursive: true });
   failCreation();
   const { workflowId, options, requestOptions } = fixture().newTarget();
   const audit = ['--requested-by', 'ana', '--change-reference', 'CHG-1'];
@@ -28,7 +28,7 @@ it('start says how to follow the run, and watch prints each step, its failures a
   await untilPrinted(
     /^\S+Z delivering, attempt \d+; last failure: the directory .* of the sink .*\(ENOENT\)/m,
   );
-  mkdirSync(deployment.tokensFolder);
+  mkdirSync(installation.tokensFolder);
   expect(await watch.exited).toMatchObject({ code: 0, stderr: '' });
   expect(watch.output()).toMatch(
     /^\S+Z delivered\n {2}organization [^]*\n {2}delivered +\S+Z\n {2}unconfirmed +0 tokens\n/m,

@@ -5,7 +5,7 @@ import { freePort } from '../../../dev/temporal/free-port';
 import type { PrepareRequest } from '../../../src/contract/schemas';
 import { cleanUpLater, newFolder } from '../../support/clean-up';
 import { eventually } from '../../support/eventually';
-import { startInstallation, type Handle, type Installation } from '../../support/installation';
+import { startSystem, type Handle, type System } from '../../support/installation';
 import { endingOf, operate, redeliver, startPost, untilStep } from '../../support/runs';
 import { serveRejectingGrpcProxy } from '../../support/servers';
 import { sharedTemporal } from '../../support/temporal';
@@ -17,10 +17,10 @@ const NEVER_MS = 300_000;
 const UNAVAILABLE = 14;
 
 /** Starts runs whose token Atlas creates, and whose response comes once the faults are cleared. */
-async function startPosts({ atlas, deployment }: Installation, count: number) {
+async function startPosts({ atlas, installation }: System, count: number) {
   atlas.faults(Array(count).fill({ on: 'linkTokens', delayMs: NEVER_MS, afterCreating: true }));
-  const requests = Array.from({ length: count }, () => deployment.newRequest());
-  const handles = await Promise.all(requests.map((request) => deployment.start(request)));
+  const requests = Array.from({ length: count }, () => installation.newRequest());
+  const handles = await Promise.all(requests.map((request) => installation.start(request)));
   await eventually('the tokens', () => requests.every((request) => atlas.created(request) === 1));
   return { requests, handles };
 }
@@ -30,7 +30,7 @@ async function startPosts({ atlas, deployment }: Installation, count: number) {
  * report them.
  */
 async function receiveTokens(
-  { atlas }: Installation,
+  { atlas }: System,
   workers: WorkerProcess[],
   count: number,
 ): Promise<void> {
@@ -48,26 +48,26 @@ it('tokens that arrive while Temporal is away are delivered, also by a cancelled
     databaseFile: path.join(folder, 'temporal.db'),
   };
   const before = await startDevServer(server);
-  const installation = await startInstallation({
+  const system = await startSystem({
     temporal: before,
     config: { atlas: { requestTimeoutMs: NEVER_MS }, worker: { heartbeatTimeoutMs: NEVER_MS } },
   });
-  const { atlas, deployment, worker } = installation;
-  const workers = [worker, await deployment.startWorker()];
-  const rejected = deployment.newRequest({ sink: 'rejects' });
-  await untilStep(await deployment.start(rejected), 'undelivered');
+  const { atlas, installation, worker } = system;
+  const workers = [worker, await installation.startWorker()];
+  const rejected = installation.newRequest({ sink: 'rejects' });
+  await untilStep(await installation.start(rejected), 'undelivered');
 
-  const { requests, handles } = await startPosts(installation, 6);
+  const { requests, handles } = await startPosts(system, 6);
   const [cancelled, reset] = handles as [Handle, Handle];
   await cancelled.cancel();
   await operate(reset, 'reset', before.client);
   await before.stop();
   const drained = worker.stop();
-  await receiveTokens(installation, workers, 1 + requests.length);
+  await receiveTokens(system, workers, 1 + requests.length);
   const after = await startDevServer(server);
   cleanUpLater(() => after.stop());
   const handleOf = (request: PrepareRequest): Handle =>
-    after.client.workflow.getHandle(deployment.handleOf(request).workflowId);
+    after.client.workflow.getHandle(installation.handleOf(request).workflowId);
 
   for (const request of requests) {
     expect(await endingOf(handleOf(request))).toMatchObject({
@@ -88,18 +88,18 @@ it("tokens and failures that arrive while Temporal's frontend responds, but cann
     test: (call: string) => isLocked && /\/(RecordActivityTask|RespondActivityTask)/.test(call),
   };
   const proxy = await serveRejectingGrpcProxy(address, writes, UNAVAILABLE);
-  const installation = await startInstallation({
+  const system = await startSystem({
     temporal: { address: proxy.address, client },
     config: { atlas: { requestTimeoutMs: NEVER_MS }, worker: { heartbeatTimeoutMs: NEVER_MS } },
   });
-  const { requests, handles } = await startPosts(installation, 3);
-  installation.atlas.faults({ on: 'linkTokens', delayMs: NEVER_MS, status: 429 });
-  handles.push(await startPost(installation));
+  const { requests, handles } = await startPosts(system, 3);
+  system.atlas.faults({ on: 'linkTokens', delayMs: NEVER_MS, status: 429 });
+  handles.push(await startPost(system));
   isLocked = true;
-  await receiveTokens(installation, [installation.worker], requests.length);
+  await receiveTokens(system, [system.worker], requests.length);
   isLocked = false;
   for (const handle of handles) {
     expect(await endingOf(handle)).toMatchObject({ type: 'delivered', unconfirmedTokens: 0 });
   }
-  expect(requests.map((request) => installation.atlas.created(request))).toEqual([1, 1, 1]);
+  expect(requests.map((request) => system.atlas.created(request))).toEqual([1, 1, 1]);
 });

@@ -25,7 +25,7 @@ const goOn = () => process.kill(own.worker.pid, 'SIGCONT');
 it('a delivery that succeeds while its worker is frozen, and a redelivery, have one receipt', async () => {
   const { handle } = await own.start(own.newRequest({ sink: 'hangs' }));
   const response = await eventually('an attempt', () => webhook.responses[0]);
-  const before = own.deployment.tokenFiles();
+  const before = own.installation.tokenFiles();
   freeze();
   response.writeHead(204).end();
   const redelivery = redeliver(handle, { sink: 'files' });
@@ -36,7 +36,7 @@ it('a delivery that succeeds while its worker is frozen, and a redelivery, have 
   expect(receipt).toMatchObject({ sink: 'hangs', alsoTried: [] });
   expect(await redelivery).toMatchObject({ receipt });
   expect(webhook.responses).toHaveLength(1);
-  expect(own.deployment.tokenFiles()).toEqual(before);
+  expect(own.installation.tokenFiles()).toEqual(before);
 });
 
 it('a token that arrives while its worker is frozen past its heartbeat timeout is counted', async () => {

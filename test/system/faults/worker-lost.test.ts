@@ -3,7 +3,7 @@ import path from 'node:path';
 import type { Fault } from '../../../dev/atlas-emulator';
 import { startAtlas } from '../../support/atlas';
 import { eventually } from '../../support/eventually';
-import { deploy } from '../../support/installation';
+import { install } from '../../support/installation';
 import { startOwnOrganizations, type OwnRun } from '../../support/organizations';
 import { replay } from '../../support/replay';
 import {
@@ -27,10 +27,10 @@ const tooManyRequests: Fault = { on, status: 429, headers: { 'Retry-After': `${R
 it('a run whose next attempt starts after the deadline names the failure of the last one', async () => {
   const retries = { initialIntervalMs: 4000, giveUpAfterMs: 6000 };
   const atlas = await startAtlas();
-  const deployment = await deploy({ atlas, config: { retries } });
-  const worker = await deployment.startWorker();
+  const installation = await install({ atlas, config: { retries } });
+  const worker = await installation.startWorker();
   atlas.faults({ on, status: 429 });
-  const handle = await deployment.start();
+  const handle = await installation.start();
   // On a slow machine the run may have given up before it is seen to wait.
   await eventually('back-off or the end', async () => {
     const { status } = await handle.describe();
@@ -39,7 +39,7 @@ it('a run whose next attempt starts after the deadline names the failure of the 
   const deadlineAtMs = Date.now() + retries.giveUpAfterMs;
   await worker.stop();
   await eventually('the deadline', () => Date.now() > deadlineAtMs);
-  await deployment.startWorker();
+  await installation.startWorker();
 
   const message = expect.stringMatching(
     /^gave up: the retry deadline pass.*; last error: Atlas returned 429/,
@@ -73,7 +73,7 @@ it('runs whose worker is killed count each attempt that may have created a token
   expect(Number(backOff?.currentRetryInterval?.seconds)).toBeGreaterThanOrEqual(RETRY_AFTER_S);
   const checked = own.newRequest();
   own.setFaults(checked, { on: 'availableProjects', delayMs: LONG_MS });
-  const scheduled = await startScheduled(own.deployment.taskQueue, { request: checked });
+  const scheduled = await startScheduled(own.installation.taskQueue, { request: checked });
   await own.untilMet(checked);
   // Temporal looks at its heartbeats once the run below has its token.
   await setTimeoutOf(scheduled, 'heartbeat', 1_200_000);
@@ -81,9 +81,9 @@ it('runs whose worker is killed count each attempt that may have created a token
   await own.worker.kill();
   await loseAttempts(twice.handle, reset.handle, paused.handle, unsent.handle);
 
-  const next = await own.deployment.startWorker();
-  const { createdAt: lastTokenAt } = await (await own.deployment.start(checked)).result();
-  await untilClosedAreListed(own.deployment.handleOf(checked).workflowId, 1);
+  const next = await own.installation.startWorker();
+  const { createdAt: lastTokenAt } = await (await own.installation.start(checked)).result();
+  await untilClosedAreListed(own.installation.handleOf(checked).workflowId, 1);
   await setTimeoutOf(scheduled, 'heartbeat', 1000);
   for (const run of [reset, paused]) await expectCounted(run, 1, 2);
   await expectCounted(unsent, 1, 1);
@@ -95,7 +95,7 @@ it('runs whose worker is killed count each attempt that may have created a token
   for (const { request } of [waiting, twice]) await own.untilMet(request);
   await next.kill();
   await loseAttempts(waiting.handle, twice.handle);
-  await own.deployment.startWorker();
+  await own.installation.startWorker();
   await expectCounted(waiting, 1, 2);
   await expectCounted(twice, 2, 3);
 });
@@ -104,23 +104,23 @@ it.concurrent(
   'a run whose worker is killed during validation creates one token, and replays',
   async () => {
     const atlas = await startAtlas();
-    const deployment = await deploy({ atlas });
-    const began = path.join(deployment.folder, 'validation-began');
-    const worker = await deployment.startWorker({
+    const installation = await install({ atlas });
+    const began = path.join(installation.folder, 'validation-began');
+    const worker = await installation.startWorker({
       NODE_OPTIONS: `--require ${path.join(__dirname, '../../support/stalled-validation.cjs')}`,
       STALLED_VALIDATION: began,
     });
-    const request = deployment.newRequest();
-    const outcome = startAndAwait(deployment, request);
+    const request = installation.newRequest();
+    const outcome = startAndAwait(installation, request);
     await eventually('validation', () => existsSync(began));
     await worker.kill();
-    await deployment.startWorker();
+    await installation.startWorker();
     const { receipt } = await outcome;
-    expect(await endingOf(deployment.handleOf(request))).toMatchObject({
+    expect(await endingOf(installation.handleOf(request))).toMatchObject({
       type: 'delivered',
       receipt,
     });
     expect(atlas.created(request)).toBe(1);
-    await replay(await deployment.handleOf(request).fetchHistory());
+    await replay(await installation.handleOf(request).fetchHistory());
   },
 );

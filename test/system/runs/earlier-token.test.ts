@@ -4,20 +4,20 @@ import { WORKFLOW_TYPES, workflowIdFor } from '../../../src/contract/names';
 import type { PrepareRequest } from '../../../src/contract/schemas';
 import type { TestAtlas } from '../../support/atlas';
 import { startForgedRun } from '../../support/forged-run';
-import { deploy, type Deployment, type Handle } from '../../support/installation';
+import { install, type Installation, type Handle } from '../../support/installation';
 import { end, endingOf, startAndAwait, untilStep } from '../../support/runs';
 import { serveRejectingGrpcProxy } from '../../support/servers';
 import { sharedTemporal, untilClosedAreListed } from '../../support/temporal';
-import { installation } from './shared-installation';
+import { system } from './shared-system';
 
 /** Status code of gRPC. */
 const RESOURCE_EXHAUSTED = 8;
 
 let atlas: TestAtlas;
-let deployment: Deployment;
+let installation: Installation;
 let client: Client;
 beforeAll(async () => {
-  ({ atlas, deployment } = installation());
+  ({ atlas, installation } = system());
   ({ client } = await sharedTemporal());
 });
 
@@ -26,7 +26,7 @@ const idOf = ({ orgId, sourceOrgId }: PrepareRequest) => workflowIdFor(orgId, so
 /** Starts a run with the policies that a client has by default. */
 async function start(
   request: PrepareRequest,
-  { taskQueue }: Pick<Deployment, 'taskQueue'> = deployment,
+  { taskQueue }: Pick<Installation, 'taskQueue'> = installation,
 ) {
   const options = { workflowId: idOf(request), taskQueue, args: [request] };
   return (await client.workflow.start(WORKFLOW_TYPES.prepare, options)) as Handle;
@@ -43,7 +43,7 @@ describe('a start with the default policies of a client', () => {
   it.concurrent(
     'ends TokenExists after a delivery, with the receipt and where requests differ',
     async () => {
-      const request = deployment.newRequest();
+      const request = installation.newRequest();
       const { runId, receipt } = await run(request);
       const { type, details, message } = await run(
         { ...request, sink: 'rejects', requestedBy: 'x' },
@@ -70,14 +70,14 @@ describe('a start with the default policies of a client', () => {
   it.concurrent(
     'ends TokenExists after the cancel of an undelivered run, and fails an Update',
     async () => {
-      const request = deployment.newRequest({ sink: 'rejects' });
+      const request = installation.newRequest({ sink: 'rejects' });
       const handle = await start(request);
       const { deliveryId } = await untilStep(handle, 'undelivered');
       await end(handle, 'cancel');
       const { runId } = await handle.describe();
       const details = { state: 'recoverable', runId, receipt: null, deliveryId };
       expect(await run(request, 1)).toMatchObject({ type: 'TokenExists', details });
-      expect(await startAndAwait(deployment, request)).toMatchObject({ type: 'TokenExists' });
+      expect(await startAndAwait(installation, request)).toMatchObject({ type: 'TokenExists' });
       expect(atlas.created(request)).toBe(1);
     },
   );
@@ -85,7 +85,7 @@ describe('a start with the default policies of a client', () => {
   it.concurrent(
     'ends TokenExists after a termination in the first round, by the history alone',
     async () => {
-      const request = deployment.newRequest({ sink: 'away' });
+      const request = installation.newRequest({ sink: 'away' });
       // A run that was terminated without a token forbids none.
       await end(await start(request, { taskQueue: 'a queue without workers' }), 'terminate');
       await untilClosedAreListed(idOf(request), 1);
@@ -99,8 +99,8 @@ describe('a start with the default policies of a client', () => {
   );
 
   it.concurrent('ends TokenExists without the receipt of 2 MB of a forged run', async () => {
-    const { receipt } = await run(deployment.newRequest());
-    const request = deployment.newRequest();
+    const { receipt } = await run(installation.newRequest());
+    const request = installation.newRequest();
     const forged = await startForgedRun(client, idOf(request), WORKFLOW_TYPES.prepare);
     await forged.complete({ ...receipt, location: 'x'.repeat(1_900_000) });
     const details = { state: 'delivered', runId: forged.runId, receipt: null };
@@ -110,7 +110,7 @@ describe('a start with the default policies of a client', () => {
   it.concurrent(
     'with again permits the token of the run that it names, and no newer one',
     async () => {
-      const request = deployment.newRequest();
+      const request = installation.newRequest();
       const first = await run(request);
       const second = await run({ ...request, again: first.runId }, 1);
       expect(second.type).toBe('delivered');
@@ -133,13 +133,13 @@ it.concurrent(
     };
     const { address } = await sharedTemporal();
     const proxy = await serveRejectingGrpcProxy(address, lists, RESOURCE_EXHAUSTED);
-    const throttled = await deploy({
+    const throttled = await install({
       atlas,
       config: { retries: { giveUpAfterMs: 3000 } },
     });
     await throttled.startWorker({ TEMPORAL_ADDRESS: proxy.address });
     lists.isRejected = true;
-    const { type, message } = await endingOf(await start(deployment.newRequest(), throttled));
+    const { type, message } = await endingOf(await start(installation.newRequest(), throttled));
     expect(type).toBe('TemporalUnavailable');
     expect(message).toContain('limit frontend.namespaceRPS.visibility');
   },

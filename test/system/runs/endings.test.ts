@@ -10,14 +10,14 @@ import { createSealer } from '../../../src/secrets/sealing';
 import { eventually } from '../../support/eventually';
 import { endingOf, eventsBesideTasks, untilStep } from '../../support/runs';
 import { sharedTemporal, temporalCli } from '../../support/temporal';
-import { installation } from './shared-installation';
+import { system } from './shared-system';
 
 const on = 'linkTokens';
 const NEVER_MS = 600_000;
 
 /** `test/unit/atlas/outcomes.test.ts` has the statuses, `test/workflow` what follows. */
 it('a run counts each response after which a token may exist, and ends with one that is too large', async () => {
-  const { atlas, deployment } = installation();
+  const { atlas, installation } = system();
   atlas.faults([
     { on: 'oauth', status: 503, html: true },
     { on, status: 429 },
@@ -27,22 +27,22 @@ it('a run counts each response after which a token may exist, and ends with one 
     { on, delayMs: NEVER_MS, afterCreating: true },
     { on, status: 201, body: { linkToken: 't'.repeat(MAX_LINK_TOKEN_BYTES) } },
   ]);
-  const request = deployment.newRequest();
-  const ending = await endingOf(await deployment.start(request));
+  const request = installation.newRequest();
+  const ending = await endingOf(await installation.start(request));
   expect(ending).toMatchObject({ type: 'TokenLost', unconfirmedTokens: 5 });
   expect(atlas.created(request)).toBe(2);
 });
 
 it('a clean run has ten events beside tasks, and no memo', async () => {
-  const handle = await installation().deployment.start();
+  const handle = await system().installation.start();
   expect(await endingOf(handle)).toMatchObject({ type: 'delivered', unconfirmedTokens: 0 });
   expect(await eventsBesideTasks(handle)).toHaveLength(10);
   expect((await handle.describe()).memo).toEqual({});
 });
 
 it("Temporal's own command line delivers an undelivered token", async () => {
-  const { deployment } = installation();
-  const handle = await deployment.start(deployment.newRequest({ sink: 'rejects' }));
+  const { installation } = system();
+  const handle = await installation.start(installation.newRequest({ sink: 'rejects' }));
   await untilStep(handle, 'undelivered');
   const { address } = await sharedTemporal();
   const update = [
@@ -66,8 +66,8 @@ it("Temporal's own command line delivers an undelivered token", async () => {
 
 /** `test/unit/activities` and `test/system/sinks` have that it stops then. */
 it('a cancel stops an attempt that hangs, with the response to a heartbeat', async () => {
-  const { deployment, hangingResponses } = installation();
-  const handle = await deployment.start(deployment.newRequest({ sink: 'hangs' }));
+  const { installation, hangingResponses } = system();
+  const handle = await installation.start(installation.newRequest({ sink: 'hangs' }));
   await eventually('an attempt', () => hangingResponses.length > 0);
   await handle.cancel();
   expect(await endingOf(handle)).toMatchObject({
@@ -80,9 +80,9 @@ it('a cancel stops an attempt that hangs, with the response to a heartbeat', asy
 });
 
 it('a token of the largest size, of the largest request, is recovered', async () => {
-  const { deployment } = installation();
+  const { installation } = system();
   const text = '\u0001'.repeat(MAX_TEXT_LENGTH);
-  const request = deployment.newRequest({
+  const request = installation.newRequest({
     accessListIps: [],
     requestedBy: text,
     changeReference: text,
@@ -100,10 +100,14 @@ it('a token of the largest size, of the largest request, is recovered', async ()
     changeReference: text,
     unconfirmedTokens: 1_000_000,
   };
-  const sealer = createSealer(() => readFileSync(deployment.keysFile, 'utf8'));
+  const sealer = createSealer(() => readFileSync(installation.keysFile, 'utf8'));
   const linkToken = 't'.repeat(MAX_LINK_TOKEN_BYTES - 2);
-  const sealedToken = await sealer.seal(linkToken, facts, deployment.handleOf(request).workflowId);
-  const handle = await deployment.start(request, { sealedToken, sinksTried: [] });
+  const sealedToken = await sealer.seal(
+    linkToken,
+    facts,
+    installation.handleOf(request).workflowId,
+  );
+  const handle = await installation.start(request, { sealedToken, sinksTried: [] });
   expect(await endingOf(handle)).toMatchObject({ type: 'delivered' });
-  expect(deployment.tokens()).toContain(linkToken);
+  expect(installation.tokens()).toContain(linkToken);
 });

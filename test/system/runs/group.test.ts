@@ -1,5 +1,5 @@
 // Loaded here, its hooks are those of this file, and not of the first member.
-import './shared-installation';
+import './shared-system';
 
 describe('endings', () => void require('./endings.test'));
 describe('trust', () => void require('./trust.test'));

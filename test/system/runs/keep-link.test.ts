@@ -4,12 +4,12 @@ import type { PrepareRequest, ScheduledResult } from '../../../src/contract/sche
 import { startAtlas } from '../../support/atlas';
 import { eventually } from '../../support/eventually';
 import { startForgedRun } from '../../support/forged-run';
-import { FILE_SINKS, startInstallation, type Deployment } from '../../support/installation';
+import { FILE_SINKS, startSystem, type Installation } from '../../support/installation';
 import { end, endingOf, untilStep } from '../../support/runs';
 import { runEvery, startScheduled } from '../../support/schedules';
 import { sharedTemporal, untilClosedAreListed } from '../../support/temporal';
 import { linesOf } from '../../support/worker-process';
-import { installation } from './shared-installation';
+import { system } from './shared-system';
 
 /** The results of the first runs of a schedule, at most ten. */
 async function firstResults(schedule: ScheduleHandle, count: number): Promise<ScheduledResult[]> {
@@ -26,7 +26,7 @@ async function firstResults(schedule: ScheduleHandle, count: number): Promise<Sc
 
 /** The result of a run without a previous result, such as one that an operator triggers. */
 async function resultOnce(
-  { taskQueue }: Deployment,
+  { taskQueue }: Installation,
   request: PrepareRequest,
 ): Promise<ScheduledResult> {
   return (await startScheduled(taskQueue, { request })).result();
@@ -35,10 +35,10 @@ async function resultOnce(
 it.concurrent(
   'a schedule skips while its token is undelivered, and pauses after a cancel of that run',
   async () => {
-    const { atlas, deployment } = installation();
-    const request = deployment.newRequest({ sink: 'rejects' });
-    const schedule = await runEvery('1s', deployment.taskQueue, { request, always: true });
-    const run = deployment.handleOf(request);
+    const { atlas, installation } = system();
+    const request = installation.newRequest({ sink: 'rejects' });
+    const schedule = await runEvery('1s', installation.taskQueue, { request, always: true });
+    const run = installation.handleOf(request);
     await eventually('a run of the pair', () => run.describe().catch(() => null));
     await untilStep(run, 'undelivered');
     await eventually(
@@ -52,11 +52,11 @@ it.concurrent(
 );
 
 it.concurrent('a schedule creates no second token while the first is recent', async () => {
-  const { atlas, deployment } = installation();
+  const { atlas, installation } = system();
   const { client } = await sharedTemporal();
-  const request = deployment.newRequest();
-  const { workflowId } = deployment.handleOf(request);
-  const other = await endingOf(await deployment.start());
+  const request = installation.newRequest();
+  const { workflowId } = installation.handleOf(request);
+  const other = await endingOf(await installation.start());
   // Neither a time in the future nor a run of another type says that a token is recent.
   for (const [workflowType, createdAt] of [
     [WORKFLOW_TYPES.prepare, '2099-01-01T00:00:00.000Z'],
@@ -67,18 +67,18 @@ it.concurrent('a schedule creates no second token while the first is recent', as
   }
   await untilClosedAreListed(workflowId, 2);
   const [first, second] = await firstResults(
-    await runEvery('1s', deployment.taskQueue, { request }),
+    await runEvery('1s', installation.taskQueue, { request }),
     2,
   );
   const lastTokenAt = first?.receipt?.createdAt;
   expect(first).toMatchObject({ outcome: 'prepared', lastTokenAt });
   const recentToken = { outcome: 'recentToken', lastTokenAt, receipt: null };
   expect(second).toEqual(recentToken);
-  expect(await resultOnce(deployment, request)).toEqual(recentToken);
+  expect(await resultOnce(installation, request)).toEqual(recentToken);
 
-  const open = await deployment.start({ ...request, sink: 'rejects', again: true });
+  const open = await installation.start({ ...request, sink: 'rejects', again: true });
   await untilStep(open, 'undelivered');
-  expect(await resultOnce(deployment, request)).toEqual(recentToken);
+  expect(await resultOnce(installation, request)).toEqual(recentToken);
   expect(atlas.created(request)).toBe(2);
 });
 
@@ -95,7 +95,7 @@ it.concurrent(
       privateKey: { env: 'SOURCE_PRIVATE_KEY' },
       pollIntervalMs: 100,
     };
-    const { deployment } = await startInstallation({
+    const { installation } = await startSystem({
       atlas,
       env: { SOURCE_PUBLIC_KEY: sourcePublicKey, SOURCE_PRIVATE_KEY: sourcePrivateKey },
       config: {
@@ -103,9 +103,9 @@ it.concurrent(
         sinks: { files: FILE_SINKS.files, cloudManager },
       },
     });
-    const request = deployment.newRequest({ sourceOrgId, sink: 'cloudManager' });
-    const { receipt } = await endingOf(await deployment.start(request));
-    const schedule = await runEvery('1s', deployment.taskQueue, { request });
+    const request = installation.newRequest({ sourceOrgId, sink: 'cloudManager' });
+    const { receipt } = await endingOf(await installation.start(request));
+    const schedule = await runEvery('1s', installation.taskQueue, { request });
     const alreadyLinked = {
       outcome: 'alreadyLinked',
       lastTokenAt: receipt?.createdAt,
@@ -113,8 +113,8 @@ it.concurrent(
     };
     expect(await firstResults(schedule, 3)).toEqual(Array(3).fill(alreadyLinked));
     // A sink of files cannot know: Atlas says so.
-    const other = deployment.newRequest({ sink: 'files' });
-    expect(await resultOnce(deployment, other)).toEqual({ ...alreadyLinked, lastTokenAt: null });
+    const other = installation.newRequest({ sink: 'files' });
+    expect(await resultOnce(installation, other)).toEqual({ ...alreadyLinked, lastTokenAt: null });
     expect(atlas.createdTokens()).toHaveLength(1);
 
     // The link and its token are gone.
@@ -126,14 +126,14 @@ it.concurrent(
 it.concurrent(
   'a schedule creates no token while a recent one can be recovered, and names the command',
   async () => {
-    const { atlas, deployment, worker } = installation();
-    const request = deployment.newRequest({ sink: 'rejects' });
-    const run = await deployment.start(request);
+    const { atlas, installation, worker } = system();
+    const request = installation.newRequest({ sink: 'rejects' });
+    const run = await installation.start(request);
     await untilStep(run, 'undelivered');
     await end(run, 'cancel');
     await untilClosedAreListed(run.workflowId, 1);
     const recentToken = { outcome: 'recentToken', lastTokenAt: null, receipt: null };
-    expect(await resultOnce(deployment, request)).toEqual(recentToken);
+    expect(await resultOnce(installation, request)).toEqual(recentToken);
     expect(atlas.created(request)).toBe(1);
     const { runId } = await run.describe();
     const command = `recover --org ${request.orgId} --source-org ${request.sourceOrgId} --run-id ${runId}`;

@@ -3,16 +3,16 @@ import type { SealedToken } from '../../../src/contract/schemas';
 import { newOrgId } from '../../support/ids';
 import { createdToken, endingOf, untilStep } from '../../support/runs';
 import { sharedTemporal, temporalCli } from '../../support/temporal';
-import { installation } from './shared-installation';
+import { system } from './shared-system';
 
 /**
  * A run that was cancelled while its token waited for its sink, so that history holds the sealed
  * token.
  */
 async function leaveToken() {
-  const { deployment } = installation();
-  const request = deployment.newRequest({ sink: 'rejects' });
-  const handle = await deployment.start(request);
+  const { installation } = system();
+  const request = installation.newRequest({ sink: 'rejects' });
+  const handle = await installation.start(request);
   await untilStep(handle, 'undelivered');
   await handle.cancel();
   expect(await endingOf(handle)).toMatchObject({ type: 'Cancelled' });
@@ -22,9 +22,9 @@ async function leaveToken() {
 
 /** `test/unit/activities` has what the activities refuse, once they know who calls. */
 it('a standalone activity does nothing for a valid request', async () => {
-  const { atlas, deployment } = installation();
+  const { atlas, installation } = system();
   const { jwe, facts, ...left } = await leaveToken();
-  const tokens = deployment.tokens();
+  const tokens = installation.tokens();
   const { deliveryId: _, tokenSha256: _s, createdAt: _c, unconfirmedTokens, ...valid } = facts;
   const request = { ...valid, sink: 'files' };
   const input = {
@@ -43,11 +43,11 @@ it('a standalone activity does nothing for a valid request', async () => {
       'activity',
       'execute',
       '--activity-id',
-      `${deployment.taskQueue}-${activity}`,
+      `${installation.taskQueue}-${activity}`,
       '--type',
       activity,
       '--task-queue',
-      deployment.taskQueue,
+      installation.taskQueue,
       '--start-to-close-timeout',
       '30s',
       '--retry-maximum-attempts',
@@ -58,7 +58,7 @@ it('a standalone activity does nothing for a valid request', async () => {
     expect(stdout + stderr).toContain(problem);
   }
   expect(atlas.created(left.request)).toBe(1);
-  expect(deployment.tokens()).toEqual(tokens);
+  expect(installation.tokens()).toEqual(tokens);
 });
 
 const OTHER_FACTS: Omit<SealedToken, 'jwe'> = {
@@ -76,11 +76,11 @@ const OTHER_FACTS: Omit<SealedToken, 'jwe'> = {
 };
 
 it('a recovery delivers no token of another run, and takes nothing from outside the seal', async () => {
-  const { atlas, deployment } = installation();
+  const { atlas, installation } = system();
   const [{ request, jwe, facts }, other] = [await leaveToken(), await leaveToken()];
   const recover = (ofJwe: string) =>
-    deployment.start(request, { sealedToken: { ...OTHER_FACTS, jwe: ofJwe }, sinksTried: [] });
-  const tokens = deployment.tokens();
+    installation.start(request, { sealedToken: { ...OTHER_FACTS, jwe: ofJwe }, sinksTried: [] });
+  const tokens = installation.tokens();
   const forged = await recover(other.jwe);
   const { description } = await untilStep(forged, 'undelivered');
   expect(description).toMatch(/^SealedTokenUnreadable: /);
@@ -95,5 +95,5 @@ it('a recovery delivers no token of another run, and takes nothing from outside 
   };
   expect(await (await recover(jwe)).result()).toEqual({ ...receipt, alsoTried: [] });
   const linkToken = atlas.linkTokenOf(request);
-  expect(deployment.tokens().filter((token) => !tokens.includes(token))).toEqual([linkToken]);
+  expect(installation.tokens().filter((token) => !tokens.includes(token))).toEqual([linkToken]);
 });

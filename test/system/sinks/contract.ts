@@ -2,7 +2,7 @@ import { inspect } from 'node:util';
 import { SinkRejectedError, SinkUnavailableError, type Delivery } from '../../../src/sinks/sink';
 import { startAtlas } from '../../support/atlas';
 import { eventually } from '../../support/eventually';
-import { LONG_ROUNDS, startInstallation } from '../../support/installation';
+import { LONG_ROUNDS, startSystem } from '../../support/installation';
 import { endingOf, untilDeliveryFails } from '../../support/runs';
 import { findSecrets, textPlace, type Place } from '../../support/secrecy';
 import { makeSink, newDelivery, successorOf, type Env } from '../../support/sinks';
@@ -201,8 +201,8 @@ async function startWorkerOfRuns() {
     sinks[type] = fixture.configFor(organizations);
     Object.assign(env, fixture.env);
   }
-  const installation = await startInstallation({ atlas, config: { ...LONG_ROUNDS, sinks }, env });
-  return { ...installation, ofRuns };
+  const system = await startSystem({ atlas, config: { ...LONG_ROUNDS, sinks }, env });
+  return { ...system, ofRuns };
 }
 
 let startingWorker: ReturnType<typeof startWorkerOfRuns> | undefined;
@@ -216,12 +216,12 @@ export function testRun(type: string): void {
 
   it('a run waits while the sink is unreachable, and delivers; log and history show no secret', async () => {
     startingWorker ??= startWorkerOfRuns();
-    const { atlas, deployment, worker, ofRuns } = await startingWorker;
+    const { atlas, installation, worker, ofRuns } = await startingWorker;
     const { fixture, organizations } = ofRuns.get(type) as SinkOfRun;
     const { orgId, sourceOrgId } = organizations;
     await fixture.proxy.cut();
-    const request = deployment.newRequest({ orgId, sourceOrgId, sink: type });
-    const handle = await deployment.start(request);
+    const request = installation.newRequest({ orgId, sourceOrgId, sink: type });
+    const handle = await installation.start(request);
     await untilDeliveryFails(handle);
     await fixture.proxy.restore();
     const { receipt } = await endingOf(handle);

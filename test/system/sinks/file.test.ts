@@ -4,7 +4,7 @@ import path from 'node:path';
 import type { Delivery } from '../../../src/sinks/sink';
 import { startAtlas } from '../../support/atlas';
 import { newFolder } from '../../support/clean-up';
-import { deploy, type Handle } from '../../support/installation';
+import { install, type Handle } from '../../support/installation';
 import { endingOf, redeliver, startAndAwait, untilStep } from '../../support/runs';
 import { serveHttp } from '../../support/servers';
 import { makeSink, newDelivery } from '../../support/sinks';
@@ -74,22 +74,22 @@ it('five folders that hang stop neither other sinks, nor a cancel, nor the end o
   const folders = ['tokens', ...hung].map(
     (name) => [name, { type: 'file', directory: name }] as const,
   );
-  const deployment = await deploy({
+  const installation = await install({
     atlas: await startAtlas(),
     config: { sinks: { ...Object.fromEntries(folders), hook } },
     env: { SIGNING_SECRET: `whsec_${'a'.repeat(32)}` },
   });
-  const { folder, newRequest, start } = deployment;
+  const { folder, newRequest, start } = installation;
   for (const name of hung) {
     mkdirSync(path.join(folder, name));
     execFileSync('mkfifo', [path.join(folder, `${name}.fifo`)]);
   }
   const preload = path.join(__dirname, '../../support/hung-folders.cjs');
-  const worker = await deployment.startWorker({ NODE_OPTIONS: `--require ${preload}` });
+  const worker = await installation.startWorker({ NODE_OPTIONS: `--require ${preload}` });
 
   const requests = hung.map((sink) => newRequest({ sink }));
-  const failing = requests.map((request) => startAndAwait(deployment, request));
-  const [cancelled, waiting] = requests.map((request) => deployment.handleOf(request)) as [
+  const failing = requests.map((request) => startAndAwait(installation, request));
+  const [cancelled, waiting] = requests.map((request) => installation.handleOf(request)) as [
     Handle,
     Handle,
   ];

@@ -6,7 +6,7 @@ import { SinkUnavailableError, type Delivery } from '../../../src/sinks/sink';
 import { startBao } from '../../support/bao';
 import { newFolder } from '../../support/clean-up';
 import { eventually } from '../../support/eventually';
-import { LONG_ROUNDS, startInstallation } from '../../support/installation';
+import { LONG_ROUNDS, startSystem } from '../../support/installation';
 import { codeBlocks, page } from '../../support/markdown';
 import { endingOf, untilDeliveryFails } from '../../support/runs';
 import { findSecrets, textPlace } from '../../support/secrecy';
@@ -360,11 +360,11 @@ describe('docs/sinks/vault.md', () => {
     const sinks = {
       it: { ...fixture().configFor(), namespace: 'platform', token: { file: tokenFile } },
     };
-    const { atlas, deployment, worker } = await startInstallation({
+    const { atlas, installation, worker } = await startSystem({
       config: { ...LONG_ROUNDS, sinks },
     });
-    const request = deployment.newRequest({ sink: 'it' });
-    const handle = await deployment.start(request);
+    const request = installation.newRequest({ sink: 'it' });
+    const handle = await installation.start(request);
     expect(await untilDeliveryFails(handle)).toMatch(
       `403 to the token from file ${tokenFile}, at secret/data/live-`,
     );

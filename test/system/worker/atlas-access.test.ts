@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { devServerEnv } from '../../../dev/temporal/dev-server-env';
 import { credentialEnv, startAtlas } from '../../support/atlas';
-import { deploy } from '../../support/installation';
+import { install } from '../../support/installation';
 import { runToEnd } from '../../support/run-command';
 import { endingOf } from '../../support/runs';
 import { certificateFor, serveConnectProxy } from '../../support/servers';
@@ -17,11 +17,11 @@ const FAST_CLOCK = {
 it('a run reaches Atlas through HTTPS_PROXY, and trusts the authority in NODE_EXTRA_CA_CERTS', async () => {
   const [https, proxy] = await Promise.all([certificateFor(), serveConnectProxy()]);
   const atlas = await startAtlas({ https });
-  const deployment = await deploy({ atlas });
-  const authority = path.join(deployment.folder, 'authority.pem');
+  const installation = await install({ atlas });
+  const authority = path.join(installation.folder, 'authority.pem');
   writeFileSync(authority, https.cert);
-  await deployment.startWorker({ HTTPS_PROXY: proxy.url, NODE_EXTRA_CA_CERTS: authority });
-  expect(await endingOf(await deployment.start())).toMatchObject({
+  await installation.startWorker({ HTTPS_PROXY: proxy.url, NODE_EXTRA_CA_CERTS: authority });
+  expect(await endingOf(await installation.start())).toMatchObject({
     type: 'delivered',
     unconfirmedTokens: 0,
   });
@@ -31,10 +31,10 @@ it('a run reaches Atlas through HTTPS_PROXY, and trusts the authority in NODE_EX
 it('a worker whose clock is ten minutes fast warns of it once, and so do doctor and doctor --remote', async () => {
   const { address } = await sharedTemporal();
   const atlas = await startAtlas();
-  const deployment = await deploy({ atlas });
-  const worker = await deployment.startWorker(FAST_CLOCK);
+  const installation = await install({ atlas });
+  const worker = await installation.startWorker(FAST_CLOCK);
   for (let runs = 0; runs < 2; runs += 1) {
-    expect(await endingOf(await deployment.start())).toMatchObject({ type: 'delivered' });
+    expect(await endingOf(await installation.start())).toMatchObject({ type: 'delivered' });
   }
   const wrong =
     /^the clock of the worker's host is (59\d|60\d) s ahead of the clock of Atlas: correct it, /;
@@ -49,11 +49,11 @@ it('a worker whose clock is ten minutes fast warns of it once, and so do doctor 
     ...credentialEnv(atlas.account),
   };
   const doctor = (more: object) =>
-    runToEnd(process.execPath, [CLIENT, 'doctor', '--config', deployment.configFile], {
+    runToEnd(process.execPath, [CLIENT, 'doctor', '--config', installation.configFile], {
       ...env,
       ...more,
     });
   expect((await doctor(FAST_CLOCK)).stdout).toMatch(finding);
   expect((await doctor({})).stdout).toMatch(/^ok +clock: it agrees with the clock of Atlas$/m);
-  expect((await deployment.runClient('doctor', '--remote')).stdout).toMatch(finding);
+  expect((await installation.runClient('doctor', '--remote')).stdout).toMatch(finding);
 });

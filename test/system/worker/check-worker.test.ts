@@ -4,24 +4,24 @@ import { WORKFLOW_TYPES } from '../../../src/contract/names';
 import { checkReportSchema } from '../../../src/contract/schemas';
 import { VERSION } from '../../../src/version';
 import { newOrgId } from '../../support/ids';
-import { startInstallation } from '../../support/installation';
+import { startSystem } from '../../support/installation';
 import { setUp } from '../../support/set-up';
 import { sharedTemporal } from '../../support/temporal';
 
 const sinkIn = (directory: string) => ({ type: 'file', directory });
 
 /** Sink `files` works, and the directory of sink `broken` does not exist. */
-const installation = setUp(() =>
-  startInstallation({ config: { sinks: { files: sinkIn('tokens'), broken: sinkIn('nowhere') } } }),
+const system = setUp(() =>
+  startSystem({ config: { sinks: { files: sinkIn('tokens'), broken: sinkIn('nowhere') } } }),
 );
 
-afterEach(() => expect(installation().atlas.requestsOn('linkTokens')).toEqual([]));
+afterEach(() => expect(system().atlas.requestsOn('linkTokens')).toEqual([]));
 
 /** Returns what became of a check, the report that came with it, and its number of attempts. */
 async function check(...args: unknown[]) {
   const { client } = await sharedTemporal();
-  const { atlas, deployment } = installation();
-  const { taskQueue } = deployment;
+  const { atlas, installation } = system();
+  const { taskQueue } = installation;
   const options = { workflowId: `check-${newOrgId()}`, taskQueue, args };
   const handle = await client.workflow.start(WORKFLOW_TYPES.checkWorker, options);
   const ending: unknown = await handle
@@ -47,8 +47,8 @@ async function check(...args: unknown[]) {
 
 describe('checkWorker', () => {
   it('completes after a brief error of Atlas with the request as a run would use it', async () => {
-    const { atlas, deployment } = installation();
-    const request = deployment.newRequest({ accessListIps: ['17.2.0.0/15'], requestedBy: 'eve' });
+    const { atlas, installation } = system();
+    const request = installation.newRequest({ accessListIps: ['17.2.0.0/15'], requestedBy: 'eve' });
     atlas.faults({ on: 'orgs', status: 503 });
     const warnings = [expect.stringMatching(/^accessListIps\[0\] "17\.2\.0\.0\/15" /)];
     const prepared = { ...request, credential: 'default', warnings };
@@ -69,29 +69,29 @@ describe('checkWorker', () => {
       request: null,
     });
     expect(text).toContain('may create link-tokens in 1 organization');
-    expect(text).not.toContain(installation().atlas.account.orgId);
+    expect(text).not.toContain(system().atlas.account.orgId);
   });
 
   it('fails at once for a credential that Atlas rejects', async () => {
-    const { atlas, deployment } = installation();
+    const { atlas, installation } = system();
     atlas.expire('accessTokens');
     atlas.faults({ on: 'oauth', status: 401, errorCode: 'invalid_client' });
     const message = expect.stringMatching(
       /^credential default: Atlas returned 401 .*; check the service account's/,
     );
     const failed = { type: 'WorkerCheckFailed', attempts: 1, message };
-    expect(await check(deployment.newRequest({ sink: 'broken' }))).toMatchObject(failed);
+    expect(await check(installation.newRequest({ sink: 'broken' }))).toMatchObject(failed);
   });
 
   it('fails at once with every problem of a request, also an organization that is not visible', async () => {
-    const { atlas, deployment } = installation();
+    const { atlas, installation } = system();
     const wrong = { orgId: newOrgId(), sink: 'nowhere\u0007', accessListIps: ['0.0.0.0/0'] };
-    const { message, text, ...report } = await check({ ...deployment.newRequest(), ...wrong });
+    const { message, text, ...report } = await check({ ...installation.newRequest(), ...wrong });
     const fields = ['accessListIps[0]', 'sink', 'orgId'].map((field) => ({ field }));
     expect(report).toMatchObject({ type: 'InvalidRequest', request: null, attempts: 1, fields });
     expect(message).not.toContain('\u0007');
     expect(text).not.toContain(atlas.account.orgId);
-    const noText = await check({ ...deployment.newRequest(), orgId: {} });
+    const noText = await check({ ...installation.newRequest(), orgId: {} });
     expect(noText).toMatchObject({ type: 'InvalidRequest', fields: [{ field: 'orgId' }] });
   });
 });

@@ -3,7 +3,7 @@ import path from 'node:path';
 import { startAtlas } from '../../support/atlas';
 import { eventually } from '../../support/eventually';
 import { fetchOnce } from '../../support/fetch-once';
-import { deploy, startInstallation } from '../../support/installation';
+import { install, startSystem } from '../../support/installation';
 import { endingOf, startPost } from '../../support/runs';
 import { serveRejectingGrpcProxy, serveSocket } from '../../support/servers';
 import { startTcpProxy } from '../../support/tcp-proxy';
@@ -34,14 +34,14 @@ describe('a worker', () => {
   it.concurrent('ends at SIGTERM while Atlas hangs', async () => {
     const requestTimeoutMs = 2000;
     const atlas = await startAtlas();
-    const deployment = await deploy({ atlas, config: { atlas: { requestTimeoutMs } } });
-    const worker = await deployment.startWorker();
+    const installation = await install({ atlas, config: { atlas: { requestTimeoutMs } } });
+    const worker = await installation.startWorker();
     // There is an access token to revoke now.
-    await endingOf(await deployment.start());
+    await endingOf(await installation.start());
     for (const on of ['linkTokens', 'oauthRevoke'] as const) {
       atlas.faults({ on, delayMs: NEVER_MS, times: 100 });
     }
-    await startPost({ atlas, deployment });
+    await startPost({ atlas, installation });
     const signalledMs = Date.now();
     expect(await worker.stop()).toEqual({ code: 0, signal: null });
     // The documented time, for a machine that is ten times slower.
@@ -52,8 +52,8 @@ describe('a worker', () => {
     const { address } = await sharedTemporal();
     const polls = /\/Poll(Workflow|Activity)TaskQueue$/;
     const proxy = await serveRejectingGrpcProxy(address, polls);
-    const deployment = await deploy({ atlas: await startAtlas() });
-    const worker = deployment.spawnWorker({ TEMPORAL_ADDRESS: proxy.address });
+    const installation = await install({ atlas: await startAtlas() });
+    const worker = installation.spawnWorker({ TEMPORAL_ADDRESS: proxy.address });
     expect(await worker.exited).toEqual({ code: 1, signal: null });
     expect(worker.logged('worker failed: the process ends')).toHaveLength(1);
     expect(() => linesOf(worker)).not.toThrow();
@@ -62,8 +62,8 @@ describe('a worker', () => {
   it.concurrent('that has not reached Temporal yet ends at SIGTERM with 0', async () => {
     let connections = 0;
     const silent = await serveSocket((_socket, text) => (connections += text === null ? 1 : 0));
-    const deployment = await deploy({ atlas: await startAtlas() });
-    const worker = deployment.spawnWorker({ TEMPORAL_ADDRESS: silent.address });
+    const installation = await install({ atlas: await startAtlas() });
+    const worker = installation.spawnWorker({ TEMPORAL_ADDRESS: silent.address });
     await eventually('a connection', () => connections > 0);
     expect(await worker.stop()).toEqual({ code: 0, signal: null });
   });
@@ -71,10 +71,10 @@ describe('a worker', () => {
   it.concurrent(
     'that is drained says so at /readyz, keeps a token that Atlas is creating, and ends at a second signal',
     async () => {
-      const installation = await startInstallation(PATIENT);
-      const { atlas, deployment, worker } = installation;
+      const system = await startSystem(PATIENT);
+      const { atlas, installation, worker } = system;
       atlas.faults({ on: 'linkTokens', delayMs: NEVER_MS, afterCreating: true });
-      const handle = await startPost(installation);
+      const handle = await startPost(system);
       await untilStatus(worker, 200);
       worker.drain();
       await untilStatus(worker, 503);
@@ -82,13 +82,15 @@ describe('a worker', () => {
       atlas.clearFaults();
 
       expect(await worker.exited).toEqual({ code: 0, signal: null });
-      const next = await deployment.startWorker();
+      const next = await installation.startWorker();
       expect(await endingOf(handle)).toMatchObject({ type: 'delivered', unconfirmedTokens: 0 });
-      expect(deployment.tokens()).toEqual(atlas.createdTokens().map(({ linkToken }) => linkToken));
+      expect(installation.tokens()).toEqual(
+        atlas.createdTokens().map(({ linkToken }) => linkToken),
+      );
 
       // It waits for the response, which never comes, until a second signal ends it.
       atlas.faults({ on: 'linkTokens', delayMs: NEVER_MS });
-      await startPost(installation);
+      await startPost(system);
       next.drain();
       await untilStatus(next, 503);
       expect(await next.stop()).toEqual({ code: 1, signal: null });
@@ -101,13 +103,13 @@ describe('a worker', () => {
       const { address } = await sharedTemporal();
       const proxy = await startTcpProxy(address);
       const atlas = await startAtlas();
-      const deployment = await deploy({ atlas, ...PATIENT });
-      const preload = path.join(deployment.folder, 'warn.cjs');
+      const installation = await install({ atlas, ...PATIENT });
+      const preload = path.join(installation.folder, 'warn.cjs');
       writeFileSync(
         preload,
         "process.on('SIGUSR2', () => process.emitWarning('a warning of Node'));\n",
       );
-      const worker = await deployment.startWorker({
+      const worker = await installation.startWorker({
         TEMPORAL_ADDRESS: proxy.address,
         NODE_OPTIONS: `--require ${preload}`,
       });
@@ -117,7 +119,7 @@ describe('a worker', () => {
       await untilUnreachable(worker);
       proxy.restore();
       await untilStatus(worker, 200);
-      await endingOf(await deployment.start());
+      await endingOf(await installation.start());
 
       await proxy.close();
       await untilUnreachable(worker);

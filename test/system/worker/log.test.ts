@@ -6,16 +6,16 @@ import { fetchOnce } from '../../support/fetch-once';
 import { newOrgId } from '../../support/ids';
 import {
   FILE_SINKS,
-  deploy,
-  startInstallation,
+  install,
+  startSystem,
   type Handle,
-  type Installation,
+  type System,
 } from '../../support/installation';
 import { endingOf } from '../../support/runs';
 import { linesOf } from '../../support/worker-process';
 
 describe('the log of a worker at level trace', () => {
-  let installation: Installation;
+  let system: System;
   beforeAll(async () => {
     const atlas = await startAtlas();
     const { orgId, clientId } = atlas.account;
@@ -23,7 +23,7 @@ describe('the log of a worker at level trace', () => {
     const serve = (credential: string) => ({ credential, sinks: ['files'] });
     const organizations = { [orgId]: serve('default'), [newOrgId()]: serve('wrong') };
     const aws = { type: 'awsSecretsManager', region: 'eu-central-1', secretName: '{orgId}' };
-    installation = await startInstallation({
+    system = await startSystem({
       atlas,
       config: {
         log: { level: 'trace' },
@@ -42,14 +42,14 @@ describe('the log of a worker at level trace', () => {
   async function logOf(handle: Handle) {
     await endingOf(handle);
     const lines = () =>
-      linesOf(installation.worker).filter(({ workflowId }) => workflowId === handle.workflowId);
+      linesOf(system.worker).filter(({ workflowId }) => workflowId === handle.workflowId);
     const isEnd = ({ msg }: Record<string, unknown>) =>
       /^Workflow (completed|failed)$/.test(String(msg));
     return eventually('the end', () => lines().some(isEnd) && lines());
   }
 
   it('says what each credential may do, and the worker is ready even if Atlas rejects one', async () => {
-    const { atlas, deployment, worker } = installation;
+    const { atlas, installation, worker } = system;
     await worker.untilOutput(
       /"level":"warn".*"credential wrong: Atlas returned 401 invalid_client .*; check/,
     );
@@ -57,12 +57,12 @@ describe('the log of a worker at level trace', () => {
       /"level":"info".*"role of credential default: may create link-tokens in \w+"/,
     );
     await eventually('ready', async () => (await fetchOnce(`${worker.healthUrl()}/readyz`)).ok);
-    await endingOf(await deployment.start());
+    await endingOf(await installation.start());
     expect(atlas.requestsOn('oauth').filter(({ status }) => status === 200)).toHaveLength(1);
   });
 
   it('says once, in a line of its own, which releases of the AWS SDK will need a newer Node', () => {
-    const warnings = linesOf(installation.worker).filter(({ warning }) => warning);
+    const warnings = linesOf(system.worker).filter(({ warning }) => warning);
     expect(warnings).toMatchObject(
       process.versions.node < '22'
         ? [{ level: 'warn', msg: expect.stringMatching(/January 2027\s+will require node >=22/) }]
@@ -71,9 +71,9 @@ describe('the log of a worker at level trace', () => {
   });
 
   it('names the run in every line of it', async () => {
-    const { atlas, deployment } = installation;
+    const { atlas, installation } = system;
     atlas.faults({ on: 'linkTokens', status: 429 });
-    const lines = await logOf(await deployment.start());
+    const lines = await logOf(await installation.start());
     const ours = lines.filter(
       ({ level, sdkComponent }) => sdkComponent !== 'core' && level !== 'trace',
     );
@@ -91,10 +91,10 @@ describe('the log of a worker at level trace', () => {
   });
 
   it('has a line for each attempt that created a token or may have, with its times', async () => {
-    const { atlas, deployment } = installation;
+    const { atlas, installation } = system;
     atlas.faults({ on: 'linkTokens', status: 503 });
     const postsBefore = atlas.posts().length;
-    const handle = await deployment.start();
+    const handle = await installation.start();
     const lines = (await logOf(handle)).filter(({ msg }) =>
       /^link-token (unconfirmed|created)$/.test(String(msg)),
     );
@@ -119,8 +119,8 @@ describe('the log of a worker at level trace', () => {
 
   it('shows what a terminal executes, or what reorders text, as escapes', async () => {
     const requestedBy = 'Ada\u009b2J\u202e';
-    const { deployment, worker } = installation;
-    const lines = await logOf(await deployment.start(deployment.newRequest({ requestedBy })));
+    const { installation, worker } = system;
+    const lines = await logOf(await installation.start(installation.newRequest({ requestedBy })));
     expect(lines).toContainEqual(
       expect.objectContaining({ msg: 'link-token delivered', requestedBy }),
     );
@@ -131,9 +131,9 @@ describe('the log of a worker at level trace', () => {
     ['a mistake of the caller at level warn', 'nope', 'warn', 'InvalidRequest'],
     ['a failed run at level error, without a stack', 'files', 'error', 'AtlasRequestRejected'],
   ])('has %s', async (_what, sink, level, type) => {
-    const { atlas, deployment } = installation;
+    const { atlas, installation } = system;
     atlas.faults({ on: 'linkTokens', status: 403 });
-    const handle = await deployment.start(deployment.newRequest({ sink }));
+    const handle = await installation.start(installation.newRequest({ sink }));
     const lines = await logOf(handle);
     atlas.clearFaults();
     expect(lines).toContainEqual(
@@ -148,16 +148,16 @@ describe('the log of a worker at level trace', () => {
 });
 
 it('a worker whose log cannot be written works on, and ends at SIGTERM', async () => {
-  const deployment = await deploy({ atlas: await startAtlas() });
-  const preload = path.join(deployment.folder, 'no-output.cjs');
+  const installation = await install({ atlas: await startAtlas() });
+  const preload = path.join(installation.folder, 'no-output.cjs');
   // The lowest file descriptor that is free is that of standard output. It is open for reading
   // only.
   writeFileSync(
     preload,
     "const fs = require('node:fs'); fs.closeSync(1); fs.openSync(__filename, 'r');\n",
   );
-  const worker = deployment.spawnWorker({ NODE_OPTIONS: `--require ${preload}` });
-  expect(await endingOf(await deployment.start())).toMatchObject({ type: 'delivered' });
+  const worker = installation.spawnWorker({ NODE_OPTIONS: `--require ${preload}` });
+  expect(await endingOf(await installation.start())).toMatchObject({ type: 'delivered' });
   expect(await worker.stop()).toEqual({ code: 0, signal: null });
   expect(worker.output()).not.toMatch(/EBADF|Error/);
 });

@@ -5,7 +5,7 @@ import { startAtlas } from '../../support/atlas';
 import { cleanUpLater } from '../../support/clean-up';
 import { eventually } from '../../support/eventually';
 import { startMismatchedRun } from '../../support/forged-run';
-import { deploy, FILE_SINKS, type Deployment } from '../../support/installation';
+import { install, FILE_SINKS, type Installation } from '../../support/installation';
 import { page, tableBelow } from '../../support/markdown';
 import { endingOf, refuseResult, untilStep } from '../../support/runs';
 import { startScheduled } from '../../support/schedules';
@@ -16,7 +16,7 @@ import { sharedTemporal } from '../../support/temporal';
 /** A status of gRPC that Core does not retry, and with which a worker starts all the same. */
 const FAILED_PRECONDITION = 9;
 
-let deployment: Deployment;
+let installation: Installation;
 /** Samples of a worker that has done nothing yet. */
 let first: Sample[];
 /** Samples of the same worker after the runs below. */
@@ -26,16 +26,16 @@ let last: Sample[];
 beforeAll(async () => {
   const atlas = await startAtlas();
   const port = await freePort();
-  deployment = await deploy({ atlas, config: { sinks: FILE_SINKS, metrics: { port } } });
+  installation = await install({ atlas, config: { sinks: FILE_SINKS, metrics: { port } } });
   const { client } = await sharedTemporal();
-  const mismatched = await startMismatchedRun(client, deployment.taskQueue);
+  const mismatched = await startMismatchedRun(client, installation.taskQueue);
   cleanUpLater(() => mismatched.terminate());
-  await deployment.startWorker();
+  await installation.startWorker();
   first = await scrape(port);
 
   const on = 'availableProjects';
-  const request = deployment.newRequest();
-  const schedule = () => startScheduled(deployment.taskQueue, { request });
+  const request = installation.newRequest();
+  const schedule = () => startScheduled(installation.taskQueue, { request });
   atlas.faults({ on, status: 403 });
   await expect((await schedule()).result()).rejects.toThrow();
   atlas.faults({ on, delayMs: 60_000, status: 500 });
@@ -53,16 +53,16 @@ beforeAll(async () => {
     expect(await (await schedule()).result()).toMatchObject({ outcome });
   }
 
-  await refuseResult({ atlas, deployment }, port);
+  await refuseResult({ atlas, installation }, port);
   atlas.faults([
     { on: 'linkTokens', status: 429 },
     { on: 'linkTokens', afterCreating: true, reset: 'before-body' },
     { on: 'linkTokens', status: 403 },
   ]);
-  await endingOf(await deployment.start());
-  await endingOf(await deployment.start());
+  await endingOf(await installation.start());
+  await endingOf(await installation.start());
   await untilStep(
-    await deployment.start(deployment.newRequest({ sink: 'rejects' })),
+    await installation.start(installation.newRequest({ sink: 'rejects' })),
     'undelivered',
   );
   last = await untilScraped(port, 'link_token_age_at_failed_delivery_seconds_count');
@@ -156,9 +156,9 @@ describe('the metrics of a worker', () => {
 
   it('name no organization', () => {
     const values = last.flatMap(({ labels }) => Object.values(labels));
-    expect(values).toContain(deployment.taskQueue);
+    expect(values).toContain(installation.taskQueue);
     const ids = values.filter(
-      (value) => /[a-f0-9]{24}/.test(value) && value !== deployment.taskQueue,
+      (value) => /[a-f0-9]{24}/.test(value) && value !== installation.taskQueue,
     );
     expect(ids).toEqual([]);
   });
@@ -171,8 +171,8 @@ describe('the metrics of a worker', () => {
       FAILED_PRECONDITION,
     );
     const port = await freePort();
-    deployment.configure({ sinks: FILE_SINKS, metrics: { port } });
-    await deployment.startWorker({ TEMPORAL_ADDRESS: refusing.address });
+    installation.configure({ sinks: FILE_SINKS, metrics: { port } });
+    await installation.startWorker({ TEMPORAL_ADDRESS: refusing.address });
     await untilScraped(port, 'link_token_overdue_checks_total', { outcome: 'failed' });
   });
 });

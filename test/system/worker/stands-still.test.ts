@@ -5,7 +5,7 @@ import { cleanUpLater } from '../../support/clean-up';
 import { eventually } from '../../support/eventually';
 import { startMismatchedRun } from '../../support/forged-run';
 import { newOrgId } from '../../support/ids';
-import { deploy } from '../../support/installation';
+import { install } from '../../support/installation';
 import { objectsIn, run, startCommand } from '../../support/run-command';
 import { setUp } from '../../support/set-up';
 import { sharedTemporal, untilListed } from '../../support/temporal';
@@ -23,8 +23,8 @@ const MISMATCH =
 const fixture = setUp(async () => {
   const { address, client } = await sharedTemporal();
   const atlas = await startAtlas();
-  const deployment = await deploy({ atlas });
-  const { taskQueue } = deployment;
+  const installation = await install({ atlas });
+  const { taskQueue } = installation;
   const startMismatched = async (timerMs: number) => {
     const workflowId = workflowIdFor(atlas.account.orgId, newOrgId());
     const options = {
@@ -39,7 +39,7 @@ const fixture = setUp(async () => {
   };
   const idle = await startMismatched(HOUR_MS);
   const failing = await startMismatched(1);
-  await deployment.startWorker({
+  await installation.startWorker({
     TEMPORAL_DEPLOYMENT_NAME: taskQueue,
     TEMPORAL_WORKER_BUILD_ID: BUILD_ID,
   });
@@ -48,17 +48,17 @@ const fixture = setUp(async () => {
     MONGODB_ATLAS_BASE_URL: atlas.url,
     ...credentialEnv(atlas.account),
   };
-  return { client, atlas, deployment, taskQueue, env, idle, failing };
+  return { client, atlas, installation, taskQueue, env, idle, failing };
 });
 
 it('doctor and start --wait name the command that makes a version current, and then its runs go on', async () => {
-  const { client, atlas, deployment, taskQueue, env } = fixture();
+  const { client, atlas, installation, taskQueue, env } = fixture();
   const notCurrent =
     `the workers that poll task queue ${taskQueue} get no work, since version 1.0 of ${taskQueue} is not current;` +
     ' to make it so: temporal worker deployment set-current-version --namespace default' +
     ` --deployment-name ${taskQueue} --build-id 1.0`;
   const checkQueue = async () =>
-    (await run(['doctor', '--config', deployment.configFile], env)).stdout;
+    (await run(['doctor', '--config', installation.configFile], env)).stdout;
 
   await eventually('the warning', async () =>
     (await checkQueue()).includes(`\nwarning   task queue ${taskQueue}: ${notCurrent}\n`),
@@ -91,10 +91,10 @@ describe('of a run whose history does not fit the code of the worker', () => {
   ];
 
   it('list --undelivered gives the reason', async () => {
-    const { deployment, taskQueue } = fixture();
+    const { installation, taskQueue } = fixture();
     await untilListed(`TaskQueue = '${taskQueue}' AND ExecutionStatus = 'Running'`, 2);
     await eventually('the reasons', async () => {
-      const runs = objectsIn(await deployment.runClient('--json', 'list', '--undelivered'));
+      const runs = objectsIn(await installation.runClient('--json', 'list', '--undelivered'));
       const listed = new Map(
         runs.map(({ workflowId, statusProblem }) => [workflowId, statusProblem]),
       );
@@ -120,15 +120,19 @@ describe('of a run whose history does not fit the code of the worker', () => {
   });
 
   it('redeliver, with and without --all, sends nothing and gives the reason', async () => {
-    const { deployment } = fixture();
+    const { installation } = fixture();
     for (const [workflowId = '', problem = ''] of problems()) {
-      const { code, stderr } = await deployment.runClient('redeliver', '--workflow-id', workflowId);
+      const { code, stderr } = await installation.runClient(
+        'redeliver',
+        '--workflow-id',
+        workflowId,
+      );
       expect({ code, stderr }).toEqual({
         code: 1,
         stderr: expect.stringContaining(`can take no Update: ${problem}\n`),
       });
     }
-    const all = await deployment.runClient('--json', 'redeliver', '--all');
+    const all = await installation.runClient('--json', 'redeliver', '--all');
     expect(all.code).toBe(1);
     for (const [workflowId, problem] of problems()) {
       const reason = expect.stringContaining(`can take no Update: ${problem}; nothing was sent`);

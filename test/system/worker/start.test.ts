@@ -1,5 +1,5 @@
 import { newAccount } from '../../support/atlas';
-import { deploy, type Config } from '../../support/installation';
+import { install, type Config } from '../../support/installation';
 import { serveHttp, serveRejectingGrpcProxy } from '../../support/servers';
 import { sharedTemporal } from '../../support/temporal';
 
@@ -50,11 +50,11 @@ it.concurrent.each<
   'a worker that cannot start for %s says so in one message, and exits with 1',
   async (_what, arrange, message) => {
     const [config, env] = await arrange();
-    const deployment = await deploy({
+    const installation = await install({
       atlas: { url: 'http://127.0.0.1:9', account: newAccount() },
       config,
     });
-    const worker = deployment.spawnWorker(env);
+    const worker = installation.spawnWorker(env);
     expect(await worker.exited).toEqual({ code: 1, signal: null });
     const output = worker.output();
     expect(output).not.toContain('worker starts');

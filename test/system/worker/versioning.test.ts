@@ -5,7 +5,7 @@ import { startAtlas } from '../../support/atlas';
 import { eventually } from '../../support/eventually';
 import { fetchOnce } from '../../support/fetch-once';
 import { newOrgId } from '../../support/ids';
-import { deploy } from '../../support/installation';
+import { install } from '../../support/installation';
 import { endingOf } from '../../support/runs';
 import { sharedTemporal } from '../../support/temporal';
 import type { WorkerProcess } from '../../support/worker-process';
@@ -22,9 +22,9 @@ it(`a versioned worker says how its version becomes current; ${RUNS} open runs s
     roundMs: 1000,
     maximumPauseMs: 2000,
   };
-  const deployment = await deploy({ atlas, config: { sinks, retries } });
+  const installation = await install({ atlas, config: { sinks, retries } });
   // Temporal's Worker Controller makes such a name, of the Kubernetes namespace and the resource.
-  const deploymentName = `kubernetes/${deployment.taskQueue}`;
+  const deploymentName = `kubernetes/${installation.taskQueue}`;
 
   /**
    * Starts a worker, and makes its version current once it is ready: before, a rollout would hang.
@@ -32,11 +32,11 @@ it(`a versioned worker says how its version becomes current; ${RUNS} open runs s
    */
   async function startVersion(buildId: string): Promise<WorkerProcess> {
     const version = { TEMPORAL_DEPLOYMENT_NAME: deploymentName, TEMPORAL_WORKER_BUILD_ID: buildId };
-    const worker = await deployment.startWorker(version);
+    const worker = await installation.startWorker(version);
     await eventually('ready', async () => (await fetchOnce(`${worker.healthUrl()}/readyz`)).ok);
     // Temporal's Worker Controller starts its gate so.
     const options = {
-      taskQueue: deployment.taskQueue,
+      taskQueue: installation.taskQueue,
       versioningOverride: { pinnedTo: { deploymentName, buildId } },
     };
     const gate = await eventually(`version ${buildId} is known`, () =>
@@ -65,7 +65,7 @@ it(`a versioned worker says how its version becomes current; ${RUNS} open runs s
       return new Set(tokens).size === RUNS;
     });
 
-  const nas = path.join(deployment.folder, 'nas');
+  const nas = path.join(installation.folder, 'nas');
   writeFileSync(nas, 'not a directory');
   let worker = await startVersion('1.0');
   const command = `temporal worker deployment set-current-version --namespace default --deployment-name ${deploymentName} --build-id 1.0`;
@@ -74,7 +74,7 @@ it(`a versioned worker says how its version becomes current; ${RUNS} open runs s
   expect(worker.logged('worker starts')).toMatchObject([
     { deployment: { name: deploymentName, buildId: '1.0' } },
   ]);
-  const handles = await Promise.all(Array.from({ length: RUNS }, () => deployment.start()));
+  const handles = await Promise.all(Array.from({ length: RUNS }, () => installation.start()));
   await untilEachTried(worker);
   for (const buildId of ['2.0', '1.0']) {
     const next = await startVersion(buildId);

@@ -21,7 +21,7 @@ it('a stored run replays, but not after a change of the name of an activity; it 
   const folder = newFolder();
   const file = path.join(folder, '1.0.0', 'runs.jsonl');
   await eventually('the run in the list', async () => {
-    const histories = await fetchHistories(client, worker.deployment.taskQueue);
+    const histories = await fetchHistories(client, worker.installation.taskQueue);
     storeHistories(file, histories);
     return histories.length === 1;
   });

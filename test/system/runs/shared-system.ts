@@ -1,12 +1,12 @@
-import { FILE_SINKS, LONG_ROUNDS, startInstallation } from '../../support/installation';
+import { FILE_SINKS, LONG_ROUNDS, startSystem } from '../../support/installation';
 import { setUp } from '../../support/set-up';
 import { startHangingWebhook } from '../../support/sinks';
 
 /**
- * The installation of these tests; `group.test.ts` runs them with one. Attempts at sink `hangs` get
+ * The system of these tests; `group.test.ts` runs them with one. Attempts at sink `hangs` get
  * no response.
  */
-export const installation = setUp(async () => {
+export const system = setUp(async () => {
   const { sink: hangs, env, responses } = await startHangingWebhook();
   const away = { type: 'file', directory: 'not-there' };
   const config = {
@@ -14,5 +14,5 @@ export const installation = setUp(async () => {
     sinks: { ...FILE_SINKS, away, hangs },
     atlas: { requestTimeoutMs: 10_000 },
   };
-  return { ...(await startInstallation({ config, env })), hangingResponses: responses };
+  return { ...(await startSystem({ config, env })), hangingResponses: responses };
 });
