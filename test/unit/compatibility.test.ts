@@ -21,15 +21,9 @@ import type { Sink } from '../../src/sinks/sink';
 import { linkTokenCreatedSchema } from '../../src/sinks/webhook';
 import { parseFailure } from '../../src/workflows/activity-results';
 import { isRedelivery } from '../../src/workflows/updates';
-import {
-  BACKOFF,
-  ORG,
-  SOURCE_ORG,
-  attemptIn,
-  organizations,
-  type Untyped,
-} from './activities/attempt';
+import { attemptIn, organizations, type Untyped } from './activities/attempt';
 import { SINKS, load } from './config/configuration';
+import { BACKOFF, ORG, SOURCE_ORG } from './samples';
 import { clientOf } from './temporal/scripted-server';
 
 /*

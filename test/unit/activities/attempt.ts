@@ -8,25 +8,9 @@ import { WORKFLOW_TYPES, workflowIdFor } from '../../../src/contract/names';
 import type { FailureDetails } from '../../../src/contract/schemas';
 import { createSealer, makeKey } from '../../../src/secrets/sealing';
 import { rejectionOf } from '../rejection';
+import { ORG, SOURCE_ORG } from '../samples';
 
-export const ORG = '64f1c0ffee5eed0000000a71';
-export const UNMAPPED_ORG = '64f1c0ffee5eed0000000b72';
-export const SOURCE_ORG = '64f1c0ffee5eed0000005c01';
 export const OWN_ID = workflowIdFor(ORG, SOURCE_ORG);
-
-/** The backoff of a third attempt is 2 to 4 s. */
-export const BACKOFF = { initialIntervalMs: 1000, maximumIntervalMs: 60_000 };
-
-/** Facts of a request for `ORG` and `SOURCE_ORG`. */
-export const FACTS = {
-  orgId: ORG,
-  sourceOrgId: SOURCE_ORG,
-  accessListIps: ['192.31.196.7'],
-  credential: 'acme',
-  warnings: ['a warning'],
-  requestedBy: 'Ada',
-  changeReference: 'CHG-1',
-};
 
 /** An activity that anyone may call with anything. */
 export type Untyped = (...args: unknown[]) => Promise<unknown>;

@@ -4,7 +4,8 @@ import type { AdminApi } from '../../../src/atlas/admin-api';
 import { responseError } from '../../../src/atlas/failures';
 import { SinkRejectedError, type Sink } from '../../../src/sinks/sink';
 import { GRPC } from '../../../src/temporal/grpc';
-import { ORG, SOURCE_ORG, attemptIn, failureOf, organizations, type Untyped } from './attempt';
+import { ORG, SOURCE_ORG } from '../samples';
+import { attemptIn, failureOf, organizations, type Untyped } from './attempt';
 
 const deliver = () => Promise.resolve('');
 const isLinked = () => Promise.reject(new SinkRejectedError('the sink wants another role'));

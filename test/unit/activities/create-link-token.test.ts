@@ -7,15 +7,11 @@ import { workflowIdFor } from '../../../src/contract/names';
 import type { SealedToken } from '../../../src/contract/schemas';
 import { eventually } from '../../support/eventually';
 import { rejectionWithoutCanary } from '../rejection';
+import { BACKOFF, FACTS, ORG, OTHER_ORG, SOURCE_ORG } from '../samples';
 import { clientOf, grpcError } from '../temporal/scripted-server';
 import {
-  FACTS,
-  ORG,
   OWN_ID,
-  BACKOFF,
   LATE_ATTEMPT,
-  SOURCE_ORG,
-  UNMAPPED_ORG,
   attemptIn,
   failureOf,
   organizations,
@@ -120,8 +116,8 @@ describe('Atlas is not called', () => {
   });
 
   it('for an organization without a configured credential, and the attempt is retried', async () => {
-    const info = inRunOf(workflowIdFor(UNMAPPED_ORG, SOURCE_ORG));
-    const request = { ...REQUEST, orgId: UNMAPPED_ORG };
+    const info = inRunOf(workflowIdFor(OTHER_ORG, SOURCE_ORG));
+    const request = { ...REQUEST, orgId: OTHER_ORG };
     const failure = { type: 'AtlasUnavailable', nonRetryable: false };
     expect(await failureOf(attemptWithoutCall({ request }, info))).toMatchObject(failure);
   });

@@ -5,13 +5,10 @@ import { MAX_JWE_LENGTH } from '../../../src/contract/limits';
 import { workflowIdFor } from '../../../src/contract/names';
 import { receiptSchema } from '../../../src/contract/schemas';
 import { SinkRejectedError, SinkUnavailableError, type Sink } from '../../../src/sinks/sink';
+import { BACKOFF, FACTS, ORG, SOURCE_ORG } from '../samples';
 import {
-  FACTS,
-  ORG,
   OWN_ID,
-  BACKOFF,
   LATE_ATTEMPT,
-  SOURCE_ORG,
   attemptIn,
   failureOf,
   organizations,

@@ -14,15 +14,8 @@ import { escapeControls } from '../../../src/shared/text';
 import type { DeliveryFailure } from '../../../src/sinks/failures';
 import { GRPC } from '../../../src/temporal/grpc';
 import { ANY_CHARACTER } from '../../support/any-character';
-import {
-  BACKOFF,
-  LATE_ATTEMPT,
-  ORG,
-  attemptIn,
-  failureOf,
-  organizations,
-  type Untyped,
-} from './attempt';
+import { BACKOFF, ORG, aRequest } from '../samples';
+import { LATE_ATTEMPT, attemptIn, failureOf, organizations, type Untyped } from './attempt';
 
 /**
  * The backoff of the third attempt, of 2 to 4 s, is 3 s then. To a wait that a server asked for it
@@ -239,7 +232,6 @@ const request = like(
 );
 const recovery = fc.oneof(anything, like('sealedToken', 'sinksTried'));
 const longNames = Object.fromEntries(Array.from('0123456789', (x) => [x + '\u001b'.repeat(99), x]));
-const valid = { orgId: ORG, accessListIps: [], sink: 'drop' };
 
 /**
  * Parses an input that another release may have scheduled, or that has been tried too often for
@@ -256,7 +248,7 @@ it.each<
   ]
 >([
   ['request', fc.oneof(anything, request, fc.constant(longNames)), refusalOf],
-  ['recovery', recovery, (input) => refusalOf(valid, input)],
+  ['recovery', recovery, (input) => refusalOf(aRequest(), input)],
   ['input of another release', fc.oneof(anything, request), (input) => failureOf(parse(input))],
   [
     'input of an activity',

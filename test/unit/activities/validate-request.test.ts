@@ -1,22 +1,10 @@
 import { validateRequestActivity } from '../../../src/activities/validate-request';
 import { workflowIdFor } from '../../../src/contract/names';
-import type { PrepareRequest, SealedToken } from '../../../src/contract/schemas';
 import { sinkConfigSchema } from '../../../src/sinks';
 import type { Sink } from '../../../src/sinks/sink';
-import {
-  FACTS,
-  ORG,
-  BACKOFF,
-  SOURCE_ORG,
-  UNMAPPED_ORG,
-  attemptIn,
-  organizations,
-  problemsOf,
-  refusedFields,
-  type Untyped,
-} from './attempt';
+import { BACKOFF, LEFT_OUT, ORG, OTHER_ORG, SOURCE_ORG, aRequest, aToken } from '../samples';
+import { attemptIn, organizations, problemsOf, refusedFields, type Untyped } from './attempt';
 
-const REQUEST: PrepareRequest = { orgId: ORG, accessListIps: ['192.31.196.7'], sink: 'drop' };
 const TIMEOUTS = { attemptTimeoutMs: 4, heartbeatTimeoutMs: 5 };
 const RETRIES = {
   ...BACKOFF,
@@ -46,9 +34,8 @@ function validate(request: unknown, run: Run = {}, recovery: unknown = null, sin
 }
 
 test('a valid request is returned with the credential of its organization and the retries', async () => {
-  const leftOut = { sourceOrgId: null, requestedBy: null, changeReference: null, warnings: [] };
-  const request = { ...REQUEST, ...leftOut, credential: 'acme' };
-  await expect(validate(REQUEST)).resolves.toEqual({ request, retries: RETRIES });
+  const request = { ...aRequest(LEFT_OUT), credential: 'acme', warnings: [] };
+  await expect(validate(aRequest())).resolves.toEqual({ request, retries: RETRIES });
 });
 
 test('a request with an access list for Cloud Manager gets a warning with the reason', async () => {
@@ -57,20 +44,20 @@ test('a request with an access list for Cloud Manager gets a warning with the re
   const keys = { publicKey: { env: 'KEY' }, privateKey: { env: 'KEY' } };
   const sink = await sinkConfigSchema(context).parse({ type: 'cloudManager', ...keys })();
   const validateAccessList = (accessListIps: string[]) =>
-    validate({ ...REQUEST, ...pair, accessListIps }, OTHER_PAIR, null, new Map([['source', sink]]));
+    validate(aRequest({ ...pair, accessListIps }), OTHER_PAIR, null, new Map([['source', sink]]));
   const warning =
     /^accessListIps is not needed: sink source delivers to Cloud Manager, so write \[\]$/;
   const warnings = [expect.stringMatching(warning)];
-  await expect(validateAccessList(REQUEST.accessListIps)).resolves.toMatchObject({
+  await expect(validateAccessList(['192.31.196.7'])).resolves.toMatchObject({
     request: { warnings },
   });
   await expect(validateAccessList([])).resolves.toMatchObject({ request: { warnings: [] } });
 });
 
-const UNSERVED = workflowIdFor(UNMAPPED_ORG);
+const UNSERVED = workflowIdFor(OTHER_ORG);
 const NO_SINK = 'is not a sink of this organization: write one of drop, down, source';
 const OWN_ID = `must be live-migration-prep/${ORG}: one run of prepareLiveMigration for each pair of organizations`;
-const NO_CREDENTIAL = `${UNMAPPED_ORG} has no credential in the worker's configuration: name one under atlas.organizations, and restart the workers`;
+const NO_CREDENTIAL = `${OTHER_ORG} has no credential in the worker's configuration: name one under atlas.organizations, and restart the workers`;
 const NO_SOURCE = 'is missing, and sink source needs the source organization: name it';
 
 const OTHER_PAIR = { workflowId: workflowIdFor(ORG, SOURCE_ORG) };
@@ -91,7 +78,7 @@ it.each<[what: string, field: string, change: object, run: Run, description: unk
   [
     'an unserved organization',
     'orgId',
-    { orgId: UNMAPPED_ORG },
+    { orgId: OTHER_ORG },
     { workflowId: UNSERVED },
     NO_CREDENTIAL,
   ],
@@ -100,9 +87,7 @@ it.each<[what: string, field: string, change: object, run: Run, description: unk
   ['the workflow id of a schedule', 'workflowId', {}, WITH_TIME, OWN_ID],
   ['a retry policy for its run', 'retryPolicy', {}, WITH_RETRIES, NO_RETRIES],
 ])('a request with %s is refused for its %s', async (_what, field, change, run, description) => {
-  expect(await problemsOf(validate({ ...REQUEST, ...change }, run))).toEqual([
-    [field, description],
-  ]);
+  expect(await problemsOf(validate(aRequest(change), run))).toEqual([[field, description]]);
 });
 
 test('one failure names every problem of a request and of the run, each once', async () => {
@@ -110,40 +95,29 @@ test('one failure names every problem of a request and of the run, each once', a
   const refused = (request: object) => refusedFields(validate(request, run));
   const request = await refused({ orgId: 'x', sink: 'nope', accessListIps: ['y'], extra: 1 });
   expect(request).toEqual(['orgId', 'extra', 'accessListIps[0]', 'sink', ...run.refusedOptions]);
-  expect(await refused({ ...REQUEST, sink: 5 })).toEqual(['sink', ...run.refusedOptions]);
+  expect(await refused(aRequest({ sink: 5 }))).toEqual(['sink', ...run.refusedOptions]);
 });
 
 describe('a recovery', () => {
-  const sealedToken: SealedToken = {
-    ...FACTS,
-    jwe: 'a.b.c.d.e',
-    deliveryId: '0189f7e0-0000-4000-8000-000000000000',
-    tokenSha256: 'a'.repeat(64),
-    createdAt: '2026-01-02T03:04:05.000Z',
-    unconfirmedTokens: 0,
-  };
-  const recoveryOf = (change: object) => ({
-    sealedToken: { ...sealedToken, ...change },
-    sinksTried: [],
-  });
+  const recoveryOf = (change: object) => ({ sealedToken: aToken(change), sinksTried: [] });
 
   it('takes an access list with a private address, since it creates nothing', async () => {
     const accessListIps = ['10.1.2.3'];
-    const recovered = validate({ ...REQUEST, accessListIps }, {}, recoveryOf({ accessListIps }));
+    const recovered = validate(aRequest({ accessListIps }), {}, recoveryOf({ accessListIps }));
     await expect(recovered).resolves.toMatchObject({ request: { accessListIps } });
   });
 
   it.each<[field: string, recovery: unknown]>([
-    ['recovery.sinksTried', { sealedToken }],
+    ['recovery.sinksTried', { sealedToken: aToken() }],
     ['recovery.sealedToken.deliveryId', recoveryOf({ deliveryId: '../x' })],
     ['recovery.sealedToken.jwe', recoveryOf({ jwe: 'x'.repeat(2 * 1024 * 1024 + 1) })],
   ])('is refused for a malformed %s', async (field, recovery) => {
-    expect(await refusedFields(validate(REQUEST, {}, recovery))).toEqual([field]);
+    expect(await refusedFields(validate(aRequest(), {}, recovery))).toEqual([field]);
   });
 
   it('is refused for a sink that is not permitted, and for another workflow id', async () => {
     const recovered = validate(
-      { ...REQUEST, sink: 'secret' },
+      aRequest({ sink: 'secret' }),
       { workflowId: 'mine' },
       recoveryOf({}),
     );

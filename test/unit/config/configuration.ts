@@ -4,7 +4,6 @@ import { ConfigError, loadConfig, type Config } from '../../../src/config';
 import { makeKey } from '../../../src/secrets/sealing';
 import { temporaryFiles } from '../temporary-folder';
 
-export const ORG = '64f1c0ffee5eed0000000a71';
 export const KEYS = JSON.stringify({ keys: [makeKey(new Date())] });
 /** Part of every secret of these tests. */
 export const CANARY = 'CANARY-6f0c';

@@ -3,7 +3,8 @@ import fc from 'fast-check';
 import { loadConfig } from '../../../src/config';
 import { readYamlFile } from '../../../src/config/yaml-file';
 import { makeKey } from '../../../src/secrets/sealing';
-import { CANARY, ENV, ORG, SINKS, fileIn, load, problemsOf, write } from './configuration';
+import { ORG } from '../samples';
+import { CANARY, ENV, SINKS, fileIn, load, problemsOf, write } from './configuration';
 
 it('the smallest configuration is one sink, one credential and the sealing keys; all else has a default', () => {
   const config = load(SINKS);

@@ -1,4 +1,5 @@
-import { CANARY, KEYS, ORG, SINKS, problemsOf, type Env } from './configuration';
+import { ORG } from '../samples';
+import { CANARY, KEYS, SINKS, problemsOf, type Env } from './configuration';
 
 const SHORTER = 'is less than initialIntervalMs: raise it';
 const SUCH_AS = `name the one of each organization, such as ${ORG}: {credential: default, sinks: [drop]}`;

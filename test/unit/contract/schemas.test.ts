@@ -10,12 +10,7 @@ import { validateFields } from '../../../src/requests/validate-fields';
 import * as inputs from '../../../src/shared/activities';
 import { linkTokenCreatedSchema } from '../../../src/sinks/webhook';
 import { codeBlocks, page } from '../../support/markdown';
-
-const REQUEST = {
-  orgId: '64f1c0ffee5eed0000000a71',
-  accessListIps: ['192.31.196.7'],
-  sink: 'drop',
-};
+import { aRequest } from '../samples';
 
 const firstJson = (name: string) => JSON.parse(codeBlocks(page(name), 'json')[0] ?? '') as object;
 
@@ -30,7 +25,7 @@ const DETAILS = {
  * One document of each, a property of it with a value that is not valid, and whether it may grow.
  */
 const EXAMPLES: Record<string, [document: object, invalid: object, mayGrow: boolean]> = {
-  'prepare-request.schema.json': [REQUEST, { orgId: 'A'.repeat(24) }, false],
+  'prepare-request.schema.json': [aRequest(), { orgId: 'A'.repeat(24) }, false],
   'receipt.schema.json': [RECEIPT, { deliveredAt: 'today' }, true],
   'failure-details.schema.json': [DETAILS, { unconfirmedTokens: -1 }, true],
   'link-token-created.schema.json': [
@@ -128,7 +123,7 @@ it('the longest access list, with every kind of warning, stays within the bounds
     { length: MAX_ACCESS_LIST_ENTRIES - wide.length },
     (_, index) => `2a00:ffff:ffff:ffff:ffff:ffff:ffff:${(0x1000 + index).toString(16)}/128`,
   );
-  const { request } = validateFields({ ...REQUEST, accessListIps: [...wide, ...entries] });
+  const { request } = validateFields(aRequest({ accessListIps: [...wide, ...entries] }));
   expect(request?.warnings).toHaveLength(2);
   expect(
     schemas.validRequestSchema.safeParse({ ...request, credential: 'default' }).error,

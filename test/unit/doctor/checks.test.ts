@@ -7,8 +7,9 @@ import { checkTaskQueue } from '../../../src/doctor/task-queue';
 import { isDefective } from '../../../src/doctor/temporal-checks';
 import { runAll, wholeWorker, workerChecks } from '../../../src/doctor/worker-checks';
 import { SinkRejectedError, SinkUnavailableError, type Sink } from '../../../src/sinks/sink';
-import { ORG, SOURCE_ORG, UNMAPPED_ORG, organizations, unmapped } from '../activities/attempt';
+import { organizations, unmapped } from '../activities/attempt';
 import { polledAgo } from '../commands/shared/context';
+import { ORG, OTHER_ORG, SOURCE_ORG } from '../samples';
 
 const WORKER = {
   visible: () => Promise.resolve([ORG]),
@@ -173,8 +174,8 @@ it.each([
   ['an error', 403, 'a visible', ORG, `${CANNOT} 403 `],
   ['a warning', 404, 'a visible', ORG, `${NOT_KNOWN} 404 `],
   ['a warning', 503, 'a visible', ORG, `${NOT_KNOWN} 503 `],
-  ['an error', 401, 'an invisible', UNMAPPED_ORG, NOT_VISIBLE],
-  ['an error', 404, 'an invisible', UNMAPPED_ORG, NOT_VISIBLE],
+  ['an error', 401, 'an invisible', OTHER_ORG, NOT_VISIBLE],
+  ['an error', 404, 'an invisible', OTHER_ORG, NOT_VISIBLE],
 ])(
   "on the worker's host, and for a request, the role is %s after %d in %s organization",
   async (finding, status, what, visible, text) => {
@@ -190,7 +191,7 @@ it.each([
 it.each([
   [401, ORG, `${CANNOT} 401 `],
   [503, ORG, `${NOT_KNOWN} 503 `],
-  [404, UNMAPPED_ORG, NOT_VISIBLE],
+  [404, OTHER_ORG, NOT_VISIBLE],
 ])(
   'for a check from elsewhere, the role is a warning after %d, and names no organization',
   async (status, visible, text) => {

@@ -1,13 +1,9 @@
 import { workflowIdFor } from '../../../src/contract/names';
 import { validateFields } from '../../../src/requests/validate-fields';
 import { UNREADABLE } from '../../../src/shared/payload-converter';
+import { LEFT_OUT, ORG, SOURCE_ORG, aRequest } from '../samples';
 
-const ORG = '64f1c0ffee5eed0000000a71';
-const SOURCE_ORG = '64f1c0ffee5eed0000005c01';
-const GOOD = { orgId: ORG, accessListIps: ['192.31.196.7'], sink: 'drop' };
-const LEFT_OUT = { sourceOrgId: null, requestedBy: null, changeReference: null };
-
-const check = (change: object) => validateFields({ ...GOOD, ...change });
+const check = (change: object) => validateFields(aRequest(change));
 const problemsOf = (input: unknown) =>
   Object.fromEntries(
     validateFields(input).problems.map(({ field, description }) => [field, description]),
@@ -28,9 +24,9 @@ describe('validateFields', () => {
     ['without the optional fields', {}],
     ['with null in the optional fields', LEFT_OUT],
     ['with every field', all],
-  ])('takes a request %s', (_what, given) => {
-    const request = { ...GOOD, ...LEFT_OUT, ...given, warnings: [] };
-    expect(check(given)).toEqual({ request, problems: [] });
+  ])('takes a request %s', (_what, fields) => {
+    const request = { ...aRequest({ ...LEFT_OUT, ...fields }), warnings: [] };
+    expect(check(fields)).toEqual({ request, problems: [] });
   });
 
   it('takes equal addresses as one, with a warning', () => {
@@ -50,7 +46,7 @@ describe('validateFields', () => {
       expect.stringContaining('"2600:0::/31" (and 999 more) is a wide block'),
     ]);
     const accessListIps = Array<string>(1001).fill('not an address, and not checked');
-    expect(problemsOf({ ...GOOD, accessListIps })).toEqual({
+    expect(problemsOf(aRequest({ accessListIps }))).toEqual({
       accessListIps: 'has more than 1000 entries: write whole networks as CIDR blocks instead',
     });
   });
@@ -99,12 +95,12 @@ describe('validateFields', () => {
   it('refuses the Atlas organization as its own source, beside other problems', () => {
     const sourceOrgId =
       'is the Atlas organization itself: name the Cloud Manager organization that will use the token, or leave it out';
-    expect(problemsOf({ ...GOOD, sourceOrgId: ORG })).toEqual({ sourceOrgId });
-    expect(Object.keys(problemsOf({ ...GOOD, sourceOrgId: ORG, sink: '' }))).toEqual([
+    expect(problemsOf(aRequest({ sourceOrgId: ORG }))).toEqual({ sourceOrgId });
+    expect(Object.keys(problemsOf(aRequest({ sourceOrgId: ORG, sink: '' })))).toEqual([
       'sink',
       'sourceOrgId',
     ]);
-    expect(Object.keys(problemsOf({ ...GOOD, orgId: 'x', sourceOrgId: 'x' }))).toEqual([
+    expect(Object.keys(problemsOf(aRequest({ orgId: 'x', sourceOrgId: 'x' })))).toEqual([
       'orgId',
       'sourceOrgId',
     ]);
@@ -122,7 +118,7 @@ describe('validateFields', () => {
 
   it.each([ORG.slice(1), `${ORG}0`, `${ORG.slice(1)}g`, `${ORG}\n`, `${ORG.slice(4)}/../`])(
     'refuses an organization id that is %j',
-    (id) => expect(Object.keys(problemsOf({ ...GOOD, orgId: id }))).toEqual(['orgId']),
+    (id) => expect(Object.keys(problemsOf(aRequest({ orgId: id })))).toEqual(['orgId']),
   );
 });
 

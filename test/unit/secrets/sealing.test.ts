@@ -1,23 +1,15 @@
 import fc from 'fast-check';
 import { CompactEncrypt, base64url, decodeProtectedHeader } from 'jose';
+import { workflowIdFor } from '../../../src/contract/names';
 import { sealedTokenSchema } from '../../../src/contract/schemas';
 import { SealedTokenUnreadableError, createSealer, makeKey } from '../../../src/secrets/sealing';
 import { ANY_CHARACTER } from '../../support/any-character';
 import { rejectionWithoutCanary } from '../rejection';
+import { FACTS, ORG, SOURCE_ORG } from '../samples';
 
-const ORG = '64f1c0ffee5eed0000000a71';
-const WORKFLOW_ID = `live-migration-prep/${ORG}`;
+const WORKFLOW_ID = workflowIdFor(ORG, SOURCE_ORG);
 const TOKEN = 'CANARY-link-token-4f1b';
-const FACTS = {
-  orgId: ORG,
-  sourceOrgId: null,
-  accessListIps: ['192.31.196.7'],
-  credential: 'default',
-  warnings: ['a warning'],
-  requestedBy: 'Ada',
-  changeReference: 'CHG-1',
-  unconfirmedTokens: 2,
-};
+const COUNTED = { ...FACTS, unconfirmedTokens: 2 };
 
 const key = (kid: string) => ({ ...makeKey(new Date()), kid });
 const jsonOf = (...keys: object[]) => JSON.stringify({ keys });
@@ -27,12 +19,12 @@ const [first, second] = [key('first'), key('second')];
 const sealer = sealerOf(first);
 
 async function sealOne({ by = sealer, workflowId = WORKFLOW_ID } = {}): Promise<string> {
-  return (await by.seal(TOKEN, FACTS, workflowId)).jwe;
+  return (await by.seal(TOKEN, COUNTED, workflowId)).jwe;
 }
 
 /** A token encrypted with the first key, as an attacker who has it could. */
 async function encrypt(payload: object, header: { kid?: string } = {}): Promise<string> {
-  const { jwe: _, ...facts } = await sealer.seal(TOKEN, FACTS, WORKFLOW_ID);
+  const { jwe: _, ...facts } = await sealer.seal(TOKEN, COUNTED, WORKFLOW_ID);
   return new CompactEncrypt(new TextEncoder().encode(JSON.stringify({ ...facts, ...payload })))
     .setProtectedHeader({ alg: 'dir', enc: 'A256GCM', kid: 'first', aud: WORKFLOW_ID, ...header })
     .encrypt(base64url.decode(first.k));
@@ -43,13 +35,13 @@ const failureOf = (jwe: string, by = sealer) =>
 
 describe('a sealed token', () => {
   it('carries the facts and the SHA-256 of the token, and its header names the key and the run', async () => {
-    const sealed = await sealer.seal('abc', FACTS, WORKFLOW_ID);
+    const sealed = await sealer.seal('abc', COUNTED, WORKFLOW_ID);
     const tokenSha256 = 'ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad';
-    expect(sealed).toMatchObject({ ...FACTS, tokenSha256 });
+    expect(sealed).toMatchObject({ ...COUNTED, tokenSha256 });
     expect(sealedTokenSchema.parse(sealed)).toEqual(sealed);
     const header = { alg: 'dir', enc: 'A256GCM', kid: 'first', aud: WORKFLOW_ID };
     expect(decodeProtectedHeader(sealed.jwe)).toEqual(header);
-    expect((await sealer.seal('abc', FACTS, WORKFLOW_ID)).deliveryId).not.toBe(sealed.deliveryId);
+    expect((await sealer.seal('abc', COUNTED, WORKFLOW_ID)).deliveryId).not.toBe(sealed.deliveryId);
   });
 
   it('opens to the same token, whatever its characters, and shows it nowhere', async () => {
@@ -57,7 +49,7 @@ describe('a sealed token', () => {
       fc.asyncProperty(
         fc.string({ unit: ANY_CHARACTER, minLength: 1, maxLength: 200 }),
         async (token) => {
-          const sealed = await sealer.seal(token, FACTS, WORKFLOW_ID);
+          const sealed = await sealer.seal(token, COUNTED, WORKFLOW_ID);
           const { jwe, ...facts } = sealed;
           expect(await sealer.open(jwe, WORKFLOW_ID)).toEqual({ linkToken: token, ...facts });
           const decode = (part: string) => Buffer.from(part, 'base64url').toString('utf8');

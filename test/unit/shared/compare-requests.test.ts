@@ -1,18 +1,17 @@
 import fc from 'fast-check';
 import { differingFields } from '../../../src/shared/compare-requests';
+import { OTHER_ORG, SOURCE_ORG, aRequest } from '../samples';
 
-const REQUEST = {
-  orgId: '64f1c0ffee5eed0000000a71',
-  sourceOrgId: '64f1c0ffee5eed0000005c01',
+const REQUEST = aRequest({
+  sourceOrgId: SOURCE_ORG,
   accessListIps: ['192.31.196.7', '192.31.196.0/24'],
-  sink: 'drop',
-};
+});
 const unread = Object.defineProperty(Array(1001).fill('a'), 1000, {
   get: () => expect('the list').toBe('compared by its type only'),
 });
 const tooDeepForJson = JSON.parse('['.repeat(100_000) + ']'.repeat(100_000)) as unknown;
 
-const OTHER_PAIR = { orgId: '64f1c0ffee5eed0000000b72', sourceOrgId: null };
+const OTHER_PAIR = { orgId: OTHER_ORG, sourceOrgId: null };
 const TOO_DEEP = { sink: tooDeepForJson, accessListIps: [tooDeepForJson] };
 
 it.each<[what: string, fields: string, change: object]>([

@@ -1,5 +1,6 @@
 import { defaultPayloadConverter } from '@temporalio/common';
 import { readRequest, readRun } from '../../../src/temporal/run-history';
+import { aToken } from '../samples';
 import { clientOf } from './scripted-server';
 
 const payloads = (...values: unknown[]) => ({
@@ -24,21 +25,6 @@ const serve = (events: object[]) =>
     },
   });
 
-const TOKEN = {
-  jwe: 'x',
-  orgId: '64f1c0ffee5eed0000000a71',
-  sourceOrgId: null,
-  accessListIps: [],
-  credential: 'default',
-  warnings: [],
-  requestedBy: null,
-  changeReference: null,
-  deliveryId: '0b3ff6a0-95cc-4c2a-a4c1-8a2a5b2b1a52',
-  tokenSha256: 'a'.repeat(64),
-  createdAt: '1970-01-01T00:00:15.000Z',
-  unconfirmedTokens: 0,
-};
-
 const RUN = { workflowId: 'live-migration-prep/pair', runId: 'run' };
 
 it('a run with a malformed argument and a malformed sink is read', async () => {
@@ -61,7 +47,7 @@ it('a creation has its end, or the time since which the run waits for it', async
     { ...scheduled(5, 'createLinkToken'), ...times(10) },
     {
       ...times(20),
-      activityTaskCompletedEventAttributes: { scheduledEventId: 5, result: payloads(TOKEN) },
+      activityTaskCompletedEventAttributes: { scheduledEventId: 5, result: payloads(aToken()) },
     },
   ];
   const [startedAt, endedAt] = ['1970-01-01T00:00:10.000Z', '1970-01-01T00:00:20.000Z'];
@@ -84,7 +70,7 @@ it.each([
   ['completed without a token', completed({ jwe: 5 }), 'completed without a token of this run'],
   [
     'completed with a token that the run refused',
-    completed(TOKEN),
+    completed(aToken()),
     'completed without a token of this run',
   ],
   ['cancelled', { activityTaskCanceledEventAttributes: { scheduledEventId: 5 } }, 'no result'],

@@ -7,9 +7,9 @@ import {
   type DeliverySituation,
 } from '../../../src/workflows/decisions';
 import { page, tableBelow } from '../../support/markdown';
+import { BACKOFF } from '../samples';
 
 const ARCHITECTURE = page('docs/architecture.md');
-const BACKOFF = { initialIntervalMs: 1000, maximumIntervalMs: 60_000 };
 const HOUR_MS = 3_600_000;
 
 const failure = (more: Partial<ParsedFailure>): ParsedFailure => ({

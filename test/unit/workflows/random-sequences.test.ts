@@ -14,6 +14,7 @@ import {
   sequences,
   type Sequence,
 } from '../../support/random-sequences';
+import { BACKOFF, aReceipt, aRequest, aToken } from '../samples';
 
 /**
  * Runs of the workflow's code without Temporal. They reach what
@@ -71,17 +72,10 @@ beforeAll(() => {
 });
 afterAll(() => void jest.restoreAllMocks());
 
-const backoff = { initialIntervalMs: 1000, maximumIntervalMs: 60_000 };
-const REQUEST = { orgId: 'org', sourceOrgId: null, accessListIps: [], sink: 'files' };
+const REQUEST = aRequest({ sink: 'files' });
 const VALID = {
   request: REQUEST,
-  retries: { ...backoff, giveUpAfterMs: 600_000, maximumPauseMs: 600_000 },
-};
-const TOKEN = {
-  ...REQUEST,
-  deliveryId: '8ffaa967-f367-493b-bb86-d0e9668a748f',
-  tokenSha256: 'a'.repeat(64),
-  createdAt: '2026-11-25T01:19:24.628Z',
+  retries: { ...BACKOFF, giveUpAfterMs: 600_000, maximumPauseMs: 600_000 },
 };
 const CREATION_FAILURES = {
   notCreated: 'AtlasUnavailable',
@@ -165,7 +159,7 @@ function createTemporal({ create, deliver, disturbances }: Sequence) {
         const outcome = isLate ? 'notCreated' : (creations.next().value ?? 'token');
         disturbancesNow(true).forEach(disturb);
         if (outcome === 'token') {
-          return { ...TOKEN, unconfirmedTokens, jwe: String(unconfirmedTokens) };
+          return aToken({ unconfirmedTokens, jwe: String(unconfirmedTokens) });
         }
         const tokenMayExist = CREATIONS[outcome];
         if (tokenMayExist) temporal.uncertainTokens += 1;
@@ -173,7 +167,11 @@ function createTemporal({ create, deliver, disturbances }: Sequence) {
         const type = CREATION_FAILURES[outcome];
         const retryable = type === 'AtlasUnavailable' && !isLate;
         const failed = { type, tokenMayExist, message: '', details: {}, retryable };
-        const failure = creationFailure(failed, { backoff, failures: attempt, deadlineAtMs });
+        const failure = creationFailure(failed, {
+          backoff: BACKOFF,
+          failures: attempt,
+          deadlineAtMs,
+        });
         if (failure.nonRetryable || temporal.isCancelled) return fail(failure);
         const waited = temporal.wait(Number(failure.nextRetryDelay));
         const isStopped = await waited.then(
@@ -195,9 +193,11 @@ function createTemporal({ create, deliver, disturbances }: Sequence) {
       if (outcome === 'lost') return failLost();
       if (outcome !== 'stored') {
         const failed = { type: 'SinkRejected', message: '', retryable: false } as const;
-        return fail(deliveryFailure(failed, { backoff, failures: 1, deadlineAtMs: 0 }, callsSink));
+        return fail(
+          deliveryFailure(failed, { backoff: BACKOFF, failures: 1, deadlineAtMs: 0 }, callsSink),
+        );
       }
-      return Promise.resolve({ ...TOKEN, unconfirmedTokens: Number(jwe), sink, location: 'there' });
+      return Promise.resolve(aReceipt({ unconfirmedTokens: Number(jwe), sink }));
     },
   };
   return temporal;

@@ -1,9 +1,9 @@
 import { run } from '../../../support/run-command';
+import { ORG } from '../../samples';
 import { temporaryFiles } from '../../temporary-folder';
 
 const { fileIn, write } = temporaryFiles();
 
-const ORG = '64f1c0ffee5eed0000000a71';
 const KEY = { id: '6925711d4f3c2b1a09876543', desc: 'of the billing job' };
 const WHAT = 'atlas organizations apiKeys list --orgId … --limit 500 --output json';
 

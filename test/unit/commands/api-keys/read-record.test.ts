@@ -1,13 +1,12 @@
 import { readRecord } from '../../../../src/commands/api-keys/read-record';
+import { ORG, OTHER_ORG, SOURCE_ORG } from '../../samples';
 import { temporaryFiles } from '../../temporary-folder';
 
 const { fileIn, write } = temporaryFiles();
 
-const ORG = '64f1c0ffee5eed0000000a71';
-const SOURCE = '64f1c0ffee5eed0000005c01';
 const TOKEN = {
   orgId: ORG,
-  sourceOrgId: SOURCE,
+  sourceOrgId: SOURCE_ORG,
   deliveryId: '8ffaa967-f367-493b-bb86-d0e9668a748f',
   createdAt: '2026-11-25T09:00:00.500Z',
   runId: '01a2124f-52f7-7310-b00d-722d91ad8ee7',
@@ -24,7 +23,7 @@ const UNCONFIRMED = {
   endedAt: '2026-11-25T09:00:02.500Z',
   reason: 'Atlas returned 503',
 };
-const ofAnother = (line: object) => ({ ...line, orgId: '64f1c0ffee5eed0000000a72', note: ORG });
+const ofAnother = (line: object) => ({ ...line, orgId: OTHER_ORG, note: ORG });
 
 const toText = (lines: (object | string)[]) =>
   lines.map((line) => (typeof line === 'string' ? line : JSON.stringify(line))).join('\n');
@@ -73,7 +72,7 @@ it('reads several files, with the run and the time of each', async () => {
   const atMs = Date.parse(TOKEN.createdAt);
   expect([...tokens.values()]).toMatchObject([
     {
-      workflowId: `live-migration-prep/${ORG}/${SOURCE}`,
+      workflowId: `live-migration-prep/${ORG}/${SOURCE_ORG}`,
       runId: TOKEN.runId,
       span: { fromMs: atMs - 60_000 },
     },

@@ -1,8 +1,10 @@
 import { ServiceError } from '@temporalio/client';
 import { redeliver } from '../../../../src/commands/redeliver/redeliver';
+import { workflowIdFor } from '../../../../src/contract/names';
+import { ORG } from '../../samples';
 import { contextWith } from '../shared/context';
 
-const workflowId = 'live-migration-prep/64f1c0ffee5eed0000000a71';
+const workflowId = workflowIdFor(ORG);
 
 /** The error with which server 1.32 rejects an Update beyond a run's limit. */
 const USED_UP = new ServiceError('Workflow Update failed', {
@@ -37,8 +39,8 @@ it('redeliver says that no worker polls, and how to go on once a run has had all
     exitCode: 6,
     lines: [
       `${workflowId} has had the 2,000 Updates that Temporal accepts in one run: cancel it, then recover its token`,
-      'live-migration-prep cancel --org 64f1c0ffee5eed0000000a71',
-      'live-migration-prep recover --org 64f1c0ffee5eed0000000a71 --run-id <id of the cancelled run>',
+      `live-migration-prep cancel --org ${ORG}`,
+      `live-migration-prep recover --org ${ORG} --run-id <id of the cancelled run>`,
     ],
     facts: { type: 'UpdatesUsedUp' },
   });

@@ -4,7 +4,7 @@ import {
   type ExitCode,
 } from '../../../../src/commands/cli/command-error';
 import { runBulk, toDelivered, type RunOutcome } from '../../../../src/commands/shared/bulk';
-import type { Receipt } from '../../../../src/contract/schemas';
+import { aReceipt } from '../../samples';
 import { contextWith } from './context';
 
 const { done, failed, undelivered, refused, cancelled } = EXIT_CODES;
@@ -27,7 +27,7 @@ async function workOn(outcomes: (RunOutcome | Error)[], untilDone = () => Promis
 }
 
 const delivered = (unconfirmedTokens: number) =>
-  toDelivered({ location: 'file x', unconfirmedTokens } as Receipt);
+  toDelivered(aReceipt({ location: 'file x', unconfirmedTokens }));
 const DELIVERED_EARLIER = new CommandError(['run a delivered', '  sink'], refused, {
   state: 'delivered',
 });

@@ -5,9 +5,14 @@ import {
   TimeoutFailure,
 } from '@temporalio/common';
 import { toEndingError, toFailureError } from '../../../../src/commands/shared/endings';
-import { DELIVERY_FAILURE_TYPES, FAILURE_TYPES } from '../../../../src/contract/names';
+import {
+  DELIVERY_FAILURE_TYPES,
+  FAILURE_TYPES,
+  workflowIdFor,
+} from '../../../../src/contract/names';
+import { ORG } from '../../samples';
 
-const workflowId = 'live-migration-prep/64f1c0ffee5eed0000000a71';
+const workflowId = workflowIdFor(ORG);
 const RUN = { workflowId, runId: 'run' };
 const failure = (type: string, details?: object) =>
   ApplicationFailure.nonRetryable('why', type, ...(details ? [details] : []));
@@ -44,8 +49,7 @@ it('the details of a failure are printed as facts, and unconfirmed tokens with t
   expect(toEndingError(failure('Cancelled', details), RUN).lines).toEqual(['Cancelled: why']);
 });
 
-const RECOVER =
-  'if it held a token: live-migration-prep recover --org 64f1c0ffee5eed0000000a71 --run-id run';
+const RECOVER = `if it held a token: live-migration-prep recover --org ${ORG} --run-id run`;
 const TIMEOUT = new TimeoutFailure('too long', undefined, 'START_TO_CLOSE');
 const TERMINATED = new TerminatedFailure('by mistake');
 const MAY_EXIST = expect.stringMatching(

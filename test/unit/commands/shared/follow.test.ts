@@ -2,10 +2,10 @@ import type { Client } from '@temporalio/client';
 import { follow } from '../../../../src/commands/shared/follow';
 import { createStatusReader } from '../../../../src/commands/shared/status';
 import type { Status } from '../../../../src/contract/schemas';
+import { ORG } from '../../samples';
 import { timestamp } from '../../temporal/scripted-server';
 import { contextWith, polledAgo } from './context';
 
-const ORG = '64f1c0ffee5eed0000000a71';
 const workflowId = `live-migration-prep/${ORG}`;
 const NEXT_ATTEMPT = '2026-11-25T09:14:50.000Z';
 const STATUS: Status = {

@@ -2,11 +2,12 @@ import { Readable } from 'node:stream';
 import { makeRequest, readRequests } from '../../../../src/commands/shared/request';
 import { workflowIdFor } from '../../../../src/contract/names';
 import { newOrgId } from '../../../support/ids';
+import { aRequest } from '../../samples';
 import { temporaryFiles } from '../../temporary-folder';
 
 const { write } = temporaryFiles();
 
-const newRequest = () => ({ orgId: newOrgId(), accessListIps: ['192.31.196.7'], sink: 'files' });
+const newRequest = () => aRequest({ orgId: newOrgId() });
 const [A, B] = [
   { ...newRequest(), requestedBy: 'Zoë' },
   { ...newRequest(), sourceOrgId: newOrgId() },
@@ -15,7 +16,7 @@ const [a, b] = [JSON.stringify(A), JSON.stringify(B)];
 
 it('a request has the addresses of --ip, then the lines of --ips-file without comments and blank ones', async () => {
   const make = (options: { ip?: string[]; ipsFile?: string; accessList: boolean }) =>
-    makeRequest({ org: A.orgId, sink: 'files', ...options }, 'nothing was started', undefined);
+    makeRequest({ org: A.orgId, sink: 'drop', ...options }, 'nothing was started', undefined);
   const ipsFile = write(
     'ips',
     '# the source\r\n192.31.196.7 # first host\r\n\r\n  2001:4:112::/48',

@@ -1,0 +1,60 @@
+import type { PrepareRequest, Receipt, SealedToken } from '../../src/contract/schemas';
+
+/*
+ * Values that are valid in every respect. A test writes down only those that it is about.
+ */
+
+/** The Atlas organization, and the organization of the source. */
+export const ORG = '64f1c0ffee5eed0000000a71';
+export const SOURCE_ORG = '64f1c0ffee5eed0000005c01';
+/** An organization for which no sample is. */
+export const OTHER_ORG = '64f1c0ffee5eed0000000b72';
+
+/** The backoff of a third attempt is 2 to 4 s. */
+export const BACKOFF = { initialIntervalMs: 1000, maximumIntervalMs: 60_000 };
+
+/** A request as a caller sends it, without the optional fields. `more` need not be valid. */
+export const aRequest = (more: object = {}): PrepareRequest => ({
+  orgId: ORG,
+  accessListIps: ['192.31.196.7'],
+  sink: 'drop',
+  ...more,
+});
+
+/** What the worker adds to a request for the fields that its caller left out. */
+export const LEFT_OUT = { sourceOrgId: null, requestedBy: null, changeReference: null };
+
+/** What a token keeps of its request, which had all the optional fields. */
+export const FACTS = {
+  orgId: ORG,
+  sourceOrgId: SOURCE_ORG,
+  accessListIps: ['192.31.196.7'],
+  credential: 'acme',
+  warnings: ['a warning'],
+  requestedBy: 'Ada',
+  changeReference: 'CHG-1',
+};
+
+/** A sealed token, which no key opens. `more` need not be valid. */
+export const aToken = (more: object = {}): SealedToken => ({
+  ...FACTS,
+  jwe: 'a.b.c.d.e',
+  deliveryId: '8ffaa967-f367-493b-bb86-d0e9668a748f',
+  tokenSha256: 'a'.repeat(64),
+  createdAt: '2026-11-25T09:00:00.500Z',
+  unconfirmedTokens: 0,
+  ...more,
+});
+
+/** The receipt of that token. `more` need not be valid. */
+export function aReceipt(more: object = {}): Receipt {
+  const { jwe: _, ...facts } = aToken();
+  return {
+    ...facts,
+    sink: 'drop',
+    alsoTried: [],
+    location: 'file tokens/x.link-token',
+    deliveredAt: '2026-11-25T09:00:01.500Z',
+    ...more,
+  };
+}
