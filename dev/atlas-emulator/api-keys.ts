@@ -55,12 +55,12 @@ const listApiKeys = inOrganization(({ state, query }, orgId) => {
 });
 
 const listAccessList = inOrganization((call, orgId) => {
-  const entries = findKey(call, orgId).accessList.map((entry) => ({
-    cidrBlock: entry.includes('/') ? entry : `${entry}/${entry.includes(':') ? 128 : 32}`,
-    count: 0,
-    ...(!entry.includes('/') && { ipAddress: entry }),
-    links: [],
-  }));
+  const entries = findKey(call, orgId).accessList.map((entry) => {
+    const common = { count: 0, links: [] };
+    if (entry.includes('/')) return { ...common, cidrBlock: entry };
+    const cidrBlock = `${entry}/${entry.includes(':') ? 128 : 32}`;
+    return { ...common, cidrBlock, ipAddress: entry };
+  });
   return { status: 200, body: paginate(entries, call.query) };
 });
 
@@ -79,10 +79,11 @@ const listEvents = inOrganization(({ state, query }, orgId) => {
   const { minDate = '1970-01-01', maxDate = '9999-12-31' } = query;
   const events = state.linkTokens
     .filter((token) => token.orgId === orgId)
-    .flatMap(({ apiKey, createdAt, removedAt }) => [
-      { eventTypeName: 'API_KEY_CREATED', at: createdAt, apiKey },
-      ...(removedAt === null ? [] : [{ eventTypeName: 'API_KEY_DELETED', at: removedAt, apiKey }]),
-    ])
+    .flatMap(({ apiKey, createdAt, removedAt }) => {
+      const creation = { eventTypeName: 'API_KEY_CREATED', at: createdAt, apiKey };
+      if (removedAt === null) return [creation];
+      return [creation, { eventTypeName: 'API_KEY_DELETED', at: removedAt, apiKey }];
+    })
     .filter(
       ({ at }) => Date.parse(minDate) <= Date.parse(at) && Date.parse(at) <= Date.parse(maxDate),
     )

@@ -1,7 +1,7 @@
 /** The command `npm run atlas`, and its help. */
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
-import { startAtlasEmulator, type SeedInput } from '.';
+import { startAtlasEmulator, type AtlasEmulatorOptions, type SeedInput } from '.';
 import { inputProblem } from './controls';
 import { ROUTE_NAMES, type Fault } from './faults';
 import { DEFAULTS, DEFAULT_SEED } from './seed';
@@ -124,13 +124,12 @@ async function run({ port, host, seed, tlsKey, tlsCert }: Options): Promise<void
     throw new Error('--tls-key and --tls-cert go together');
   }
   const read = (file: string) => readFileSync(file, 'utf8');
-  const emulator = await startAtlasEmulator({
-    port: Number(port),
-    host,
-    ...(seed !== undefined && { seed: JSON.parse(read(seed)) as SeedInput }),
-    ...(tlsKey !== undefined &&
-      tlsCert !== undefined && { https: { key: read(tlsKey), cert: read(tlsCert) } }),
-  });
+  const options: AtlasEmulatorOptions = { port: Number(port), host };
+  if (seed !== undefined) options.seed = JSON.parse(read(seed)) as SeedInput;
+  if (tlsKey !== undefined && tlsCert !== undefined) {
+    options.https = { key: read(tlsKey), cert: read(tlsCert) };
+  }
+  const emulator = await startAtlasEmulator(options);
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.once(signal, () => void emulator.close());
   }

@@ -17,13 +17,13 @@ export type { Fault } from './faults';
 
 const MAX_BODY_BYTES = 64 * 1024 * 1024;
 
-interface AtlasEmulatorOptions {
+export interface AtlasEmulatorOptions {
   /** 0, the default, is any free port. */
   port?: number;
   host?: string;
   seed?: SeedInput;
   /** PEM. */
-  https?: { key: string; cert: string };
+  https?: { key: string; cert: string } | undefined;
 }
 
 export interface AtlasEmulator extends Controls {

@@ -49,15 +49,13 @@ function render(response: RouteResponse, query: Query, fault?: Fault) {
   const plain = Buffer.from(text ?? '');
   const payload = fault?.gzip ? gzipSync(plain) : plain;
   const hasBody = response.status !== 204 || enveloped;
-  const headers = {
-    ...(hasBody && {
-      'Content-Type': fault?.contentType ?? response.contentType ?? 'application/json',
-      'Content-Length': String(payload.length),
-    }),
-    ...(fault?.gzip && { 'Content-Encoding': 'gzip' }),
-    ...response.headers,
-    ...fault?.headers,
-  };
+  const headers: Record<string, string> = {};
+  if (hasBody) {
+    headers['Content-Type'] = fault?.contentType ?? response.contentType ?? 'application/json';
+    headers['Content-Length'] = String(payload.length);
+  }
+  if (fault?.gzip) headers['Content-Encoding'] = 'gzip';
+  Object.assign(headers, response.headers, fault?.headers);
   return { status: enveloped ? 200 : response.status, headers, payload };
 }
 

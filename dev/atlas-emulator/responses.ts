@@ -68,7 +68,8 @@ export function atlasError(errorCode: ErrorCode, details: ErrorDetails = {}): Ro
     status,
     headers,
     body: {
-      ...(fields && { badRequestDetail: { fields } }),
+      // JSON drops it unless there are fields.
+      badRequestDetail: fields && { fields },
       detail: detail.replace('{0}', String(parameters[0] ?? '')),
       error: status,
       errorCode,

@@ -8,7 +8,7 @@ import type { WorkflowHandle } from '@temporalio/client';
 import { Command } from 'commander';
 import { cpuMs, idOf, newRequest, startJob } from '../support/measured-job';
 import { startChildProcess } from '../temporal/child-process';
-import { startDevServer } from '../temporal/dev-server';
+import { startDevServer, type DevServer } from '../temporal/dev-server';
 import { freePort } from '../temporal/free-port';
 import type { Sizes } from './baseline-workflow';
 
@@ -60,7 +60,8 @@ interface Row {
 
 async function main(): Promise<void> {
   const metricsPort = await freePort();
-  const server = external ? null : await startDevServer({ metricsPort });
+  let server: DevServer | null = null;
+  if (!external) server = await startDevServer({ metricsPort });
   const measured = await startJob({ server });
   const { folder, env, workflow, atlas, taskQueue } = measured;
   const baselineQueue = `${taskQueue}-baseline`;

@@ -82,6 +82,6 @@ function addDescription(property: ts.PropertySignature, schema: JsonSchema): ts.
 /** Finds the schema of an object, also in a list or beside null. */
 function objectIn(schema: JsonSchema): JsonSchema | undefined {
   if (schema.properties) return schema;
-  const inner = [...(schema.anyOf ?? []), ...(schema.items ? [schema.items] : [])];
+  const inner = [...(schema.anyOf ?? []), schema.items].filter((part) => part !== undefined);
   return inner.map(objectIn).find((object) => object !== undefined);
 }

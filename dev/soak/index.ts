@@ -14,7 +14,7 @@ import pMap from 'p-map';
 import type { FailureDetails, Receipt } from '../../src/contract/schemas';
 import type { Fault } from '../atlas-emulator';
 import { idOf, memoryMiB, newRequest, startJob, type Job } from '../support/measured-job';
-import { startDevServer } from '../temporal/dev-server';
+import { startDevServer, type DevServer } from '../temporal/dev-server';
 import { freePort } from '../temporal/free-port';
 
 const FAULTS: Fault[] = [
@@ -65,7 +65,8 @@ async function main(): Promise<void> {
   const database = mkdtempSync(path.join(os.tmpdir(), 'live-migration-prep-soak-'));
   const startServer = () =>
     startDevServer({ port, databaseFile: path.join(database, 'temporal.db') });
-  let server = options.external ? null : await startServer();
+  let server: DevServer | null = null;
+  if (!options.external) server = await startServer();
   const job = await startJob({ server, config: options.config });
   const workers = [await job.startWorker()];
   while (workers.length < options.workers) workers.push(await job.startWorker());

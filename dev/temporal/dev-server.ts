@@ -39,9 +39,15 @@ const OPTIONS = [
 export async function startDevServer(options: DevServerOptions = {}) {
   const { ui = false, databaseFile, logFile = '/dev/null', metricsPort } = options;
   const port = options.port ?? (await freePort());
-  const uiPort = ui ? await freePort() : null;
   const args = ['server', 'start-dev', `--port=${port}`, ...OPTIONS];
-  args.push(uiPort === null ? '--headless' : `--ui-port=${uiPort}`);
+  let uiUrl: string | null = null;
+  if (ui) {
+    const uiPort = await freePort();
+    args.push(`--ui-port=${uiPort}`);
+    uiUrl = `http://127.0.0.1:${uiPort}`;
+  } else {
+    args.push('--headless');
+  }
   if (databaseFile !== undefined) args.push(`--db-filename=${databaseFile}`);
   if (metricsPort !== undefined) args.push(`--metrics-port=${metricsPort}`);
   const server = startChildProcess(findProgram('temporal'), args, { env: process.env, logFile });
@@ -51,7 +57,7 @@ export async function startDevServer(options: DevServerOptions = {}) {
     /** Host and port of the gRPC service. */
     address,
     /** Null without the option `ui`. */
-    uiUrl: uiPort === null ? null : `http://127.0.0.1:${uiPort}`,
+    uiUrl,
     client: new Client({ connection }),
     /** Kills the server. */
     async stop() {

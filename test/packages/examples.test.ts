@@ -57,8 +57,12 @@ for (const [name, language] of Object.entries(LANGUAGES)) {
     /** Runs a program to its end; without a request, without arguments. */
     function run(program: string, request: PrepareRequest | null, ...options: string[]) {
       const file = path.join(folder, `request-${newOrgId()}.json`);
-      if (request) writeFileSync(file, JSON.stringify(request));
-      const args = ['-c', `${language.run} "$@"`, program, ...(request ? [file] : []), ...options];
+      const args = ['-c', `${language.run} "$@"`, program];
+      if (request) {
+        writeFileSync(file, JSON.stringify(request));
+        args.push(file);
+      }
+      args.push(...options);
       return runToEnd('bash', args, { ...env, CACHE, PROGRAM: program }, folder);
     }
 

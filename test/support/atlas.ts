@@ -1,5 +1,9 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { startAtlasEmulator, type SeedInput } from '../../dev/atlas-emulator';
+import {
+  startAtlasEmulator,
+  type AtlasEmulatorOptions,
+  type SeedInput,
+} from '../../dev/atlas-emulator';
 import type { PrepareRequest } from '../../src/contract/schemas';
 import { closeLater } from './clean-up';
 import { newOrgId } from './ids';
@@ -56,10 +60,10 @@ export function seedOf(accounts: readonly AtlasAccount[]): SeedInput {
 export async function startAtlas({
   others = [],
   https,
-}: { others?: readonly AtlasAccount[]; https?: { key: string; cert: string } } = {}) {
+}: { others?: readonly AtlasAccount[]; https?: AtlasEmulatorOptions['https'] } = {}) {
   const account = newAccount();
   const seed = seedOf([account, ...others]);
-  const emulator = closeLater(await startAtlasEmulator({ seed, ...(https && { https }) }));
+  const emulator = closeLater(await startAtlasEmulator({ seed, https }));
   return {
     ...emulator,
     account,

@@ -38,7 +38,7 @@ export async function startBao() {
     const response = await fetch(`http://${host}/v1/${below}`, {
       method,
       headers: { 'content-type': 'application/json', 'x-vault-token': ROOT_TOKEN, ...headers },
-      ...(body && { body: JSON.stringify(body) }),
+      body: body ? JSON.stringify(body) : null,
     });
     const text = await response.text();
     if (response.status === 404) return null;

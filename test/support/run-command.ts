@@ -40,13 +40,13 @@ export function startCommand(
   const interrupt = new AbortController();
   const io: Io = {
     env,
-    ...(stdin !== undefined && { stdin: Readable.from([stdin]) }),
     stdout: streamTo('stdout'),
     stderr: streamTo('stderr'),
     interrupt: interrupt.signal,
-    // Where there is a server it is reached, however busy the machine is.
-    ...(env !== NOWHERE && { connectTimeoutMs: 120_000 }),
   };
+  if (stdin !== undefined) io.stdin = Readable.from([stdin]);
+  // Where there is a server it is reached, however busy the machine is.
+  if (env !== NOWHERE) io.connectTimeoutMs = 120_000;
   return {
     output: () => texts.stdout + texts.stderr,
     /** Does the same as Ctrl-C. */

@@ -1,7 +1,7 @@
 import type { Info } from '@temporalio/activity';
 import type { Client } from '@temporalio/client';
 import type { ApplicationFailure } from '@temporalio/common';
-import { MockActivityEnvironment } from '@temporalio/testing';
+import { MockActivityEnvironment, type MockActivityEnvironmentOptions } from '@temporalio/testing';
 import { DefaultLogger, type LogEntry } from '@temporalio/worker';
 import { createOrganizations } from '../../../src/config/organizations';
 import { WORKFLOW_TYPES, workflowIdFor } from '../../../src/contract/names';
@@ -39,18 +39,20 @@ export function attemptIn(
   writeLog: (entry: LogEntry) => void = () => undefined,
 ): MockActivityEnvironment {
   const now = Date.now();
-  return new MockActivityEnvironment(
-    {
-      workflowExecution: { workflowId: OWN_ID, runId: 'run' },
-      workflowType: WORKFLOW_TYPES.prepare,
-      scheduledTimestampMs: now,
-      currentAttemptScheduledTimestampMs: now,
-      scheduleToCloseTimeoutMs: 3_600_000,
-      attempt: 1,
-      ...info,
-    },
-    { logger: new DefaultLogger('WARN', writeLog), ...(client && { client }) },
-  );
+  const attempt = {
+    workflowExecution: { workflowId: OWN_ID, runId: 'run' },
+    workflowType: WORKFLOW_TYPES.prepare,
+    scheduledTimestampMs: now,
+    currentAttemptScheduledTimestampMs: now,
+    scheduleToCloseTimeoutMs: 3_600_000,
+    attempt: 1,
+    ...info,
+  };
+  const options: MockActivityEnvironmentOptions = {
+    logger: new DefaultLogger('WARN', writeLog),
+  };
+  if (client) options.client = client;
+  return new MockActivityEnvironment(attempt, options);
 }
 
 /** An attempt for which an input that cannot be read is no longer that of another release. */

@@ -106,8 +106,12 @@ async function start(seed: SeedInput = {}) {
     headers: Record<string, string>,
   ) => {
     const { accept = '', authorization = '', 'content-type': type = '' } = headers;
-    const init = { method, headers: { accept, authorization, 'content-type': type } };
-    const response = await fetch(emulator.url + url, { ...init, ...(body && { body }) });
+    const response = await fetch(emulator.url + url, {
+      method,
+      headers: { accept, authorization, 'content-type': type },
+      // A GET may have no body, not even an empty one.
+      body: body || null,
+    });
     const { status } = response;
     const served = {
       status,

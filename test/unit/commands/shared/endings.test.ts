@@ -14,8 +14,8 @@ import { ORG } from '../../samples';
 
 const workflowId = workflowIdFor(ORG);
 const RUN = { workflowId, runId: 'run' };
-const failure = (type: string, details?: object) =>
-  ApplicationFailure.nonRetryable('why', type, ...(details ? [details] : []));
+const failure = (type: string, ...details: object[]) =>
+  ApplicationFailure.nonRetryable('why', type, ...details);
 const UNDELIVERED = [
   'the token is kept, encrypted, and the run goes on',
   expect.stringMatching(/^once the /),

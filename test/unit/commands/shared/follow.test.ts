@@ -19,11 +19,10 @@ const STATUS: Status = {
 /** Constants of Temporal's API: a task waits for a worker or its time, or a worker has it. */
 const [SCHEDULED, STARTED] = [1, 2];
 
-const activity = (type: string, attempt: number, message?: string, state = STARTED) => ({
-  pendingActivities: [
-    { activityType: { name: type }, attempt, state, ...(message && { lastFailure: { message } }) },
-  ],
-});
+function activity(type: string, attempt: number, message?: string, state = STARTED) {
+  const lastFailure = message === undefined ? null : { message };
+  return { pendingActivities: [{ activityType: { name: type }, attempt, state, lastFailure }] };
+}
 
 /**
  * Follows a run that ends with a result that is not a receipt. Returns what is reported, and the
