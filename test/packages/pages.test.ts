@@ -11,11 +11,13 @@ import type { Handle } from '../support/installation';
 import { codeBlocks, codeSpans, page, sectionBelow } from '../support/markdown';
 import { end, endingOf, redeliver, untilStep } from '../support/runs';
 import { runEvery } from '../support/schedules';
-import { createShell } from '../support/shell';
+import { setUp } from '../support/set-up';
+import { createShell, type Shell } from '../support/shell';
 import { untilListed } from '../support/temporal';
 import { startWorkerProcess, untilRunning, type WorkerProcess } from '../support/worker-process';
 
-it('every command of docs/acceptance.md works, in one terminal, and leaves no key and no link', async () => {
+/** Runs all commands of docs/acceptance.md in one terminal. Returns what each block prints. */
+async function runAcceptancePage() {
   const { atlas, installation, sh } = await createShell({
     sinks: { drop: { type: 'file', directory: 'tokens' } },
   });
@@ -25,6 +27,7 @@ it('every command of docs/acceptance.md works, in one terminal, and leaves no ke
   const { clientId, clientSecret } = member;
   const withoutRole = { clientId, clientSecret, orgId: account.orgId, roles: ['ORG_MEMBER'] };
   atlas.seed({ ...seed, serviceAccounts: [...serviceAccounts, withoutRole] });
+  const withoutApiKey = 'env -u MONGODB_ATLAS_PUBLIC_API_KEY -u MONGODB_ATLAS_PRIVATE_API_KEY';
   const { memberAccount, secondSourceOrgId, secondSourceApiKey } = DEFAULTS;
   const replacements = [
     [secondSourceOrgId, second.sourceOrgId],
@@ -34,150 +37,199 @@ it('every command of docs/acceptance.md works, in one terminal, and leaves no ke
     [memberAccount.clientSecret, clientSecret],
     ['task_queue=live-migration-prep', `task_queue=${installation.taskQueue}`],
     // The stand-in for the Atlas CLI has an API key, which would be a second credential of doctor.
-    [
-      '\nMONGODB_ATLAS_CLIENT_ID=',
-      '\nenv -u MONGODB_ATLAS_PUBLIC_API_KEY -u MONGODB_ATLAS_PRIVATE_API_KEY MONGODB_ATLAS_CLIENT_ID=',
-    ],
+    ['\nMONGODB_ATLAS_CLIENT_ID=', `\n${withoutApiKey} MONGODB_ATLAS_CLIENT_ID=`],
   ] as const;
+  const blocks = codeBlocks(page('docs/acceptance.md'), 'sh').map((block) =>
+    replacements.reduce((text, [from, to]) => text.replaceAll(from, to), `\n${block}`),
+  );
   const variables = {
     ...credentialEnv(account),
     LIVE_MIGRATION_PREP_CONFIG: installation.configFile,
   };
   const exports = Object.entries(variables).map(([name, value]) => `export ${name}=${value}\n`);
-  const script = codeBlocks(page('docs/acceptance.md'), 'sh').map((block) =>
-    replacements.reduce((text, [from, to]) => text.replaceAll(from, to), `\n${block}`),
-  );
   await sh(`ln -s ${installation.folder}/tokens tokens`);
-  const output = (await sh(exports.join('') + script.join('echo; echo END\n')))
-    .map((line) => line.join('\t'))
-    .join('\n');
-  const parts = output.split(/^END$/m).map((part) => part.trim());
-  const [names, look, create, find, decode, use, connect, replace, refuse, takeAway, remove] =
-    parts;
+  const lines = await sh(exports.join('') + blocks.join('echo; echo END\n'));
+  const output = lines.map((line) => line.join('\t')).join('\n');
+  return { atlas, printed: output.split(/^END$/m).map((part) => part.trim()) };
+}
 
-  const [first, ofSecond] = atlas.createdTokens().map(({ apiKey: { id } }) => id);
-  const synced = '{"status":"SYNCED"}';
-  const notSynced = '{"status":"NOT_SYNCED"}';
-  const project = (sourceOrgId: string) => `"projectId":"${sourceOrgId}"`;
-  expect(parts).toHaveLength(11);
-  expect(names).toBe('');
-  expect(look).toMatch(/\n\[\]$/);
-  expect(create).toMatch(/^file .*\.link-token on the worker's host$/);
-  expect(find).toMatch(
-    new RegExp(`^${first}\t(\\S+)Z\t\\1\\.\\d+Z\tLive Migration link-token\tORG_OWNER\n`),
-  );
-  expect(find).toContain('\n{"links":[],"results":[],"totalCount":0}');
-  expect(find).toContain('"eventTypeName":"API_KEY_CREATED"');
-  expect(decode).toBe('0');
-  expect(use).toMatch(new RegExp(`^${synced}\n${synced}\n.*${project(account.sourceOrgId)}`));
-  expect(connect?.split('\n').slice(0, 3)).toEqual([synced, synced, synced]);
-  expect(connect).toMatch(new RegExp(`\n *2 ${first}\n *1 ${ofSecond}$`));
-  expect(replace?.split('\n')).toEqual([synced, synced, synced, synced]);
-  expect(refuse).toMatch(
-    /\nerror +role of credential default: .* cannot create link-tokens .* 401 NOT_ORG_OWNER/,
-  );
-  expect(refuse).toMatch(/\nHTTP\/1\.1 401 [^\n]*\nNOT_ORG_OWNER\nHTTP\/1\.1 201 [^\n]*\n/);
-  expect(takeAway?.split('\n')).toEqual([
-    'alreadyLinked',
-    `API Key '${first}' deleted`,
-    notSynced,
-    synced,
-    'link deleted',
-    notSynced,
-    '[]',
-    'recentToken',
-  ]);
-  expect(remove).toBe('0');
-  expect(atlas.state().migrationLinks).toEqual([]);
-  const removed = { removedAt: expect.any(String) };
-  expect(atlas.createdTokens()).toMatchObject([removed, removed, removed, removed]);
+describe('the commands of docs/acceptance.md, in one terminal,', () => {
+  const acceptance = setUp(runAcceptancePage);
+  const SYNCED = '{"status":"SYNCED"}';
+  const NOT_SYNCED = '{"status":"NOT_SYNCED"}';
+
+  const keyIds = () =>
+    acceptance()
+      .atlas.createdTokens()
+      .map(({ apiKey }) => apiKey.id);
+
+  it('create a token, and find its key', () => {
+    const { printed } = acceptance();
+    expect(printed).toHaveLength(11);
+    const [names, look, create, find, decode] = printed;
+    const [keyId] = keyIds();
+    expect(names).toBe('');
+    expect(look).toMatch(/\n\[\]$/);
+    expect(create).toMatch(/^file .*\.link-token on the worker's host$/);
+    expect(find).toMatch(
+      new RegExp(`^${keyId}\t(\\S+)Z\t\\1\\.\\d+Z\tLive Migration link-token\tORG_OWNER\n`),
+    );
+    expect(find).toContain('\n{"links":[],"results":[],"totalCount":0}');
+    expect(find).toContain('"eventTypeName":"API_KEY_CREATED"');
+    expect(decode).toBe('0');
+  });
+
+  it('connect two sources, and replace the token of one', () => {
+    const { atlas, printed } = acceptance();
+    const [use, connect, replace] = printed.slice(5);
+    const [firstKeyId, secondKeyId] = keyIds();
+    const project = `"projectId":"${atlas.account.sourceOrgId}"`;
+    expect(use).toMatch(new RegExp(`^${SYNCED}\n${SYNCED}\n.*${project}`));
+    expect(connect?.split('\n').slice(0, 3)).toEqual([SYNCED, SYNCED, SYNCED]);
+    expect(connect).toMatch(new RegExp(`\n *2 ${firstKeyId}\n *1 ${secondKeyId}$`));
+    expect(replace?.split('\n')).toEqual([SYNCED, SYNCED, SYNCED, SYNCED]);
+  });
+
+  it('show that a credential lacks the role', () => {
+    const refuse = acceptance().printed[8];
+    expect(refuse).toMatch(
+      /\nerror +role of credential default: .* cannot create link-tokens .* 401 NOT_ORG_OWNER/,
+    );
+    expect(refuse).toMatch(/\nHTTP\/1\.1 401 [^\n]*\nNOT_ORG_OWNER\nHTTP\/1\.1 201 [^\n]*\n/);
+  });
+
+  it('take keys and links away, and leave none', () => {
+    const { atlas, printed } = acceptance();
+    const [takeAway, remove] = printed.slice(9);
+    const [firstKeyId] = keyIds();
+    expect(takeAway?.split('\n')).toEqual([
+      'alreadyLinked',
+      `API Key '${firstKeyId}' deleted`,
+      NOT_SYNCED,
+      SYNCED,
+      'link deleted',
+      NOT_SYNCED,
+      '[]',
+      'recentToken',
+    ]);
+    expect(remove).toBe('0');
+    expect(atlas.state().migrationLinks).toEqual([]);
+    const removed = { removedAt: expect.any(String) };
+    expect(atlas.createdTokens()).toMatchObject([removed, removed, removed, removed]);
+  });
 });
 
-it('the commands of docs/configuration.md serve a list of organizations, each with a receipt', async () => {
-  const { address, atlas, installation, sh } = await createShell();
+describe('the commands of docs/configuration.md', () => {
   const section = sectionBelow(page('docs/configuration.md'), 'Many organizations');
   const [readCsv = '', make = '', rehearse = '', check = '', start = ''] = codeBlocks(
     section,
     'sh',
   );
   const [list = ''] = codeBlocks(section, 'json');
-  const [first] = JSON.parse(list) as [Record<string, string>];
-  const another = {
-    name: 'archive',
-    orgId: newOrgId(),
-    sourceOrgId: newOrgId(),
-    clientId: 'mdb_sa_id_archive',
-  };
-  const rows = [Object.keys(first), Object.values(first), Object.values(another)].map((cells) =>
-    cells.join(','),
-  );
-  const [[folder = ''] = []] = await sh('pwd');
-  await sh(`printf '${rows.join('\\r\\n')}' > orgs.csv; ${readCsv}`);
-  expect(await sh(`jq -c 'del(.[].orgId, .[].sourceOrgId)' orgs.json`)).toEqual([
-    [JSON.stringify([first, another].map(({ name, clientId }) => ({ name, clientId })))],
-  ]);
+  const [example] = JSON.parse(list) as [Record<string, string>];
 
-  const [npm = '', ...others] = rehearse.trimEnd().split('\n').reverse();
-  expect(npm).toBe('npm run atlas -- --seed seed.json');
-  await sh(make + others.reverse().join('\n'));
-  const seed = JSON.parse(readFileSync(path.join(folder, 'seed.json'), 'utf8')) as SeedInput;
-  atlas.seed(seed);
+  /** Makes `orgs.json` from a table with the organization of the page and another. */
+  async function readTable({ sh }: Shell): Promise<void> {
+    const another = {
+      name: 'archive',
+      orgId: newOrgId(),
+      sourceOrgId: newOrgId(),
+      clientId: 'mdb_sa_id_archive',
+    };
+    const rows = [Object.keys(example), Object.values(example), Object.values(another)];
+    const table = rows.map((cells) => cells.join(',')).join('\\r\\n');
+    await sh(`printf '${table}' > orgs.csv; ${readCsv}`);
+    expect(await sh(`jq -c 'del(.[].orgId, .[].sourceOrgId)' orgs.json`)).toEqual([
+      [JSON.stringify([example, another].map(({ name, clientId }) => ({ name, clientId })))],
+    ]);
+  }
 
-  const [variables = ''] = codeSpans(section).filter((span) =>
-    span.startsWith('MONGODB_ATLAS_PUBLIC_API_KEY='),
-  );
-  const listKeys = `${variables} atlas organizations apiKeys list --orgId ${first['orgId']} | jq .totalCount`;
-  expect(await sh(listKeys)).toEqual([['1']]);
+  /** Makes the configuration and the emulator's seed, and uses the seed. */
+  async function makeConfiguration({ atlas, sh }: Shell, folder: string): Promise<void> {
+    const commands = rehearse.trimEnd().split('\n');
+    expect(commands.pop()).toBe('npm run atlas -- --seed seed.json');
+    await sh(make + commands.join('\n'));
+    const seed = JSON.parse(readFileSync(path.join(folder, 'seed.json'), 'utf8')) as SeedInput;
+    atlas.seed(seed);
+  }
 
-  // A worker with these variables would have one more credential.
-  const withoutKey = 'unset MONGODB_ATLAS_PUBLIC_API_KEY MONGODB_ATLAS_PRIVATE_API_KEY\n';
-  expect(check).toMatch(/\nlive-migration-prep-worker\n$/);
-  const findings = await sh(withoutKey + check.replace('live-migration-prep-worker\n', ''));
-  // A worker of the examples may poll the default task queue, of which the second warning is.
-  expect(findings.flat().at(-1)).toMatch(/^\d+ checks, 0 errors, [12] warnings?\b/);
-
-  await installation.workers[0]?.stop();
-  await sh(
-    "jq '. + {taskQueue: env.TASK_QUEUE, health: {port: 0}}' live-migration-prep.yaml > worker.yaml",
-  );
-  const env = { ...devServerEnv(address), MONGODB_ATLAS_BASE_URL: atlas.url };
-  const worker = startWorkerProcess(
-    path.join(folder, 'worker.yaml'),
-    path.join(folder, 'worker.log'),
-    env,
-  );
-  cleanUpLater(() => worker.stop());
-  await untilRunning(worker);
-
-  const receipts = (await sh(start)).map(([line = '']) => JSON.parse(line) as object);
-  expect(receipts).toMatchObject([
-    { changeReference: 'CHG-1042', credential: expect.stringMatching(/payments|archive/) },
-    { changeReference: 'CHG-1042', credential: expect.stringMatching(/payments|archive/) },
-  ]);
-  expect(atlas.createdTokens()).toHaveLength(2);
-  const repeated = await sh(start.replace('--wait ', ''));
-  expect(repeated.map(([line = '']) => JSON.parse(line) as object)).toEqual(
-    expect.arrayContaining(receipts),
-  );
-  expect(await sh("jq -r 'select(.action) | .action' results.jsonl")).toEqual([
-    ['skipped'],
-    ['skipped'],
-  ]);
-
-  const [table = ''] = codeBlocks(
-    sectionBelow(page('docs/production.md'), 'A table of all pairs'),
-    'sh',
-  );
-  const names = await eventually('a table of both pairs', async () => {
-    const lines = await sh(`${table}cat runs.csv`);
-    const cells = lines.map(([line = '']) => line.split(','));
-    return (
-      cells.length === 2 &&
-      cells.every(([, , state]) => state === '"delivered"') &&
-      cells.map(([name]) => name)
+  /** Lists the keys of an organization with the variables that the page names, and runs doctor. */
+  async function checkConfiguration({ sh }: Shell): Promise<void> {
+    const [variables = ''] = codeSpans(section).filter((span) =>
+      span.startsWith('MONGODB_ATLAS_PUBLIC_API_KEY='),
     );
+    const listKeys = `atlas organizations apiKeys list --orgId ${example['orgId']}`;
+    expect(await sh(`${variables} ${listKeys} | jq .totalCount`)).toEqual([['1']]);
+
+    // A worker with these variables would have one more credential.
+    const withoutKey = 'unset MONGODB_ATLAS_PUBLIC_API_KEY MONGODB_ATLAS_PRIVATE_API_KEY\n';
+    expect(check).toMatch(/\nlive-migration-prep-worker\n$/);
+    const findings = await sh(withoutKey + check.replace('live-migration-prep-worker\n', ''));
+    // A worker of the examples may poll the default task queue, of which the second warning is.
+    expect(findings.flat().at(-1)).toMatch(/^\d+ checks, 0 errors, [12] warnings?\b/);
+  }
+
+  /** Replaces the shell's worker by one with the configuration of the page. */
+  async function startWorker(
+    { address, atlas, installation, sh }: Shell,
+    folder: string,
+  ): Promise<void> {
+    await installation.workers[0]?.stop();
+    await sh(
+      "jq '. + {taskQueue: env.TASK_QUEUE, health: {port: 0}}' live-migration-prep.yaml > worker.yaml",
+    );
+    const env = { ...devServerEnv(address), MONGODB_ATLAS_BASE_URL: atlas.url };
+    const worker = startWorkerProcess(
+      path.join(folder, 'worker.yaml'),
+      path.join(folder, 'worker.log'),
+      env,
+    );
+    cleanUpLater(() => worker.stop());
+    await untilRunning(worker);
+  }
+
+  /** Prepares each organization, once only. */
+  async function prepareAll({ atlas, sh }: Shell): Promise<void> {
+    const receipts = (await sh(start)).map(([line = '']) => JSON.parse(line) as object);
+    expect(receipts).toMatchObject([
+      { changeReference: 'CHG-1042', credential: expect.stringMatching(/payments|archive/) },
+      { changeReference: 'CHG-1042', credential: expect.stringMatching(/payments|archive/) },
+    ]);
+    expect(atlas.createdTokens()).toHaveLength(2);
+    const repeated = await sh(start.replace('--wait ', ''));
+    expect(repeated.map(([line = '']) => JSON.parse(line) as object)).toEqual(
+      expect.arrayContaining(receipts),
+    );
+    expect(await sh("jq -r 'select(.action) | .action' results.jsonl")).toEqual([
+      ['skipped'],
+      ['skipped'],
+    ]);
+  }
+
+  it('serve a list of organizations, each with a receipt', async () => {
+    const shell = await createShell();
+    const [[folder = ''] = []] = await shell.sh('pwd');
+    await readTable(shell);
+    await makeConfiguration(shell, folder);
+    await checkConfiguration(shell);
+    await startWorker(shell, folder);
+    await prepareAll(shell);
+
+    const [table = ''] = codeBlocks(
+      sectionBelow(page('docs/production.md'), 'A table of all pairs'),
+      'sh',
+    );
+    const names = await eventually('a table of both pairs', async () => {
+      const lines = await shell.sh(`${table}cat runs.csv`);
+      const cells = lines.map(([line = '']) => line.split(','));
+      return (
+        cells.length === 2 &&
+        cells.every(([, , state]) => state === '"delivered"') &&
+        cells.map(([name]) => name)
+      );
+    });
+    expect(names.sort()).toEqual(['"archive"', '"payments"']);
   });
-  expect(names.sort()).toEqual(['"archive"', '"payments"']);
 });
 
 it('the logs name each token once, with its place, by the command of docs/production.md', async () => {
@@ -204,13 +256,13 @@ it('the logs name each token once, with its place, by the command of docs/produc
   const logged = { ...receipt, accessListIps: accessListIps.slice(0, 20) };
   expect(survivor.logged('link-token delivered')).toEqual([expect.objectContaining(logged)]);
   const { location, deliveredAt: _, alsoTried: __, ...created } = logged;
-  const known = expect.objectContaining({ ...created, sink: 'blocked' }) as unknown;
-  expect(worker.logged('link-token created')).toContainEqual(known);
-  expect(worker.logged('link-token not delivered')).toContainEqual(known);
+  const facts = expect.objectContaining({ ...created, sink: 'blocked' }) as unknown;
+  expect(worker.logged('link-token created')).toContainEqual(facts);
+  expect(worker.logged('link-token not delivered')).toContainEqual(facts);
 
   // A kill can leave the first half of a line.
   const prepare = `cd ${installation.folder}; printf '{"msg":"link-token' > worker-3.log;`;
-  const found = await sh(prepare + command.replace('2026-11', '20'));
+  const lines = await sh(prepare + command.replace('2026-11', '20'));
   const places = [first.receipt?.location, location, 'not delivered'];
   const rows = requests.map(({ orgId, sourceOrgId }, i) => [
     orgId,
@@ -219,7 +271,7 @@ it('the logs name each token once, with its place, by the command of docs/produc
     'CHG-1',
     places[i],
   ]);
-  expect(found.map(([, ...row]) => row).sort()).toEqual(rows.sort());
+  expect(lines.map(([, ...row]) => row).sort()).toEqual(rows.sort());
   expect(await sh(prepare + command.replace('2026-11', '1999-12'))).toEqual([['']]);
 });
 
@@ -244,12 +296,12 @@ describe('the commands of docs/runbook.md', () => {
     await endingOf(run);
     await untilListed(`WorkflowId = '${run.workflowId}' AND CloseTime IS NOT NULL`, 1);
     await sh(`cp ${installation.folder}/worker-1.log .`);
-    const lost = atlas.createdTokens().map(({ apiKey }) => apiKey.id);
-    const found = await sh(findKeys);
-    expect(idsIn(found).sort()).toEqual(lost.toSorted());
-    expect(found.flat().join('\n')).toMatch(/: no token uses it\n/);
+    const keyIds = atlas.createdTokens().map(({ apiKey }) => apiKey.id);
+    const lines = await sh(findKeys);
+    expect(idsIn(lines).sort()).toEqual(keyIds.toSorted());
+    expect(lines.flat().join('\n')).toMatch(/: no token uses it\n/);
     const deleted = (await sh(`org=${atlas.account.orgId}\n${deleteUnused}`)).flat();
-    expect(deleted.sort()).toEqual(lost.map((id) => `API Key '${id}' deleted`).sort());
+    expect(deleted.sort()).toEqual(keyIds.map((id) => `API Key '${id}' deleted`).sort());
     expect(idsIn(await sh(findKeys))).toEqual([]);
   });
 
@@ -269,9 +321,9 @@ describe('the commands of docs/runbook.md', () => {
     expect(await sh(`${accessList} | jq -r '.results[].ipAddress'`)).toEqual([[ipAddress]]);
     const withoutKey = 'unset MONGODB_ATLAS_PUBLIC_API_KEY MONGODB_ATLAS_PRIVATE_API_KEY\n';
     for (const command of [findKeys, withoutKey + findAllKeys]) {
-      const found = await sh(command);
-      expect(idsIn(found)).toEqual([apiKey.id]);
-      expect(found.flat().join('\n')).toMatch(
+      const lines = await sh(command);
+      expect(idsIn(lines)).toEqual([apiKey.id]);
+      expect(lines.flat().join('\n')).toMatch(
         new RegExp(`token ${receipt?.deliveryId} of \\S+, delivered to `),
       );
     }
@@ -339,7 +391,7 @@ describe('the commands of docs/runbook.md', () => {
     await sh(`cd ${folder}; ${rotate}`);
     await installation.workers[0]?.stop();
     await installation.startWorker();
-    const last = await startUndelivered();
+    const lastRun = await startUndelivered();
     const { keys } = JSON.parse(readFileSync(keysFile, 'utf8')) as { keys: { kid: string }[] };
     const lists = async (filter: string, runs: number) =>
       (await client('list', filter)).stdout.includes(`\n${runs} run`);
@@ -357,8 +409,8 @@ describe('the commands of docs/runbook.md', () => {
     const { linkToken } = JSON.parse(new TextDecoder().decode(plaintext)) as { linkToken: string };
     expect(atlas.createdTokens().map((token) => token.linkToken)).toContain(linkToken);
 
-    const { runId } = await last.describe();
-    const readLast = readOneRun.replace('<id>', last.workflowId).replace('<run id>', runId);
+    const { runId } = await lastRun.describe();
+    const readLast = readOneRun.replace('<id>', lastRun.workflowId).replace('<run id>', runId);
     const [[header = ''] = []] = await sh(
       `${readLast}jq -rR 'split(".")[0] | @base64d' tokens.jwe`,
     );

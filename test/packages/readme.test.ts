@@ -20,13 +20,61 @@ const [code = ''] = codeBlocks(README, 'ts');
 /** Files that a clone does not have; `npm pack` makes dist/, unless it is up to date. */
 const NOT_IN_A_CLONE = new Set(['node_modules', '.cache', '.git']);
 
-/** One test, since each block needs what those before it made. */
-it('every block of README works, in its order', async () => {
-  // A server of its own, since README names the task queue and the organization.
+/** A server of its own, since README names the task queue and the organization. */
+async function startTemporal() {
   const temporal = await startDevServer();
   cleanUpLater(() => temporal.stop());
   // The 72 hours that README requires, where a development server has 24.
   await temporalCli(temporal.address, 'operator', 'namespace', 'update', '--retention', '72h');
+  return temporal;
+}
+
+/** Copies the repository as a clone has it, with the packages and programs of this one. */
+function makeClone(clone: string): void {
+  cpSync(ROOT, clone, {
+    recursive: true,
+    filter: (file) => !NOT_IN_A_CLONE.has(path.relative(ROOT, file)),
+  });
+  mkdirSync(path.join(clone, '.cache'));
+  for (const name of ['node_modules', '.cache/bin']) {
+    symlinkSync(path.join(ROOT, name), path.join(clone, name));
+  }
+}
+
+/** Starts a script that is ended after the last test. */
+function startScript(script: string, env: NodeJS.ProcessEnv) {
+  const logFile = path.join(newFolder(), 'log');
+  const process = startChildProcess('bash', ['-ec', script], { env, logFile });
+  cleanUpLater(() => process.end('SIGTERM'));
+  return process;
+}
+
+/** Brings to a folder what `npm install` brings to that of a caller's program. */
+async function installContract(
+  folder: string,
+  sh: (script: string) => Promise<string>,
+): Promise<void> {
+  const modules = path.join(folder, 'node_modules');
+  mkdirSync(modules, { recursive: true });
+  for (const name of ['@temporalio', 'tsx']) {
+    symlinkSync(path.join(ROOT, 'node_modules', name), path.join(modules, name));
+  }
+  const contract = path.join(modules, 'live-migration-prep-contract');
+  mkdirSync(contract);
+  const tarball = (await sh('npm run pack:contract')).trim().split('\n').at(-1) ?? '';
+  await sh(`tar -xzf "${tarball}" -C "${contract}" --strip-components=1`);
+}
+
+/** Names the tokens that an emulator in another process has created. */
+async function tokensOf(url: string | undefined): Promise<string[]> {
+  const state: unknown = await (await fetch(`${url}/_emulator/state`)).json();
+  const { linkTokens } = state as { linkTokens: { linkToken: string }[] };
+  return linkTokens.map(({ linkToken }) => linkToken);
+}
+
+/** One test, since each block needs what those before it made. */
+it('every block of README works, in its order', async () => {
+  const temporal = await startTemporal();
   const folder = newFolder();
   const [clone, prefix, caller] = [
     path.join(folder, 'clone'),
@@ -40,68 +88,39 @@ it('every block of README works, in its order', async () => {
   };
   const sh = async (script: string, cwd = clone) =>
     (await promisify(execFile)('bash', ['-euo', 'pipefail', '-c', script], { cwd, env })).stdout;
-  const runUntilTheEnd = (script: string) => {
-    const logFile = path.join(newFolder(), 'log');
-    const running = startChildProcess('bash', ['-ec', script], { env, logFile });
-    cleanUpLater(() => running.end('SIGTERM'));
-    return running;
-  };
 
-  cpSync(ROOT, clone, {
-    recursive: true,
-    filter: (file) => !NOT_IN_A_CLONE.has(path.relative(ROOT, file)),
-  });
-  mkdirSync(path.join(clone, '.cache'));
-  for (const name of ['node_modules', '.cache/bin']) {
-    symlinkSync(path.join(ROOT, name), path.join(clone, name));
-  }
-  const [packages, ...rest] = install.split('\n');
+  makeClone(clone);
+  const [packages, ...program] = install.split('\n');
   // The set-up of these tests has just done it.
   expect(packages).toMatch(/^npm ci\b/);
-  await sh(rest.join('\n'));
+  await sh(program.join('\n'));
 
   // Port 8080 may be taken here.
   await sh(prepare.replace('# health', 'health'));
 
-  const [setPath, startTemporal, startAtlas] = servers
+  const [setPath, temporalCommand, atlasCommand] = servers
     .split('\n')
     .map((line) => line.replace(/ *#.*/, ''));
-  expect(await sh(`${setPath}; ${startTemporal} --help`)).toContain('Temporal');
-  const atlas = runUntilTheEnd(`cd ${ROOT}; exec ${startAtlas} -- --port 0`);
+  expect(await sh(`${setPath}; ${temporalCommand} --help`)).toContain('Temporal');
+  const atlas = startScript(`cd ${ROOT}; exec ${atlasCommand} -- --port 0`, env);
   const [, url] = await atlas.untilOutput(/BASE_URL=(.*)[^]*--help/);
   const exports = matchesIn(atlas.output(), /^ +(export .*)$/gm);
   expect(exports).toHaveLength(3);
   const settings = `${exports.join('\n')}\n`;
-  const createdTokens = async () => {
-    const state = await (await fetch(`${url}/_emulator/state`)).json();
-    return (state as { linkTokens: { linkToken: string }[] }).linkTokens.map(
-      ({ linkToken }) => linkToken,
-    );
-  };
 
-  const [doctor = '', worker = '', ...others] = check
-    .split('\n')
-    .filter((line) => !/^(#|export |$)/.test(line));
-  expect(others).toEqual([]);
+  const commands = check.split('\n').filter((line) => !/^(#|export |$)/.test(line));
+  expect(commands).toHaveLength(2);
+  const [doctor = '', worker = ''] = commands;
   expect(await sh(settings + doctor)).toContain('credential default');
-  runUntilTheEnd(`${settings} cd ${clone}; exec ${worker}`);
+  startScript(`${settings} cd ${clone}; exec ${worker}`, env);
 
   expect(await sh(start)).toContain('token is in');
   const [file = ''] = readdirSync(path.join(clone, 'tokens'));
-  expect([readFileSync(path.join(clone, 'tokens', file), 'utf8')]).toEqual(await createdTokens());
+  expect([readFileSync(path.join(clone, 'tokens', file), 'utf8')]).toEqual(await tokensOf(url));
 
-  // What `npm install` brings where the program is.
-  const modules = path.join(caller, 'node_modules');
-  mkdirSync(modules, { recursive: true });
-  for (const name of ['@temporalio', 'tsx']) {
-    symlinkSync(path.join(ROOT, 'node_modules', name), path.join(modules, name));
-  }
-  const contract = path.join(modules, 'live-migration-prep-contract');
-  mkdirSync(contract);
-  const tarball = (await sh('npm run pack:contract')).trim().split('\n').at(-1) ?? '';
-  await sh(`tar -xzf "${tarball}" -C "${contract}" --strip-components=1`);
-  const node = (program: string) => {
-    writeFileSync(path.join(caller, 'start.mts'), program);
+  await installContract(caller, sh);
+  const node = (text: string) => {
+    writeFileSync(path.join(caller, 'start.mts'), text);
     return sh('node --import tsx start.mts', caller);
   };
   expect(await node(code)).toMatch(/^file .*link-token/);
@@ -109,5 +128,5 @@ it('every block of README works, in its order', async () => {
   for (const again of [code, code.replace("sink: 'drop'", "sink: 'other'")]) {
     await expect(node(again)).rejects.toThrow('WorkflowExecutionAlreadyStartedError');
   }
-  expect(await createdTokens()).toHaveLength(2);
+  expect(await tokensOf(url)).toHaveLength(2);
 }, 300_000);

@@ -11,6 +11,8 @@ import { ROOT } from './markdown';
 
 const CLIENT = `exec ${process.execPath} ${ROOT}/dist/client.js --task-queue "$TASK_QUEUE" "$@"`;
 
+export type Shell = Awaited<ReturnType<typeof createShell>>;
+
 /**
  * Prepares a shell for the commands of a page, with `live-migration-prep`, `temporal` and a
  * stand-in for the Atlas CLI.

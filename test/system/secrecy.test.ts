@@ -155,9 +155,14 @@ async function failToStart(): Promise<void> {
   look('the output of a worker that does not start', worker.output());
 }
 
-/** One installation, whose worker logs all it can, on a Temporal server with a database. */
-beforeAll(async () => {
-  const folder = newFolder();
+/**
+ * Starts a system whose worker logs all it can, on a Temporal server with a database. All its files
+ * are in the folder, but for those of the installation.
+ */
+async function startTalkativeSystem(
+  folder: string,
+  metricsPort: number,
+): Promise<OwnOrganizations> {
   const TMPDIR = path.join(folder, 'tmp');
   mkdirSync(TMPDIR);
   const files = {
@@ -176,18 +181,19 @@ beforeAll(async () => {
   };
   const sinks = { missing: { type: 'file', directory: 'missing' }, echoes };
   const signingKey = randomBytes(32).toString('base64');
+  secrets.set('the signing secret', signingKey);
   const env = {
     SIGNING_SECRET: `whsec_${signingKey}`,
     TEMPORAL_API_KEY: secret('the API key of Temporal'),
     TEMPORAL_TLS: 'false',
     TMPDIR,
   };
-  const metricsPort = await freePort();
   const config = { log: { level: 'trace' }, metrics: { port: metricsPort }, sinks };
-  own = await startOwnOrganizations({ config, env, temporal });
-  const { accounts, atlas, installation, worker } = own;
+  return startOwnOrganizations({ config, env, temporal });
+}
 
-  secrets.set('the signing secret', signingKey);
+/** Adds the secrets of the system that `secret` did not create. */
+function addSecretsOf({ accounts, atlas, installation }: OwnOrganizations): void {
   const { keys } = JSON.parse(readFileSync(installation.keysFile, 'utf8')) as {
     keys: { k: string }[];
   };
@@ -200,6 +206,14 @@ beforeAll(async () => {
       Buffer.from(`${clientId}:${clientSecret}`).toString('base64'),
     );
   }
+}
+
+beforeAll(async () => {
+  const folder = newFolder();
+  const metricsPort = await freePort();
+  own = await startTalkativeSystem(folder, metricsPort);
+  const { atlas, installation, worker } = own;
+  addSecretsOf(own);
 
   await Promise.all([endRuns(), failDeliveries(), failToStart()]);
   const metrics = await fetch(`http://127.0.0.1:${metricsPort}/metrics`);

@@ -71,43 +71,19 @@ it('a stored value is never changed: the values of each release have the checksu
   expect(Object.fromEntries(checksums)).toEqual(JSON.parse(read('checksums.json')));
 });
 
-describe.each(RELEASES)('what release %s wrote', (release) => {
-  const stored = JSON.parse(read(`${release}.json`)) as Stored;
-  const { activities, sealedToken } = stored;
-  const sealer = createSealer(() => JSON.stringify(sealedToken.keySet));
-  const sinks = new Map<string, Sink>([
-    ['drop', { deliver: () => Promise.resolve(stored.receipt.location) }],
-  ]);
-  const info = { workflowExecution: { workflowId: stored.names.workflowId, runId: 'run' } };
-
-  /** Runs an activity of this release with stored input. */
-  const run = (activity: unknown, input: unknown[]) =>
-    attemptIn(info, clientOf({})).run<unknown[], unknown, Untyped>(activity as Untyped, ...input);
-
+/** The stored values, each with the schema of this release that reads it. */
+function rowsOf({ activities, arguments: args, updates, ...stored }: Stored): Row[] {
   const all = (what: string, values: object, schema: Schema): Row[] =>
     Object.entries(values).map(([name, value]: [string, unknown]) => [
       `${what} (${name})`,
       schema,
       value,
     ]);
-
-  it.each<Row>([
-    [
-      'the request of a caller',
-      contract.prepareRequestSchema,
-      stored.arguments.prepareLiveMigration[0],
-    ],
-    ['the recovery of a run', contract.recoverySchema, stored.arguments.prepareLiveMigration[1]],
-    [
-      'the input of a schedule',
-      contract.scheduledRequestSchema,
-      stored.arguments.prepareOnSchedule[0],
-    ],
-    [
-      'the request of awaitDelivery',
-      contract.prepareRequestSchema,
-      stored.updates.awaitDelivery[0],
-    ],
+  return [
+    ['the request of a caller', contract.prepareRequestSchema, args.prepareLiveMigration[0]],
+    ['the recovery of a run', contract.recoverySchema, args.prepareLiveMigration[1]],
+    ['the input of a schedule', contract.scheduledRequestSchema, args.prepareOnSchedule[0]],
+    ['the request of awaitDelivery', contract.prepareRequestSchema, updates.awaitDelivery[0]],
     ['the status', contract.statusSchema, stored.status],
     ['the memo', contract.runMemoSchema, stored.memo],
     ['a receipt', contract.receiptSchema, stored.receipt],
@@ -133,7 +109,23 @@ describe.each(RELEASES)('what release %s wrote', (release) => {
     ['the result of checkLink', shared.linkStateSchema, activities.checkLink.result],
     ...all('details of a failure', stored.failureDetails, contract.failureDetailsSchema),
     ...all('a result of a schedule', stored.scheduledResults, contract.scheduledResultSchema),
-  ])('is read: %s', (_what, schema, value) => {
+  ];
+}
+
+describe.each(RELEASES)('what release %s wrote', (release) => {
+  const stored = JSON.parse(read(`${release}.json`)) as Stored;
+  const { activities, sealedToken } = stored;
+  const sealer = createSealer(() => JSON.stringify(sealedToken.keySet));
+  const sinks = new Map<string, Sink>([
+    ['drop', { deliver: () => Promise.resolve(stored.receipt.location) }],
+  ]);
+  const info = { workflowExecution: { workflowId: stored.names.workflowId, runId: 'run' } };
+
+  /** Runs an activity of this release with stored input. */
+  const run = (activity: unknown, input: unknown[]) =>
+    attemptIn(info, clientOf({})).run<unknown[], unknown, Untyped>(activity as Untyped, ...input);
+
+  it.each(rowsOf(stored))('is read: %s', (_what, schema, value) => {
     expect(schema.parse(value)).toEqual(value);
   });
 

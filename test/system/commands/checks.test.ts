@@ -220,11 +220,26 @@ describe('schedule create', () => {
     await expect(schedule.describe()).rejects.toThrow(/not found/i);
   });
 
-  it('creates a schedule whose runs never overlap, and no second one with its id', async () => {
+  const EVERY_YEAR = ['--cron', '0 6 1 1 *'];
+
+  /** A request for the organization of the fixture. */
+  const ofFixture = (): unknown =>
+    expect.objectContaining({ orgId: fixture().atlas.account.orgId, sink: 'files' });
+
+  /** A schedule that exists; it is gone after the last test. */
+  function scheduleOf(scheduleId: string) {
+    const schedule = fixture().temporal.schedule.getHandle(scheduleId);
+    cleanUpLater(() => schedule.delete());
+    return schedule;
+  }
+
+  it('creates a schedule whose runs never overlap', async () => {
     const { requestOptions, workflowId } = fixture().newTarget();
-    const create = ['schedule', 'create', ...requestOptions(), '--cron', '0 6 1 1 *'];
-    const created = await fixture().client(
-      ...create,
+    const { code, stdout, stderr } = await fixture().client(
+      'schedule',
+      'create',
+      ...requestOptions(),
+      ...EVERY_YEAR,
       '--cron',
       '0 18 1 1 *',
       '--timezone',
@@ -236,18 +251,16 @@ describe('schedule create', () => {
       '--note',
       'wave 3',
     );
-    const schedule = fixture().temporal.schedule.getHandle(workflowId);
-    cleanUpLater(() => schedule.delete());
-    expect(created).toMatchObject({ code: 0, stderr: '' });
-    expect(created.stdout).toMatch(
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(stdout).toMatch(
       new RegExp(
         `^created schedule ${workflowId}\nnext time: 20\\d\\d-01-01T(06|18):00:\\d\\d\\.\\d{3}Z\n`,
       ),
     );
-    expect(created.stdout).toContain(
+    expect(stdout).toContain(
       `\nsee its runs: temporal workflow list --query 'TemporalScheduledById = "${workflowId}"'\n`,
     );
-    const description = await schedule.describe();
+    const description = await scheduleOf(workflowId).describe();
     expect(description).toMatchObject({
       policies: {
         overlap: ScheduleOverlapPolicy.SKIP,
@@ -262,24 +275,32 @@ describe('schedule create', () => {
         taskQueue: fixture().installation.taskQueue,
       },
     });
-    const request: unknown = expect.objectContaining({
-      orgId: fixture().atlas.account.orgId,
-      sink: 'files',
-    });
-    expect(description.action.args).toEqual([{ request }]);
+    expect(description.action.args).toEqual([{ request: ofFixture() }]);
+  });
 
+  it('creates no second schedule with the same id', async () => {
+    const { requestOptions, workflowId } = fixture().newTarget();
+    const create = ['schedule', 'create', ...requestOptions(), ...EVERY_YEAR];
+    expect(await fixture().client(...create)).toMatchObject({ code: 0 });
+    scheduleOf(workflowId);
     const second = await fixture().client(...create, '--json');
     expect(second.code).toBe(6);
     expect(objectIn(second)).toMatchObject({ type: 'ScheduleExists', scheduleId: workflowId });
     expect(second.stderr).toContain(
-      `schedule ${workflowId} exists: to change it, delete it first with: temporal schedule delete --schedule-id ${workflowId};`,
+      `schedule ${workflowId} exists: to change it, delete it first with:` +
+        ` temporal schedule delete --schedule-id ${workflowId};`,
     );
+  });
 
+  it('creates a second schedule with an id of its own, which creates a token each time', async () => {
+    const { requestOptions, workflowId } = fixture().newTarget();
+    const create = ['schedule', 'create', ...requestOptions(), ...EVERY_YEAR];
+    expect(await fixture().client(...create)).toMatchObject({ code: 0 });
+    scheduleOf(workflowId);
     const scheduleId = `yearly-${newOrgId()}`;
     const { stdout } = await fixture().client(...create, '--always', '--schedule-id', scheduleId);
-    const always = fixture().temporal.schedule.getHandle(scheduleId);
-    cleanUpLater(() => always.delete());
+    const description = await scheduleOf(scheduleId).describe();
     expect(stdout).toContain('it creates a token each time, whether or not one is in use');
-    expect((await always.describe()).action.args).toEqual([{ request, always: true }]);
+    expect(description.action.args).toEqual([{ request: ofFixture(), always: true }]);
   });
 });
