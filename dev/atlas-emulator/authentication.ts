@@ -80,7 +80,7 @@ function verifyDigest(
 ): Seed['apiKeys'][number] {
   const digest = /^Digest (.*)$/i.exec(headers.authorization ?? '')?.[1] ?? '';
   const pairs = [...digest.matchAll(/(\w+)=(?:"([^"]*)"|([^\s,"]+))/g)];
-  const sent: Record<string, string | undefined> = Object.fromEntries(
+  const parameters: Record<string, string | undefined> = Object.fromEntries(
     pairs.map(([, name = '', quoted, bare]) => [name, quoted ?? bare]),
   );
   const {
@@ -93,7 +93,7 @@ function verifyDigest(
     qop,
     algorithm = 'MD5',
     response,
-  } = sent;
+  } = parameters;
   const wellFormed =
     realm === REALM &&
     uri === url &&

@@ -73,8 +73,8 @@ async function drip(
   payload: Buffer,
   { bytes, intervalMs }: NonNullable<Fault['drip']>,
 ): Promise<void> {
-  for (let sent = 0; sent < payload.length && !raw.destroyed; sent += bytes) {
-    raw.write(payload.subarray(sent, sent + bytes));
+  for (let offset = 0; offset < payload.length && !raw.destroyed; offset += bytes) {
+    raw.write(payload.subarray(offset, offset + bytes));
     await sleep(intervalMs, undefined, { ref: false });
   }
   raw.end();

@@ -62,8 +62,14 @@ export class RouteError extends Error {
 /** An error with the fields of those recorded at Atlas, none of which has `badRequestDetail`. */
 export function atlasError(errorCode: ErrorCode, details: ErrorDetails = {}): RouteError {
   // A fault may bring a code of its own.
-  const known = errorCode in ERRORS ? ERRORS[errorCode] : ERRORS.UNEXPECTED_ERROR;
-  const { status = known[0], detail = known[1], parameters = [], fields, headers = {} } = details;
+  const defaults = errorCode in ERRORS ? ERRORS[errorCode] : ERRORS.UNEXPECTED_ERROR;
+  const {
+    status = defaults[0],
+    detail = defaults[1],
+    parameters = [],
+    fields,
+    headers = {},
+  } = details;
   return new RouteError({
     status,
     headers,
@@ -101,6 +107,6 @@ export function oauthError(status: number, error: string, description: string): 
 }
 
 export function codeForStatus(status: number): ErrorCode {
-  const known = Object.entries(ERRORS).find(([, [candidate]]) => candidate === status);
-  return known ? (known[0] as ErrorCode) : 'UNEXPECTED_ERROR';
+  const entry = Object.entries(ERRORS).find(([, [candidate]]) => candidate === status);
+  return entry ? (entry[0] as ErrorCode) : 'UNEXPECTED_ERROR';
 }

@@ -92,10 +92,12 @@ const seedSchema = z
     settings: settings.prefault({}),
   })
   .superRefine((seed, context) => {
-    const known = new Set([...seed.organizations, ...seed.sourceOrganizations].map(({ id }) => id));
+    const orgIds = new Set(
+      [...seed.organizations, ...seed.sourceOrganizations].map(({ id }) => id),
+    );
     for (const list of ['serviceAccounts', 'apiKeys'] as const) {
       seed[list].forEach(({ orgId }, index) => {
-        if (known.has(orgId)) return;
+        if (orgIds.has(orgId)) return;
         const message = `organization ${orgId} is in neither organizations nor sourceOrganizations`;
         context.addIssue({ code: 'custom', path: [list, index, 'orgId'], message });
       });

@@ -122,8 +122,8 @@ export class State {
 
   /** The client id, while the token lives. */
   ownerOf(accessToken: string): string | undefined {
-    const found = this.accessTokens.get(accessToken);
-    return found && found.expiresAt > Date.now() ? found.clientId : undefined;
+    const token = this.accessTokens.get(accessToken);
+    return token && token.expiresAt > Date.now() ? token.clientId : undefined;
   }
 
   revoke(accessToken: string, clientId: string): void {
@@ -145,13 +145,13 @@ export class State {
    * 7616, 3.4, calls a count seen twice a replay.
    */
   useNonce(nonce: string, count: string): 'good' | 'stale' | 'replayed' {
-    const known = this.nonces.get(nonce);
-    if (!known || Date.now() - known.issuedAt >= this.seed.settings.nonceLifetimeMs) {
+    const record = this.nonces.get(nonce);
+    if (!record || Date.now() - record.issuedAt >= this.seed.settings.nonceLifetimeMs) {
       this.nonces.delete(nonce);
       return 'stale';
     }
-    if (known.counts.has(count)) return 'replayed';
-    known.counts.add(count);
+    if (record.counts.has(count)) return 'replayed';
+    record.counts.add(count);
     return 'good';
   }
 
@@ -166,12 +166,12 @@ export class State {
     const perMs = refillPerMinute / 60_000;
     const filled = Math.min(capacity, level + (now - at) * perMs);
     const allowed = !enabled || filled >= 1;
-    const left = allowed && enabled ? filled - 1 : filled;
-    this.buckets.set(orgId, { level: left, at: now });
+    const newLevel = allowed && enabled ? filled - 1 : filled;
+    this.buckets.set(orgId, { level: newLevel, at: now });
     return {
       allowed,
-      remaining: Math.floor(left),
-      retryAfterSeconds: Math.max(1, Math.ceil((1 - left) / perMs / 1000)),
+      remaining: Math.floor(newLevel),
+      retryAfterSeconds: Math.max(1, Math.ceil((1 - newLevel) / perMs / 1000)),
     };
   }
 

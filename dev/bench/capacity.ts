@@ -36,11 +36,11 @@ async function main(): Promise<void> {
     );
     report('CPU of the worker for each', `${((cpuMs(worker.pid) - usedMs) / RUNS).toFixed(1)} ms`);
     report('worker afterwards', memory());
-    let started = 0;
+    let starts = 0;
     await startAll(job, UNDELIVERED, 'rejects', async () => {
-      started += 1;
+      starts += 1;
       // Otherwise the server starts runs only, and the worker gets none of them.
-      while (started - (job.atlas.createdTokens().length - RUNS) > CONCURRENT_RUNS) {
+      while (starts - (job.atlas.createdTokens().length - RUNS) > CONCURRENT_RUNS) {
         await sleep(100);
       }
     });

@@ -30,8 +30,8 @@ export function writeTypes(
       const type = checker.getDeclaredTypeOfSymbol(symbol);
       const node = checker.typeToTypeNode(type, undefined, flags);
       if (!node) throw new Error(`the type ${symbol.name} cannot be written`);
-      const described = addDescriptions(node, jsonSchemaOf(symbol.name));
-      return `export type ${symbol.name} = ${printer.printNode(ts.EmitHint.Unspecified, described, source)};\n`;
+      const declaration = addDescriptions(node, jsonSchemaOf(symbol.name));
+      return `export type ${symbol.name} = ${printer.printNode(ts.EmitHint.Unspecified, declaration, source)};\n`;
     })
     .join('\n');
 }

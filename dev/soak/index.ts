@@ -73,7 +73,7 @@ async function main(): Promise<void> {
   const startedAtMs = performance.now();
   const elapsedS = () => (performance.now() - startedAtMs) / 1000;
   const kills = { worker: 0, server: 0 };
-  let started = 0;
+  let starts = 0;
   let printed = { atS: 0, posts: 0 };
 
   /** Kills workers and the server at even intervals of the progress. */
@@ -99,7 +99,7 @@ async function main(): Promise<void> {
     printed = now;
     const memory = workers.map(({ pid }) => memoryMiB(pid)).join(' and ');
     say(
-      `${now.atS.toFixed(0).padStart(6)} s ${started} started, ${delivered} delivered,` +
+      `${now.atS.toFixed(0).padStart(6)} s ${starts} started, ${delivered} delivered,` +
         ` ${rate.toFixed(1)} requests/s, worker ${memory} MiB`,
     );
   }
@@ -110,7 +110,7 @@ async function main(): Promise<void> {
       requests,
       async (request) => {
         await persist(() => job.start(request));
-        started += 1;
+        starts += 1;
       },
       CONCURRENT_CALLS,
     );
@@ -137,8 +137,8 @@ async function main(): Promise<void> {
 
 async function areAllClosed({ workflow, taskQueue }: Job): Promise<boolean> {
   const query = `TaskQueue = '${taskQueue}' AND ExecutionStatus != 'Running'`;
-  const closed = await workflow.count(query).catch(() => ({ count: 0 }));
-  return closed.count === options.runs;
+  const closedRuns = await workflow.count(query).catch(() => ({ count: 0 }));
+  return closedRuns.count === options.runs;
 }
 
 /** Compares what Atlas created, what the sink has and what the runs say. */

@@ -33,7 +33,7 @@ it('no alert fires on a clean worker, and those on its counters go on firing aft
   atlas.faults({ on: 'availableProjects', status: 403 });
   await startScheduled(installation.taskQueue, { request: installation.newRequest() });
   await untilScraped(port, 'link_token_schedule_runs_total', { outcome: 'AtlasRequestRejected' });
-  const failed = await refuseResult({ atlas, installation }, port);
+  const failures = await refuseResult({ atlas, installation }, port);
 
   await worker.stop();
   await installation.startWorker();
@@ -41,7 +41,7 @@ it('no alert fires on a clean worker, and those on its counters go on firing aft
   const firing = ['LinkTokenRunFailed', 'LinkTokenScheduleFailed', 'LinkTokenResultRefused'];
   const test = {
     interval: '1m',
-    input_series: seriesOver([clean, 120], [failed, 5], [[], 1], [restarted, 50]),
+    input_series: seriesOver([clean, 120], [failures, 5], [[], 1], [restarted, 50]),
     alert_rule_test: alertRules().map(({ alert }) => ({ alertname: alert, eval_time: '119m' })),
     promql_expr_test: [
       {

@@ -45,10 +45,10 @@ function render(kustomization: string): Manifest[] {
   return parseAllDocuments(rendered).map((document) => document.toJS() as Manifest);
 }
 
-function find(manifests: readonly Manifest[], wanted: string): Manifest {
-  const found = manifests.find(({ kind }) => kind === wanted);
-  if (!found) throw new Error(`no ${wanted}`);
-  return found;
+function find(manifests: readonly Manifest[], kind: string): Manifest {
+  const manifest = manifests.find((candidate) => candidate.kind === kind);
+  if (!manifest) throw new Error(`no ${kind}`);
+  return manifest;
 }
 
 /** @throws Error with its output, unless every manifest fits the schemas of Kubernetes. */
@@ -145,7 +145,7 @@ describe.each([
   });
 
   it('mounts a configuration that a worker loads, with ports that the pod declares', () => {
-    const names = (named: { name: string }[]) => named.map(({ name }) => name).sort();
+    const names = (entries: { name: string }[]) => entries.map(({ name }) => name).sort();
     expect(names(container.volumeMounts)).toEqual(names(volumes));
     const configMap = find(manifests, 'ConfigMap');
     expect(volumes).toContainEqual({

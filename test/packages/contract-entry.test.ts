@@ -28,8 +28,8 @@ it.each([
   ['commonjs', `require('${ENTRY}')`],
   ['module', `await import('${ENTRY}')`],
 ])('has every public name for %s, with nothing else installed', (inputType, entry) => {
-  const found = evaluate(inputType, `Object.keys(${entry})`);
-  expect(found).toEqual(expect.arrayContaining(PUBLIC));
+  const names = evaluate(inputType, `Object.keys(${entry})`);
+  expect(names).toEqual(expect.arrayContaining(PUBLIC));
 });
 
 it('gives access to its JSON Schemas, and to no other file', () => {

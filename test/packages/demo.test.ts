@@ -70,12 +70,12 @@ describe('npm run demo', () => {
     '--keep prints commands that work; when it is killed, its processes end too',
     async () => {
       const demo = startDemo('--keep');
-      const [, shown = ''] = await demo.untilOutput(
+      const [, instructions = ''] = await demo.untilOutput(
         /In another terminal([^]*dist\/client.js redeliver.*)/,
       );
       // A machine may lack curl, which this function stands in for.
       const curl = `curl() { node -e 'fetch(process.argv[2], { method: "POST", body: process.argv[1] })' "$2" "$3"; }`;
-      const commands = shown.match(/^ {2}(export|curl|node) .*/gm) ?? [];
+      const commands = instructions.match(/^ {2}(export|curl|node) .*/gm) ?? [];
       const script = [curl, ...commands]
         .join('\n')
         .replace(/--sink rejects --wait$/m, '$& 2>&1 || echo "exit code $?"');

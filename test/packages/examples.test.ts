@@ -117,8 +117,8 @@ for (const [name, language] of Object.entries(LANGUAGES)) {
         accessListIps: ['192.31.196.7'],
       });
       expect(ofOtherAddresses).toEqual([1, 'failed (DifferentRequest)', '']);
-      const refused = { code: 1, stdout: '', stderr: expect.stringMatching(/already/i) };
-      expect(await run('smallest', other)).toEqual(refused);
+      const refusal = { code: 1, stdout: '', stderr: expect.stringMatching(/already/i) };
+      expect(await run('smallest', other)).toEqual(refusal);
       expect(await outcome('failures', other)).toEqual([6, 'refused (delivered)', '']);
       expect(atlas.createdTokens()).toHaveLength(tokens);
       expect(await outcome('failures', request, '--again')).toEqual([0, 'delivered', '']);
@@ -127,12 +127,12 @@ for (const [name, language] of Object.entries(LANGUAGES)) {
     it('every program refuses an empty source organization', async () => {
       const request = newRequest({ sourceOrgId: '' });
       const exits = await Promise.all(PROGRAMS.map((program) => run(program, request)));
-      const refused = {
+      const refusal = {
         code: 1,
         stdout: '',
         stderr: expect.stringContaining('sourceOrgId is empty'),
       };
-      expect(exits).toEqual([refused, refused, refused]);
+      expect(exits).toEqual([refusal, refusal, refusal]);
     });
 
     it('every program says its usage without a request', async () => {
@@ -184,7 +184,7 @@ for (const [name, language] of Object.entries(LANGUAGES)) {
     ] as const)('failures: the run is %s while the caller waits', async (how, code, expected) => {
       const request = newRequest();
       atlas.faults({ on: 'linkTokens', times: 100, status: 503 });
-      const ended = outcome('failures', request);
+      const ending = outcome('failures', request);
       const run = handleOf(request);
       await eventually('an attempt to create the token', async () => {
         const status = await run.query<Status>('status').catch(() => null);
@@ -192,7 +192,7 @@ for (const [name, language] of Object.entries(LANGUAGES)) {
       });
       await (how === 'cancelled' ? run.cancel() : run.terminate());
       atlas.clearFaults();
-      expect(await ended).toEqual([code, expected, '']);
+      expect(await ending).toEqual([code, expected, '']);
     });
   });
 }

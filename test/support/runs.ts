@@ -78,8 +78,8 @@ export async function refuseResult(system: Pick<System, 'atlas' | 'installation'
   await (await startPost(system)).terminate();
   // Before the next heartbeat, whose response would cancel the attempt.
   system.atlas.clearFaults();
-  const refused = { operation: 'RespondActivityTaskCompleted', status_code: 'NOT_FOUND' };
-  return untilScraped(port, 'temporal_request_failure_total', refused);
+  const refusal = { operation: 'RespondActivityTaskCompleted', status_code: 'NOT_FOUND' };
+  return untilScraped(port, 'temporal_request_failure_total', refusal);
 }
 
 /** Resolves once an attempt to deliver has failed that is followed by another, with its message. */
@@ -165,12 +165,12 @@ async function activityUnderWay(handle: Operable) {
  */
 export async function loseAttempts(...handles: Handle[]): Promise<void> {
   const lose = async (handle: Handle) => {
-    const [lost] = (await handle.describe()).raw.pendingActivities ?? [];
+    const [attempt] = (await handle.describe()).raw.pendingActivities ?? [];
     await setTimeoutOf(handle, 'heartbeat', 1000);
-    if (lost?.paused) await operate(handle, 'unpause');
+    if (attempt?.paused) await operate(handle, 'unpause');
     await eventually('a lost attempt', async () => {
       const [pending] = (await handle.describe()).raw.pendingActivities ?? [];
-      return pending?.activityId !== lost?.activityId;
+      return pending?.activityId !== attempt?.activityId;
     });
   };
   await Promise.all(handles.map(lose));

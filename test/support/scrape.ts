@@ -42,12 +42,12 @@ export function valueOf(
   name: string,
   labels: Record<string, string> = {},
 ): number | null {
-  const found = samples.filter(
+  const matches = samples.filter(
     (sample) =>
       sample.name === name &&
       Object.entries(labels).every(([label, value]) => sample.labels[label] === value),
   );
-  return found.length === 0 ? null : found.reduce((sum, { value }) => sum + value, 0);
+  return matches.length === 0 ? null : matches.reduce((sum, { value }) => sum + value, 0);
 }
 
 /** Waits until the sum of these samples is at least this, and returns the whole scrape. */

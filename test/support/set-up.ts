@@ -3,14 +3,14 @@
  * it.
  */
 export function setUp<T>(start: () => Promise<T>): () => T {
-  let started: T | undefined;
+  let shared: T | undefined;
   beforeAll(async () => {
-    started = await start();
+    shared = await start();
   });
   return () => {
-    if (started === undefined) {
+    if (shared === undefined) {
       throw new Error('what tests share is there once the first of them runs');
     }
-    return started;
+    return shared;
   };
 }

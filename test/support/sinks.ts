@@ -8,8 +8,8 @@ import { serveHttp } from './servers';
 export type Env = Record<string, string>;
 
 /** Creates a new token, of organizations of its own unless they are given. */
-export function newDelivery(given: Partial<Delivery> = {}): Delivery {
-  const linkToken = given.linkToken ?? `canary-link-token-${randomBytes(24).toString('hex')}`;
+export function newDelivery(fields: Partial<Delivery> = {}): Delivery {
+  const linkToken = fields.linkToken ?? `canary-link-token-${randomBytes(24).toString('hex')}`;
   return {
     linkToken,
     deliveryId: randomUUID(),
@@ -19,7 +19,7 @@ export function newDelivery(given: Partial<Delivery> = {}): Delivery {
     createdAt: new Date().toISOString(),
     requestedBy: 'jane.doe@example.com',
     changeReference: 'CHG-1234',
-    ...given,
+    ...fields,
   };
 }
 

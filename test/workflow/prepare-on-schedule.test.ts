@@ -119,9 +119,9 @@ it.concurrent(
 describe('a schedule ends after the run that it started', () => {
   it.concurrent('has lost its token, in the same way', async () => {
     const { run, scheduled } = await schedule({ create: [notSealed] });
-    const ended = await end(scheduled);
-    expect(ended).toMatchObject({ type: 'TokenLost', unconfirmedTokens: 1 });
-    expect(await endingOf(run)).toEqual(ended);
+    const ending = await end(scheduled);
+    expect(ending).toMatchObject({ type: 'TokenLost', unconfirmedTokens: 1 });
+    expect(await endingOf(run)).toEqual(ending);
   });
 
   it.concurrent('has found a newer token, as recentToken with its time', async () => {

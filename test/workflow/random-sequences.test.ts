@@ -120,8 +120,8 @@ async function checkRun({ create, deliver, disturbances }: Sequence): Promise<vo
   // On a busy machine Temporal takes other attempts for lost, too.
   expect(ending.unconfirmedTokens).toBeGreaterThanOrEqual(uncertain.size);
   const { receipt, details } = ending;
-  const named = receipt ? [receipt.sink, ...receipt.alsoTried] : details?.sinksTried;
-  expect(named ?? []).toEqual(expect.arrayContaining([...called]));
+  const sinks = receipt ? [receipt.sink, ...receipt.alsoTried] : details?.sinksTried;
+  expect(sinks ?? []).toEqual(expect.arrayContaining([...called]));
   const events = (await handle.fetchHistory()).events ?? [];
   const trace = events.flatMap((event) =>
     event.workflowExecutionCancelRequestedEventAttributes

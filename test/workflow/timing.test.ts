@@ -47,11 +47,11 @@ describe('with the default settings', () => {
     ['429, which Temporal retries', notCreated(), 0],
     ['503, after which the workflow counts and waits', unconfirmed(), 1],
   ])('creation gives up after an hour of %s', async (_what, failure, countedPerAttempt) => {
-    const ended = await run({ create: Array<Creation>(1000).fill(failure) });
-    const { creations, tookMinutes } = ended;
+    const ending = await run({ create: Array<Creation>(1000).fill(failure) });
+    const { creations, tookMinutes } = ending;
     const unconfirmedTokens = countedPerAttempt * creations;
-    expect(ended).toMatchObject({ type: 'AtlasUnavailable', unconfirmedTokens });
-    expect(ended.message).toMatch(
+    expect(ending).toMatchObject({ type: 'AtlasUnavailable', unconfirmedTokens });
+    expect(ending.message).toMatch(
       /^gave up: the retry deadline .*; last error: Atlas returned (429|503)/,
     );
     expect(tookMinutes).toBeGreaterThan(55);
@@ -66,10 +66,10 @@ describe('with the default settings', () => {
     [429, notCreated(10 * MINUTE_MS)],
     [503, unconfirmed(10 * MINUTE_MS)],
   ])('creation waits for a Retry-After of 10 minutes with %i', async (_status, failure) => {
-    const ended = await run({ create: [failure] });
-    expect(ended).toMatchObject({ type: 'delivered', creations: 2 });
-    expect(ended.tookMinutes).toBeGreaterThanOrEqual(10);
-    expect(ended.tookMinutes).toBeLessThan(12);
+    const ending = await run({ create: [failure] });
+    expect(ending).toMatchObject({ type: 'delivered', creations: 2 });
+    expect(ending.tookMinutes).toBeGreaterThanOrEqual(10);
+    expect(ending.tookMinutes).toBeLessThan(12);
   });
 
   it('delivery pauses after each round, a minute at first, then twice as long, up to 6 hours', async () => {

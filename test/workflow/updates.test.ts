@@ -125,15 +125,15 @@ describe('redeliver', () => {
       const deliver = [deliveryAfter(gate.pass, stored)];
       const { handle, calls } = await worker().start({ create: [afterCancel(created)], deliver });
       await eventually('the POST', () => calls.creations === 1);
-      const refused = {
+      const refusal = {
         type: 'NothingToDeliver',
         message: expect.stringContaining('its step is creating'),
       };
-      expect(await redeliver(handle, {})).toMatchObject(refused);
+      expect(await redeliver(handle, {})).toMatchObject(refusal);
       await handle.cancel();
       await eventually('the delivery', () => calls.sinks.length === 1);
-      refused.message = expect.stringContaining('the run is cancelled');
-      expect(await redeliver(handle, { sink: 'other' })).toMatchObject(refused);
+      refusal.message = expect.stringContaining('the run is cancelled');
+      expect(await redeliver(handle, { sink: 'other' })).toMatchObject(refusal);
       gate.open();
       expect(await endingOf(handle)).toMatchObject({
         type: 'delivered',
@@ -190,11 +190,11 @@ describe('awaitDelivery', () => {
     const { request, handle, calls } = await worker().start({ deliver: [hanging] });
     await eventually('an attempt', () => calls.sinks.length === 1);
     const outcomes = Array.from({ length: 10 }, () => awaitDelivery(handle, request));
-    let refused = 0;
+    let refusals = 0;
     for (const outcome of outcomes) {
-      void outcome.then(({ type }) => (refused += type === 'TooManyWaiting' ? 1 : 0));
+      void outcome.then(({ type }) => (refusals += type === 'TooManyWaiting' ? 1 : 0));
     }
-    await eventually('five refusals', () => refused === 5);
+    await eventually('five refusals', () => refusals === 5);
     const { receipt } = await redeliver(handle, { sink: 'other' });
     const delivered = (await Promise.all(outcomes)).filter(({ type }) => type === 'delivered');
     expect(delivered.map((outcome) => outcome.receipt)).toEqual(Array(5).fill(receipt));

@@ -191,20 +191,20 @@ it('api-keys names the tokens that have no key in the list', async () => {
 it('api-keys finds keys in the record where Temporal has no run', async () => {
   const { installation } = own();
   const delivered = await startToEnd(own());
-  const lost = await startToEnd(own(), LOST, REJECTED);
+  const lostRun = await startToEnd(own(), LOST, REJECTED);
   const logs = installation.workers.map(
     (_, index) => `${installation.folder}/worker-${index + 1}.log`,
   );
   // The list has no run of this task queue, as after their deletion.
   const withoutRuns = ['--task-queue', `nobody-${newOrgId()}`];
-  for (const { request } of [delivered, lost]) {
+  for (const { request } of [delivered, lostRun]) {
     expect((await find(own(), request, ...withoutRuns)).states).toEqual(['other']);
   }
   const record = [...withoutRuns, '--record', ...logs];
   const { keys } = await find(own(), delivered.request, ...record);
   const { deliveryId } = delivered.receipt ?? {};
   expect(keys).toMatchObject([{ state: 'delivered', origins: [{ deliveryId, sink: 'files' }] }]);
-  expect((await find(own(), lost.request, ...record)).states).toEqual(['unconfirmed']);
+  expect((await find(own(), lostRun.request, ...record)).states).toEqual(['unconfirmed']);
 });
 
 it('api-keys finds the key of a token by Temporal’s time if the worker’s clock is ten minutes fast', async () => {

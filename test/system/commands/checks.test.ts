@@ -177,20 +177,20 @@ it('without the role of an owner doctor, a dry run and schedule create fail; doc
   ];
   const remote = await client('doctor', '--remote');
   atlas.seed({ ...seed, serviceAccounts });
-  const found = `: credential default cannot create link-tokens in .* 401 NOT_ORG_OWNER .*; check that`;
+  const finding = `: credential default cannot create link-tokens in .* 401 NOT_ORG_OWNER .*; check that`;
   expect(host).toMatchObject({
     code: 1,
-    stdout: matching(`\\nerror +role of credential default${found}`),
+    stdout: matching(`\\nerror +role of credential default${finding}`),
   });
   for (const exit of exits) {
     expect(exit).toMatchObject({
       code: 1,
-      stderr: matching(`\\n +error +organization \\w+${found}`),
+      stderr: matching(`\\n +error +organization \\w+${finding}`),
     });
   }
   expect(remote).toMatchObject({
     code: 0,
-    stdout: matching(`\\nwarning +role of credential default${found}`),
+    stdout: matching(`\\nwarning +role of credential default${finding}`),
   });
 });
 

@@ -29,11 +29,11 @@ const says = (pattern: RegExp): unknown => expect.stringMatching(pattern);
  */
 async function runOn({ options, requestOptions, sink, runId }: Earlier, command: string) {
   const [name = '', ...more] = command.split(' ');
-  const own: Record<string, string[]> = {
+  const ownOptions: Record<string, string[]> = {
     start: requestOptions(sink),
     recover: [...options, '--run-id', runId],
   };
-  const exit = await fixture().client('--json', name, ...(own[name] ?? options), ...more);
+  const exit = await fixture().client('--json', name, ...(ownOptions[name] ?? options), ...more);
   return Object.assign(exit, objectIn(exit));
 }
 

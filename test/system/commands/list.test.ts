@@ -105,7 +105,7 @@ it.each<[filters: string[], found: (all: string[]) => string[]]>([
   [['--since', ''], (all) => all.filter((what) => what !== 'of another organization')],
 ])(
   'list %j finds the runs that match all filters, with the count of each',
-  async (filters, found) => {
+  async (filters, select) => {
     const names = (await listed(...filters.map((filter) => filter || since))).map(
       ({ runId, unconfirmedTokens }) => {
         const what = runs.get(String(runId)) ?? '';
@@ -113,7 +113,7 @@ it.each<[filters: string[], found: (all: string[]) => string[]]>([
         return what;
       },
     );
-    expect(names.sort()).toEqual(found([...runs.values()]).sort());
+    expect(names.sort()).toEqual(select([...runs.values()]).sort());
   },
 );
 
@@ -158,8 +158,8 @@ describe('list', () => {
     expect(detailed.stdout).toMatch(
       /for sink blocked; SinkRejected: .* is not a directory.*; next attempt at 2/,
     );
-    const cancelled = await fixture.client('list', '--failure', 'Cancelled', '--recoverable');
-    expect(cancelled.stdout).toMatch(
+    const exit = await fixture.client('list', '--failure', 'Cancelled', '--recoverable');
+    expect(exit.stdout).toMatch(
       /failed +\S+ +token recoverable until about \S+: live-migration-prep recover --org \S+ --source-org \S+ --run-id \S+; Cancelled: .*\n/,
     );
     const [run] = await listed('--failure', 'Cancelled', '--recoverable');
@@ -170,14 +170,14 @@ describe('list', () => {
   });
 
   it('with --unconfirmed prints each run with its attempts, which include the lost requests', async () => {
-    const found = await listed('--unconfirmed');
-    expect(found.map(({ runId }) => runs.get(String(runId))).sort()).toEqual(LOST.toSorted());
-    const attempts = found.flatMap(
+    const rows = await listed('--unconfirmed');
+    expect(rows.map(({ runId }) => runs.get(String(runId))).sort()).toEqual(LOST.toSorted());
+    const attempts = rows.flatMap(
       ({ unconfirmed }) => unconfirmed as { startedAt: string; endedAt: string }[],
     );
-    const lost = fixture.atlas.posts().filter(({ status }) => status === 503);
-    expect(attempts).toHaveLength(lost.length);
-    for (const { startedAt: at } of lost) {
+    const lostPosts = fixture.atlas.posts().filter(({ status }) => status === 503);
+    expect(attempts).toHaveLength(lostPosts.length);
+    for (const { startedAt: at } of lostPosts) {
       expect(
         attempts.filter(({ startedAt, endedAt }) => startedAt <= at && at <= endedAt),
       ).not.toEqual([]);
@@ -199,9 +199,9 @@ describe('list', () => {
       request: { sink: 'files', requestedBy: null },
     });
     const { stdout } = await fixture.client('list', '--details');
-    const found = stdout.split('\n').filter((line) => line.includes('"requestedBy":"ana"'));
-    expect(found).toHaveLength(6);
-    expect(found.filter((line) => line.includes('"tokenSha256":"'))).toHaveLength(2);
+    const lines = stdout.split('\n').filter((line) => line.includes('"requestedBy":"ana"'));
+    expect(lines).toHaveLength(6);
+    expect(lines.filter((line) => line.includes('"tokenSha256":"'))).toHaveLength(2);
   });
 });
 

@@ -59,12 +59,12 @@ describe('start --from', () => {
     };
     const proxy = await serveRejectingGrpcProxy(fixture().address, stopAfterTen);
     const command = startFrom(requests, '--address', proxy.address);
-    const stopped = await command.exited;
-    expect(stopped.code).toBe(130);
-    expect(stopped.stderr).toContain(
+    const exit = await command.exited;
+    expect(exit.code).toBe(130);
+    expect(exit.stderr).toContain(
       '\nstarted runs go on; repeat the command for the rest; to list runs:',
     );
-    expect(outcomesIn(stopped).filter(({ action }) => action !== 'started')).toEqual([]);
+    expect(outcomesIn(exit).filter(({ action }) => action !== 'started')).toEqual([]);
 
     const again = await startFrom(requests).exited;
     expect(again).toMatchObject({
@@ -77,7 +77,7 @@ describe('start --from', () => {
     await expectDelivered(requests);
     expect(tokens()).toBe(before + requests.length);
     // The requests that were in progress have failed since.
-    expect(command.output()).toBe(stopped.stdout + stopped.stderr);
+    expect(command.output()).toBe(exit.stdout + exit.stderr);
   });
 
   it('starts only the pairs without an open run or a token, and says why', async () => {
@@ -116,8 +116,8 @@ describe('start --from', () => {
       { action: 'undelivered', type: 'SinkRejected' },
       { action: 'refused', state: 'recoverable' },
     ]);
-    const joined = await startFrom([open]).exited;
-    expect(outcomesIn(joined)).toMatchObject([{ action: 'skipped', runId: expect.any(String) }]);
+    const exit = await startFrom([open]).exited;
+    expect(outcomesIn(exit)).toMatchObject([{ action: 'skipped', runId: expect.any(String) }]);
     expect(tokens()).toBe(before + 1);
   });
 });
@@ -140,8 +140,8 @@ it('list --requests | start --from - repeats every run that Atlas rejected, once
   for (const argument of [null, again]) {
     await execute('prepareLiveMigration', `live-migration-prep/${newOrgId()}`, argument);
   }
-  const failed = `StartTime > '${since}' AND ExecutionStatus = 'Failed' AND WorkflowType = 'prepareLiveMigration'`;
-  await untilListed(`TaskQueue = '${taskQueue}' AND ${failed}`, 5);
+  const failedRuns = `StartTime > '${since}' AND ExecutionStatus = 'Failed' AND WorkflowType = 'prepareLiveMigration'`;
+  await untilListed(`TaskQueue = '${taskQueue}' AND ${failedRuns}`, 5);
 
   const requestsOf = (failure: string) =>
     fixture().client('list', '--since', since, '--failure', failure, '--requests');
@@ -162,15 +162,15 @@ it('list --requests | start --from - repeats every run that Atlas rejected, once
 
 it('redeliver --all delivers each undelivered run of the task queue, also to another sink', async () => {
   const { atlas, client, installation } = fixture();
-  const own = [await startUndelivered(), await startUndelivered()];
+  const requests = [await startUndelivered(), await startUndelivered()];
   atlas.faults({ on: 'linkTokens', status: 429, times: 10_000 });
   const { workflowId } = await installation.start();
   await untilListed(`WorkflowId = '${workflowId}'`, 1);
   // Runs of other tests may be undelivered, too.
   const total = await eventually('the runs in the list', async () => {
-    const listed = objectsIn(await client('--json', 'list', '--undelivered'));
-    const ids = listed.map((run) => run['workflowId']);
-    return own.every((request) => ids.includes(idOf(request))) && ids.length;
+    const rows = objectsIn(await client('--json', 'list', '--undelivered'));
+    const ids = rows.map((run) => run['workflowId']);
+    return requests.every((request) => ids.includes(idOf(request))) && ids.length;
   });
   const rejected = await client('--json', 'redeliver', '--all');
   expect(rejected.code).toBe(5);
@@ -183,5 +183,5 @@ it('redeliver --all delivers each undelivered run of the task queue, also to ano
   const elsewhere = await client('--json', 'redeliver', '--all', '--sink', 'files');
   expect(elsewhere.code).toBe(0);
   expect(summaryIn(elsewhere)).toEqual({ total, counts: { delivered: total } });
-  await expectDelivered(own);
+  await expectDelivered(requests);
 });

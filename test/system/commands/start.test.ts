@@ -55,9 +55,11 @@ it('start says that the open run is being cancelled, while it waits for the resp
   await eventually('a request', () => atlas.requestsOn(on).length > before);
   await client('cancel', ...options);
   const stderr = 'note: this run is being cancelled: wait for its end, then start again\n';
-  const joined = await client('--json', 'start', ...requestOptions());
-  expect(joined).toMatchObject({ code: 0, stderr });
-  expect(objectsIn(joined)).toMatchObject([{ workflowId, joined: true, cancelRequested: true }]);
+  const secondStart = await client('--json', 'start', ...requestOptions());
+  expect(secondStart).toMatchObject({ code: 0, stderr });
+  expect(objectsIn(secondStart)).toMatchObject([
+    { workflowId, joined: true, cancelRequested: true },
+  ]);
   const dryRun = await client('start', ...requestOptions(), '--dry-run');
   expect(dryRun).toMatchObject({ code: 0, stderr });
   expect(dryRun.stdout).toContain(`start would join the open run ${workflowId}\n`);
@@ -101,8 +103,8 @@ it('Ctrl-C while start connects keeps it from starting a run', async () => {
 describe('exit code 3', () => {
   it.each(['start', 'watch', 'list'])('ends %s in a namespace that is not there', async (name) => {
     const { options, requestOptions } = fixture().newTarget();
-    const own = { start: requestOptions(), watch: options }[name] ?? [];
-    expect(await fixture().client(name, ...own, '--namespace', 'nowhere')).toEqual({
+    const ownOptions = { start: requestOptions(), watch: options }[name] ?? [];
+    expect(await fixture().client(name, ...ownOptions, '--namespace', 'nowhere')).toEqual({
       code: 3,
       stdout: '',
       stderr: expect.stringMatching(

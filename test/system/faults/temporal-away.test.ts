@@ -35,8 +35,9 @@ async function receiveTokens(
   count: number,
 ): Promise<void> {
   atlas.clearFaults();
-  const received = () => workers.flatMap((worker) => worker.logged('link-token received')).length;
-  await eventually('the responses', () => received() === count);
+  const countReceived = () =>
+    workers.flatMap((worker) => worker.logged('link-token received')).length;
+  await eventually('the responses', () => countReceived() === count);
   await sleep(OUTAGE_MS);
 }
 
@@ -58,9 +59,9 @@ it('tokens that arrive while Temporal is away are delivered, also by a cancelled
   await untilStep(await installation.start(rejected), 'undelivered');
 
   const { requests, handles } = await startPosts(system, 6);
-  const [cancelled, reset] = handles as [Handle, Handle];
-  await cancelled.cancel();
-  await operate(reset, 'reset', before.client);
+  const [cancelledRun, resetRun] = handles as [Handle, Handle];
+  await cancelledRun.cancel();
+  await operate(resetRun, 'reset', before.client);
   await before.stop();
   const drained = worker.stop();
   await receiveTokens(system, workers, 1 + requests.length);

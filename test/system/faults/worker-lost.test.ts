@@ -71,10 +71,10 @@ it('runs whose worker is killed count each attempt that may have created a token
   await untilBackOff(waiting.handle);
   const [backOff] = (await waiting.handle.describe()).raw.pendingActivities ?? [];
   expect(Number(backOff?.currentRetryInterval?.seconds)).toBeGreaterThanOrEqual(RETRY_AFTER_S);
-  const checked = own.newRequest();
-  own.setFaults(checked, { on: 'availableProjects', delayMs: LONG_MS });
-  const scheduled = await startScheduled(own.installation.taskQueue, { request: checked });
-  await own.untilMet(checked);
+  const scheduledRequest = own.newRequest();
+  own.setFaults(scheduledRequest, { on: 'availableProjects', delayMs: LONG_MS });
+  const scheduled = await startScheduled(own.installation.taskQueue, { request: scheduledRequest });
+  await own.untilMet(scheduledRequest);
   // Temporal looks at its heartbeats once the run below has its token.
   await setTimeoutOf(scheduled, 'heartbeat', 1_200_000);
   own.setFaults(twice.request, createsAndHangs);
@@ -82,8 +82,10 @@ it('runs whose worker is killed count each attempt that may have created a token
   await loseAttempts(twice.handle, reset.handle, paused.handle, unsent.handle);
 
   const next = await own.installation.startWorker();
-  const { createdAt: lastTokenAt } = await (await own.installation.start(checked)).result();
-  await untilClosedAreListed(own.installation.handleOf(checked).workflowId, 1);
+  const { createdAt: lastTokenAt } = await (
+    await own.installation.start(scheduledRequest)
+  ).result();
+  await untilClosedAreListed(own.installation.handleOf(scheduledRequest).workflowId, 1);
   await setTimeoutOf(scheduled, 'heartbeat', 1000);
   for (const run of [reset, paused]) await expectCounted(run, 1, 2);
   await expectCounted(unsent, 1, 1);

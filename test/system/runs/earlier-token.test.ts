@@ -33,8 +33,8 @@ async function start(
 }
 
 /** Runs a request once the list has as many closed runs of its id. */
-async function run(request: PrepareRequest, closed = 0) {
-  await untilClosedAreListed(idOf(request), closed);
+async function run(request: PrepareRequest, closedRuns = 0) {
+  await untilClosedAreListed(idOf(request), closedRuns);
   const handle = await start(request);
   return { runId: (await handle.describe()).runId, ...(await endingOf(handle)) };
 }
@@ -114,10 +114,10 @@ describe('a start with the default policies of a client', () => {
       const first = await run(request);
       const second = await run({ ...request, again: first.runId }, 1);
       expect(second.type).toBe('delivered');
-      const refused = { type: 'TokenExists', details: { runId: second.runId } };
-      expect(await run({ ...request, again: first.runId }, 2)).toMatchObject(refused);
+      const refusal = { type: 'TokenExists', details: { runId: second.runId } };
+      expect(await run({ ...request, again: first.runId }, 2)).toMatchObject(refusal);
       // A run that Temporal does not know any more is older than every run that it knows.
-      expect(await run({ ...request, again: randomUUID() }, 3)).toMatchObject(refused);
+      expect(await run({ ...request, again: randomUUID() }, 3)).toMatchObject(refusal);
       expect((await run({ ...request, again: second.runId }, 4)).type).toBe('delivered');
       expect(atlas.created(request)).toBe(3);
     },

@@ -23,7 +23,7 @@ async function leaveToken() {
 /** `test/unit/activities` has what the activities refuse, once they know who calls. */
 it('a standalone activity does nothing for a valid request', async () => {
   const { atlas, installation } = system();
-  const { jwe, facts, ...left } = await leaveToken();
+  const { jwe, facts, ...otherFields } = await leaveToken();
   const tokens = installation.tokens();
   const { deliveryId: _, tokenSha256: _s, createdAt: _c, unconfirmedTokens, ...valid } = facts;
   const request = { ...valid, sink: 'files' };
@@ -57,7 +57,7 @@ it('a standalone activity does nothing for a valid request', async () => {
     expect(code).toBe(1);
     expect(stdout + stderr).toContain(problem);
   }
-  expect(atlas.created(left.request)).toBe(1);
+  expect(atlas.created(otherFields.request)).toBe(1);
   expect(installation.tokens()).toEqual(tokens);
 });
 

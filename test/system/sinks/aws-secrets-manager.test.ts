@@ -108,12 +108,12 @@ it('makes a new token current with the actions alone that the policy of docs/sin
     [former.deliveryId]: ['AWSPREVIOUS'],
     [next.deliveryId]: ['AWSCURRENT'],
   });
-  const sent = fixture().proxy.requests.slice(before).join('');
-  const actions = [...sent.matchAll(/x-amz-target: (secretsmanager)\.(\w+)/gi)].map(
+  const traffic = fixture().proxy.requests.slice(before).join('');
+  const actions = [...traffic.matchAll(/x-amz-target: (secretsmanager)\.(\w+)/gi)].map(
     ([, service, action]) => `${service}:${action}`,
   );
   // AWS requires this permission, too, where CreateSecret has tags.
-  if (sent.includes('"Tags":')) actions.push('secretsmanager:TagResource');
+  if (traffic.includes('"Tags":')) actions.push('secretsmanager:TagResource');
   const [policy = ''] = codeBlocks(page('docs/sinks/aws-secrets-manager.md'), 'json');
   const { Statement } = JSON.parse(policy) as {
     Statement: [{ Action: string[]; Resource: string }];
@@ -183,9 +183,11 @@ it.each<[error: string, kind: 'Rejected' | 'Unavailable', status?: number]>([
 ])(
   '%s is Sink%s, and neither its message nor an odd name is quoted',
   (error, kind, status = 400) => {
-    const named = error === 'ENOTFOUND' ? { code: error } : { name: error };
+    const properties = error === 'ENOTFOUND' ? { code: error } : { name: error };
     const $metadata = { httpStatusCode: status || undefined };
-    const thrown = Object.assign(new Error('x-amz-security-token:canary'), named, { $metadata });
+    const thrown = Object.assign(new Error('x-amz-security-token:canary'), properties, {
+      $metadata,
+    });
     const classified = callError('secretsmanager:CreateSecret for secret a', thrown);
     expect(classified).toMatchObject(sinkError(kind));
     expect(classified.cause).toBeUndefined();

@@ -120,8 +120,8 @@ export function testContract<F extends Fixture>(type: string, start: () => Promi
       const next = successorOf(former);
       await deliver(former);
       await deliver(next);
-      const kept = fixture.keepsFormer ? [former.linkToken] : [];
-      expect((await fixture.held(next)).sort()).toEqual([...kept, next.linkToken].sort());
+      const formerTokens = fixture.keepsFormer ? [former.linkToken] : [];
+      expect((await fixture.held(next)).sort()).toEqual([...formerTokens, next.linkToken].sort());
     });
 
     it('a refusal is SinkRejected, with a reason', async () => {
@@ -135,32 +135,32 @@ export function testContract<F extends Fixture>(type: string, start: () => Promi
     });
 
     it('a cancelled delivery stops', async () => {
-      const cancelled = new Error('the run was cancelled');
+      const reason = new Error('the run was cancelled');
       const controller = new AbortController();
       const { proxy } = fixture;
       const { requests } = proxy;
       const before = requests?.length;
       if (requests) proxy.silence?.();
-      else controller.abort(cancelled);
+      else controller.abort(reason);
       const delivering = deliver(newDelivery(), controller.signal);
       if (requests) await eventually('a request', () => requests.length !== before);
-      controller.abort(cancelled);
+      controller.abort(reason);
       const result = await delivering;
       if (requests) proxy.restore();
       // A sink that gives up by itself says so.
-      expect(result).toBe(cancelled);
+      expect(result).toBe(reason);
     });
 
     it('of many tokens each is delivered once, though the sink is unreachable in the middle', async () => {
       const deliveries = Array.from({ length: 24 }, () => newDelivery());
       const [early, late] = [deliveries.slice(0, 12), deliveries.slice(12)];
-      const failed = new Set<Delivery>();
+      const failures = new Set<Delivery>();
       const deliverAtLast = (delivery: Delivery) =>
         eventually('a delivery', async () => {
           const failure = await deliver(delivery);
           if (!(failure instanceof Error)) return true;
           expect(failure).toBeInstanceOf(SinkUnavailableError);
-          failed.add(delivery);
+          failures.add(delivery);
           return false;
         });
       // Some are delivered, and others are under way, when it becomes unreachable.
@@ -168,7 +168,7 @@ export function testContract<F extends Fixture>(type: string, start: () => Promi
       await Promise.race(first);
       await fixture.proxy.cut();
       const second = late.map(deliverAtLast);
-      await eventually('failures', () => late.every((delivery) => failed.has(delivery)));
+      await eventually('failures', () => late.every((delivery) => failures.has(delivery)));
       const [one] = late as [Delivery];
       const finding = await (await sinkFor(one)).check(one).catch((error: unknown) => error);
       if (finding) expect(finding).toBeInstanceOf(SinkUnavailableError);

@@ -89,13 +89,13 @@ it('five folders that hang stop neither other sinks, nor a cancel, nor the end o
 
   const requests = hung.map((sink) => newRequest({ sink }));
   const failing = requests.map((request) => startAndAwait(installation, request));
-  const [cancelled, waiting] = requests.map((request) => installation.handleOf(request)) as [
+  const [cancelledRun, waitingRun] = requests.map((request) => installation.handleOf(request)) as [
     Handle,
     Handle,
   ];
-  await untilStep(cancelled, 'delivering');
-  await cancelled.cancel();
-  expect(await endingOf(cancelled)).toMatchObject({
+  await untilStep(cancelledRun, 'delivering');
+  await cancelledRun.cancel();
+  expect(await endingOf(cancelledRun)).toMatchObject({
     type: 'Cancelled',
     details: { sinksTried: ['hung-1'] },
   });
@@ -108,7 +108,7 @@ it('five folders that hang stop neither other sinks, nor a cancel, nor the end o
   for (const sink of ['tokens', 'hook']) {
     expect(await endingOf(await start(newRequest({ sink })))).toMatchObject({ type: 'delivered' });
   }
-  expect(await redeliver(waiting, { sink: 'tokens' })).toMatchObject({
+  expect(await redeliver(waitingRun, { sink: 'tokens' })).toMatchObject({
     receipt: { alsoTried: ['hung-2'] },
   });
   expect(await worker.stop()).toEqual({ code: 0, signal: null });

@@ -81,14 +81,14 @@ it('writes the token and what is known of it, below any path', async () => {
     requestedBy: null,
     changeReference: `Zoë\n\u0000\u{1FAE9} ${'漢'.repeat(190)}`,
   });
-  const { sourceOrgId: _none, requestedBy: _unknown, ...known } = delivery;
+  const { sourceOrgId: _none, requestedBy: _unknown, ...facts } = delivery;
   const folder = 'live-migration/a=b+c@d_e.f-g';
   const { deliver } = await vault({ path: `${folder}/{orgId}` });
   expect(await deliver(delivery)).toContain(
     `secret/${folder}/${delivery.orgId} version 1 in Vault at http`,
   );
   const versions = await fixture().bao.versionsAt(`${folder}/${delivery.orgId}`);
-  expect(versions).toEqual([known]);
+  expect(versions).toEqual([facts]);
 });
 
 const OTHER_SOURCE =
@@ -103,10 +103,10 @@ describe('a path', () => {
     ],
     ['the token of another source', ({ orgId }) => newDelivery({ orgId }), OTHER_SOURCE],
     ['a newer token', successorOf, /holds a newer token/],
-  ])('that holds %s is not overwritten', async (_what, present, message) => {
+  ])('that holds %s is not overwritten', async (_what, makeSecret, message) => {
     const { bao } = fixture();
     const delivery = newDelivery();
-    const data = present(delivery);
+    const data = makeSecret(delivery);
     await bao.ask('POST', `secret/data/${pathOf(delivery)}`, { data });
     const { deliver } = await vault();
     await expect(deliver(delivery)).rejects.toMatchObject(sinkError('Rejected', message));
@@ -190,15 +190,15 @@ describe('the server', () => {
       'still being set up',
     ],
   ])('%s is tried again', async (_what, status, body, message) => {
-    let refused: string;
+    let method: string;
     const server = await serveHttp((request, response) => {
       response.setHeader('retry-after', '3');
-      if (request.method === refused) response.writeHead(status).end(body);
+      if (request.method === method) response.writeHead(status).end(body);
       else if (request.url?.startsWith('/v1/sys/')) response.end(VERSION_2);
       else response.writeHead(404).end('{"errors":[]}');
     });
     const { deliver } = await vault({ address: server.url });
-    for (refused of ['GET', 'POST']) {
+    for (method of ['GET', 'POST']) {
       const expected = sinkError('Unavailable', new RegExp(message));
       await expect(deliver(newDelivery())).rejects.toMatchObject({
         ...expected,

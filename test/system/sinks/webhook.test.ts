@@ -71,27 +71,27 @@ const fixture = testContract('webhook', async () => {
 
 /** Creates a sink whose receiver responds so. */
 async function webhook(respond: RequestListener, overrides: object = {}, env: Env = fixture().env) {
-  const received: Received[] = [];
+  const requests: Received[] = [];
   const { url } = await serveHttp((request, response) => {
-    received.push({ headers: request.headers as Record<string, string>, body: request.text });
+    requests.push({ headers: request.headers as Record<string, string>, body: request.text });
     respond(request, response);
   });
   const sink = await makeSink(
     { type: 'webhook', url, allowHttp: true, signingSecrets, ...overrides },
     env,
   );
-  return { ...sink, url, received };
+  return { ...sink, url, requests };
 }
 
 const accept: RequestListener = (_request, response) => void response.writeHead(200).end();
 
 it('sends what its schema says, signed now and with both secrets of a rotation, the same in every attempt', async () => {
-  const { deliver, received } = await webhook(accept);
+  const { deliver, requests } = await webhook(accept);
   const createdAt = '2026-01-01T00:00:00.000Z';
   const delivery = newDelivery({ sourceOrgId: null, requestedBy: null, createdAt });
   await deliver(delivery);
   await deliver(delivery);
-  const [first, second] = received as [Received, Received];
+  const [first, second] = requests as [Received, Received];
   for (const { headers, body } of [first, second]) {
     for (const secret of [NEW, OLD]) {
       // It refuses a signature that is older than five minutes.
@@ -114,10 +114,10 @@ it.each<['Rejected' | 'Unavailable', statuses: number[]]>([
   for (const status of statuses) {
     const respond: RequestListener = (_request, response) =>
       void response.writeHead(status, { location: '/elsewhere' }).end();
-    const { deliver, url, received } = await webhook(respond);
+    const { deliver, url, requests } = await webhook(respond);
     const error = sinkError(kind, `${url} responded with ${status}`);
     await expect(deliver(newDelivery())).rejects.toMatchObject(error);
-    expect(received).toHaveLength(1);
+    expect(requests).toHaveLength(1);
   }
 });
 

@@ -79,8 +79,8 @@ describe('checkWorker', () => {
     const message = expect.stringMatching(
       /^credential default: Atlas returned 401 .*; check the service account's/,
     );
-    const failed = { type: 'WorkerCheckFailed', attempts: 1, message };
-    expect(await check(installation.newRequest({ sink: 'broken' }))).toMatchObject(failed);
+    const failure = { type: 'WorkerCheckFailed', attempts: 1, message };
+    expect(await check(installation.newRequest({ sink: 'broken' }))).toMatchObject(failure);
   });
 
   it('fails at once with every problem of a request, also an organization that is not visible', async () => {

@@ -39,16 +39,16 @@ beforeAll(async () => {
   atlas.faults({ on, status: 403 });
   await expect((await schedule()).result()).rejects.toThrow();
   atlas.faults({ on, delayMs: 60_000, status: 500 });
-  const cancelled = await schedule();
+  const cancelledRun = await schedule();
   await eventually('its check', () => atlas.requestsOn(on).length === 2);
-  await cancelled.cancel();
+  await cancelledRun.cancel();
   await eventually('the cancel of its check', async () =>
-    (await cancelled.fetchHistory()).events?.some(
+    (await cancelledRun.fetchHistory()).events?.some(
       (event) => event.activityTaskCancelRequestedEventAttributes,
     ),
   );
   atlas.clearFaults();
-  await expect(cancelled.result()).rejects.toThrow();
+  await expect(cancelledRun.result()).rejects.toThrow();
   for (const outcome of ['prepared', 'recentToken']) {
     expect(await (await schedule()).result()).toMatchObject({ outcome });
   }
@@ -148,10 +148,10 @@ describe('the metrics of a worker', () => {
     const ours = last
       .filter(({ name }) => !name.startsWith('temporal_'))
       .map(({ name }) => name.replace(/_(bucket|count|sum)$/, ''));
-    const listed = tableBelow(page('docs/production.md'), 'Metrics and alerts')
+    const metrics = tableBelow(page('docs/production.md'), 'Metrics and alerts')
       .flatMap(([cell = '']) => [...cell.matchAll(/`([a-z_]+)/g)].map(([, name = '']) => name))
       .filter((name) => name !== 'temporal_');
-    expect(listed.sort()).toEqual([...new Set(ours)].sort());
+    expect(metrics.sort()).toEqual([...new Set(ours)].sort());
   });
 
   it('name no organization', () => {

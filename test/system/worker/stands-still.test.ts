@@ -95,10 +95,10 @@ describe('of a run whose history does not fit the code of the worker', () => {
     await untilListed(`TaskQueue = '${taskQueue}' AND ExecutionStatus = 'Running'`, 2);
     await eventually('the reasons', async () => {
       const runs = objectsIn(await installation.runClient('--json', 'list', '--undelivered'));
-      const listed = new Map(
+      const problemById = new Map(
         runs.map(({ workflowId, statusProblem }) => [workflowId, statusProblem]),
       );
-      return problems().every(([id, problem]) => listed.get(id) === problem);
+      return problems().every(([id, problem]) => problemById.get(id) === problem);
     });
   });
 
@@ -112,8 +112,8 @@ describe('of a run whose history does not fit the code of the worker', () => {
     await eventually('the reason', () => watch.output().includes(`Z ${ofFailing}\n`));
     watch.interrupt();
     await watch.exited;
-    const ended = await run(['watch', '--workflow-id', idle.workflowId], env);
-    expect(ended).toMatchObject({
+    const exit = await run(['watch', '--workflow-id', idle.workflowId], env);
+    expect(exit).toMatchObject({
       code: 5,
       stderr: expect.stringContaining(`undelivered: ${ofIdle}\n`),
     });

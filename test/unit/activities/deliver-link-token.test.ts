@@ -59,10 +59,10 @@ test('sink and receipt get the sealed facts, even with a private address, not fo
     credential: _c,
     warnings: _w,
     unconfirmedTokens: _u,
-    ...given
+    ...delivery
   } = facts;
   expect(deliver.mock.calls).toEqual([
-    [{ ...given, linkToken: 'CANARY-token' }, expect.any(AbortSignal)],
+    [{ ...delivery, linkToken: 'CANARY-token' }, expect.any(AbortSignal)],
   ]);
 });
 
@@ -129,15 +129,15 @@ it.each<[what: string, info: Partial<Info>, sink: string, sinkTried: boolean, fa
 });
 
 test('an attempt that a cancel stops during delivery is cancelled; one that a shutdown stops is retried', async () => {
-  const stopped = (details: object) => {
+  const failureOnceStopped = (details: object) => {
     const { deliver, attempt } = worker();
     const env = attemptIn();
     deliver.mockImplementation((_delivery, signal) => stopDuring(env, details)(signal));
     return failureOf(attempt({}, 'drop', env));
   };
-  expect(await stopped({ cancelRequested: true })).toBeInstanceOf(CancelledFailure);
+  expect(await failureOnceStopped({ cancelRequested: true })).toBeInstanceOf(CancelledFailure);
   const retried = { type: 'SinkUnavailable', nonRetryable: false, details: [{ sinkTried: true }] };
-  expect(await stopped({ workerShutdown: true })).toMatchObject(retried);
+  expect(await failureOnceStopped({ workerShutdown: true })).toMatchObject(retried);
 });
 
 test('an attempt whose next one would come after the end of the round is the last', async () => {

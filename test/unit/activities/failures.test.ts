@@ -141,8 +141,8 @@ test('an invalid request fails with its first hundred problems and the number of
   }));
   const failure = failures.invalidRequest(problems);
   expect(failure).toMatchObject({ type: 'InvalidRequest', nonRetryable: true });
-  const more = { field: 'request', description: 'has 400 more problems: correct these first' };
-  expect(failure.details).toEqual([{ fields: [...problems.slice(0, 100), more] }]);
+  const lastField = { field: 'request', description: 'has 400 more problems: correct these first' };
+  expect(failure.details).toEqual([{ fields: [...problems.slice(0, 100), lastField] }]);
   expect(failure.message).toMatch(
     /^the request is not valid: f0 is wrong; .*f9 is wrong; and 490 more$/,
   );

@@ -54,17 +54,17 @@ it.each([
   'attempts share one search that outlasts them (%i runs, %i ms a call)',
   async (terminated, lateMs) => {
     const { calls, search } = pairOf(terminated, lateMs);
-    const found = search();
+    const attempts = search();
     await jest.advanceTimersByTimeAsync(200_000);
-    expect(await found).toBeLessThan(Infinity);
+    expect(await attempts).toBeLessThan(Infinity);
     expect(calls).toEqual({ lists: 1, histories: terminated });
   },
 );
 
 it('a search whose outcome no attempt reads for minutes is started again', async () => {
   const { calls, search } = pairOf(0, 1300);
-  const found = search([600, 600]);
+  const attempts = search([600, 600]);
   await jest.advanceTimersByTimeAsync(1_300_000);
-  expect(await found).toBe(Infinity);
+  expect(await attempts).toBe(Infinity);
   expect(calls.lists).toBe(2);
 });

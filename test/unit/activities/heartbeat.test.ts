@@ -11,10 +11,10 @@ it.each([
 ])('with %s, 9 s of work send %d heartbeats', async (_timeout, count, heartbeatTimeoutMs) => {
   jest.useFakeTimers();
   const attempt = attemptIn({ heartbeatTimeoutMs } as object);
-  let sent = 0;
-  attempt.on('heartbeat', () => (sent += 1));
+  let heartbeats = 0;
+  attempt.on('heartbeat', () => (heartbeats += 1));
   await attempt.run(() => withHeartbeats(() => jest.advanceTimersByTimeAsync(9000)));
-  expect(sent).toBe(count);
+  expect(heartbeats).toBe(count);
   await jest.advanceTimersByTimeAsync(9000);
-  expect(sent).toBe(count);
+  expect(heartbeats).toBe(count);
 });

@@ -92,10 +92,10 @@ it.each<[what: string, field: string, change: object, run: Run, description: unk
 
 test('one failure names every problem of a request and of the run, each once', async () => {
   const run = { refusedOptions: ['cronSchedule', 'memo'] };
-  const refused = (request: object) => refusedFields(validate(request, run));
-  const request = await refused({ orgId: 'x', sink: 'nope', accessListIps: ['y'], extra: 1 });
+  const fieldsOf = (request: object) => refusedFields(validate(request, run));
+  const request = await fieldsOf({ orgId: 'x', sink: 'nope', accessListIps: ['y'], extra: 1 });
   expect(request).toEqual(['orgId', 'extra', 'accessListIps[0]', 'sink', ...run.refusedOptions]);
-  expect(await refused(aRequest({ sink: 5 }))).toEqual(['sink', ...run.refusedOptions]);
+  expect(await fieldsOf(aRequest({ sink: 5 }))).toEqual(['sink', ...run.refusedOptions]);
 });
 
 describe('a recovery', () => {

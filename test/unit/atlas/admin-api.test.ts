@@ -284,10 +284,10 @@ describe('closing', () => {
     jest.useFakeTimers({
       doNotFake: ['nextTick', 'queueMicrotask', 'setImmediate', 'setInterval'],
     });
-    const closed = atlas.close();
+    const closing = atlas.close();
     while (emulator.requestsOn('oauthRevoke').length === 0) await new Promise(setImmediate);
     await jest.advanceTimersByTimeAsync(5000);
-    await closed;
+    await closing;
   });
 });
 
@@ -300,8 +300,8 @@ describe('visibleOrganizations', () => {
     await expect(atlas.visibleOrganizations('default', 'new')).resolves.toEqual([ORG]);
     expect(emulator.state().serviceAccounts[0]?.liveAccessTokens).toBe(1);
     emulator.seed({ serviceAccounts: [{ ...ACCOUNT, clientSecret: 'rotated' }] });
-    const refused = atlas.visibleOrganizations('default', 'new');
-    await expect(refused).rejects.toThrow('to the access-token request');
+    const organizations = atlas.visibleOrganizations('default', 'new');
+    await expect(organizations).rejects.toThrow('to the access-token request');
     await create(atlas);
     expect(counts(emulator).accessTokens).toBe(3);
   });
@@ -320,7 +320,7 @@ it('requireOwnerRole fails for another role, and reuses the access token', async
   await expect(atlas.requireOwnerRole(ORG, 'default')).resolves.toBeUndefined();
   emulator.seed({ serviceAccounts: [{ ...ACCOUNT, roles: ['ORG_READ_ONLY'] }] });
   const refusal = { status: 401, errorCode: 'NOT_ORG_OWNER' };
-  const refused = atlas.requireOwnerRole(ORG, 'default');
-  await expect(refused).rejects.toMatchObject({ failure: { details: refusal } });
+  const check = atlas.requireOwnerRole(ORG, 'default');
+  await expect(check).rejects.toMatchObject({ failure: { details: refusal } });
   expect(counts(emulator).accessTokens).toBe(1);
 });

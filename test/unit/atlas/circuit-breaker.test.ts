@@ -17,42 +17,42 @@ const responded = (
   endpoint: Endpoint = 'linkTokens',
   json = {},
 ) => responseError(endpoint, { status, json, retryAfterMs });
-const lost = (written: boolean) =>
-  connectionError('linkTokens', written, 'ECONNRESET', 'https://atlas.test');
+const connectionLost = (isWritten: boolean) =>
+  connectionError('linkTokens', isWritten, 'ECONNRESET', 'https://atlas.test');
 
 /** A circuit breaker, and what became of the requests through it. */
 function start() {
   const circuit = createCircuitBreaker('acme', BACKOFF);
-  const sent = jest.fn((error: Error | null) =>
+  const send = jest.fn((error: Error | null) =>
     error ? Promise.reject(error) : Promise.resolve(),
   );
 
   /** Sends one request that fails so, or creates a token. Returns why it was not sent, or null. */
   const request = (error: Error | null = null) =>
     circuit
-      .run(() => sent(error))
+      .run(() => send(error))
       .then(
         () => null,
         (thrown: unknown) => (thrown === error ? null : (thrown as AtlasError).failure),
       );
 
   /** Sends requests at the same time. Returns why those were not sent that were not. */
-  async function rejected(error: Error | null = null) {
-    const ended = await Promise.all(Array.from({ length: IN_FLIGHT }, () => request(error)));
-    return ended.filter((failure) => failure !== null);
+  async function sendMany(error: Error | null = null) {
+    const failures = await Promise.all(Array.from({ length: IN_FLIGHT }, () => request(error)));
+    return failures.filter((failure) => failure !== null);
   }
-  return { request, rejected, sent, describeState: circuit.describe };
+  return { request, sendMany, send, describeState: circuit.describe };
 }
 
 test('a failure rejects all further requests until a stated time, even if the clock is changed', async () => {
-  const { rejected, sent, describeState } = start();
+  const { sendMany, send, describeState } = start();
   expect(describeState()).toBeNull();
-  expect(await rejected(responded(503))).toEqual([]);
-  expect(sent).toHaveBeenCalledTimes(IN_FLIGHT);
+  expect(await sendMany(responded(503))).toEqual([]);
+  expect(send).toHaveBeenCalledTimes(IN_FLIGHT);
 
-  const rejections = await rejected();
+  const rejections = await sendMany();
   expect(rejections).toHaveLength(IN_FLIGHT);
-  expect(sent).toHaveBeenCalledTimes(IN_FLIGHT);
+  expect(send).toHaveBeenCalledTimes(IN_FLIGHT);
   const why =
     'this worker sends no link-token request with credential acme until 2026-01-02T03:04:35.000Z, after this error: Atlas returned 503';
   expect(rejections[0]).toMatchObject({
@@ -67,18 +67,18 @@ test('a failure rejects all further requests until a stated time, even if the cl
 
   for (const setMs of [-7_200_000, 7_200_000]) {
     jest.setSystemTime(NOW + setMs);
-    expect(await rejected()).toHaveLength(IN_FLIGHT);
+    expect(await sendMany()).toHaveLength(IN_FLIGHT);
   }
 });
 
 test('one request at a time probes, at growing intervals, until one succeeds', async () => {
-  const { request, rejected, sent, describeState } = start();
+  const { request, sendMany, send, describeState } = start();
   await request(responded(503));
   for (const [probe, intervalMs] of [30_000, 60_000, 120_000].entries()) {
     elapse(intervalMs - 1);
-    expect(await rejected(responded(503))).toHaveLength(IN_FLIGHT);
+    expect(await sendMany(responded(503))).toHaveLength(IN_FLIGHT);
     elapse(1);
-    const rejections = await rejected(responded(503));
+    const rejections = await sendMany(responded(503));
     expect(rejections).toHaveLength(IN_FLIGHT - 1);
     expect(rejections[0]).toMatchObject({
       failures: 1 + probe,
@@ -86,27 +86,27 @@ test('one request at a time probes, at growing intervals, until one succeeds', a
         'sends one link-token request at a time with credential acme',
       ),
     });
-    expect(sent).toHaveBeenCalledTimes(2 + probe);
+    expect(send).toHaveBeenCalledTimes(2 + probe);
   }
   elapse(240_000);
-  expect(await rejected()).toHaveLength(IN_FLIGHT - 1);
-  expect(await rejected()).toEqual([]);
+  expect(await sendMany()).toHaveLength(IN_FLIGHT - 1);
+  expect(await sendMany()).toEqual([]);
   expect(describeState()).toBeNull();
 });
 
 /** Counts the requests that are not sent after this error. */
 async function countRejectedAfter(error: AtlasError): Promise<number> {
-  const { request, rejected } = start();
+  const { request, sendMany } = start();
   await request(error);
-  return (await rejected()).length;
+  return (await sendMany()).length;
 }
 
 const NO_MORE_TOKENS = responded(403, undefined, 'oauthToken', { error: 'access_denied' });
 
 it.each([
   ['408', 'opens the circuit', responded(408)],
-  ['a connection that closes after the request', 'opens the circuit', lost(true)],
-  ['a refused connection', 'opens the circuit', lost(false)],
+  ['a connection that closes after the request', 'opens the circuit', connectionLost(true)],
+  ['a refused connection', 'opens the circuit', connectionLost(false)],
   ['500 to the access-token request', 'opens the circuit', responded(500, undefined, 'oauthToken')],
   ['429 with Retry-After', 'opens the circuit', responded(429, 60_000)],
   ['429 without Retry-After', 'leaves the circuit closed', responded(429)],
@@ -122,20 +122,20 @@ it.each([
 ])(
   'of several failures, the longest Retry-After (%i ms) counts: the circuit is open for %i ms, at most 15 min',
   async (askedMs, openMs) => {
-    const { request, rejected } = start();
+    const { request, sendMany } = start();
     const errors = [responded(503), responded(429, askedMs), responded(503), responded(400)];
     await Promise.all(errors.map((error) => request(error)));
     elapse(openMs - 1);
-    expect(await rejected()).toHaveLength(IN_FLIGHT);
+    expect(await sendMany()).toHaveLength(IN_FLIGHT);
     elapse(1);
     expect(await request()).toBeNull();
   },
 );
 
 test('a request that is stopped leaves the circuit as it is', async () => {
-  const { request, rejected, describeState } = start();
+  const { request, sendMany, describeState } = start();
   await request(new Error('stopped'));
-  expect(await rejected()).toEqual([]);
+  expect(await sendMany()).toEqual([]);
 
   await request(responded(503));
   elapse(30_000);

@@ -22,8 +22,8 @@ it.each<[offsetMs: number, problem: RegExp | null]>([
 ])(
   'a clock that is %d ms ahead is described, if that is more than five seconds either way',
   (offsetMs, problem) => {
-    const described = describeWrongClock(offsetMs);
-    if (problem) expect(described).toMatch(problem);
-    else expect(described).toBeNull();
+    const description = describeWrongClock(offsetMs);
+    if (problem) expect(description).toMatch(problem);
+    else expect(description).toBeNull();
   },
 );

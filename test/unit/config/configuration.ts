@@ -30,9 +30,9 @@ export function problemsOf(yaml: string, env: Env = {}): string[] {
     load(yaml, env);
   } catch (error) {
     expect(error).toBeInstanceOf(ConfigError);
-    const shown = inspect(error, { showHidden: true, depth: 10 });
-    expect(shown).not.toContain('CANARY');
-    expect(shown).not.toContain(KEYS);
+    const text = inspect(error, { showHidden: true, depth: 10 });
+    expect(text).not.toContain('CANARY');
+    expect(text).not.toContain(KEYS);
     return [...(error as ConfigError).problems];
   }
   return [];

@@ -19,7 +19,7 @@ const keyWith = (id: string, secret: string) =>
   `a: {type: apiKey, publicKey: ${id}, privateKey: ${secret}}`;
 const credentials = (list: string) => `atlas: {credentials: {${list}}}`;
 const SECRET_AS_ID = credentials(keyWith('mdb_sa_sk_CANARY', '{env: Q}'));
-const organization = (rest: string) => `atlas: {organizations: {${ORG}: {${rest}}}}`;
+const organization = (settings: string) => `atlas: {organizations: {${ORG}: {${settings}}}}`;
 
 it.each<[problem: string, yaml: string, env?: Env]>([
   ['retries.giveUpMs: is not a setting: correct or remove it', 'retries: {giveUpMs: 1}'],

@@ -37,8 +37,8 @@ const EXAMPLES: Record<string, [document: object, invalid: object, mayGrow: bool
 
 describe.each(Object.entries(JSON_SCHEMAS))('schemas/%s', (name, schema) => {
   it('is what the zod schema says', () => {
-    const kept: unknown = JSON.parse(readFileSync(path.join(SCHEMAS_FOLDER, name), 'utf8'));
-    expect(kept).toEqual(JSON.parse(JSON.stringify(schema)));
+    const schemaFile: unknown = JSON.parse(readFileSync(path.join(SCHEMAS_FOLDER, name), 'utf8'));
+    expect(schemaFile).toEqual(JSON.parse(JSON.stringify(schema)));
   });
 
   it('has an id, a title, and a description of itself and of each property', () => {
@@ -82,17 +82,18 @@ function findUnbounded(schema: JsonSchema, place = ''): string[] {
     Object.entries(parts).flatMap(([name, part]) =>
       findUnbounded(part as JsonSchema, `${place}.${name}`),
     );
-  const found = (isBounded: boolean) => (isBounded ? [] : [place]);
+  const placeUnless = (isBounded: boolean) => (isBounded ? [] : [place]);
   if (anyOf) return findIn(anyOf);
   if (schema.enum ?? schema.const) return [];
-  if (type === 'array') return [...found(schema.maxItems !== undefined), ...findIn({ items })];
+  if (type === 'array')
+    return [...placeUnless(schema.maxItems !== undefined), ...findIn({ items })];
   if (type === 'object') {
-    return [...found(typeof additionalProperties !== 'object'), ...findIn(properties)];
+    return [...placeUnless(typeof additionalProperties !== 'object'), ...findIn(properties)];
   }
   if (type !== 'string') {
-    return found(['number', 'integer', 'boolean', 'null'].includes(String(type)));
+    return placeUnless(['number', 'integer', 'boolean', 'null'].includes(String(type)));
   }
-  return found(schema.maxLength !== undefined || BOUNDED_PATTERN.test(schema.pattern ?? ''));
+  return placeUnless(schema.maxLength !== undefined || BOUNDED_PATTERN.test(schema.pattern ?? ''));
 }
 
 const unboundedIn = (schema: z.ZodType) => findUnbounded(z.toJSONSchema(schema, { io: 'input' }));
@@ -150,18 +151,18 @@ it.each([
   ['a missing memo', undefined],
   ['an empty memo', {}],
   ['a malformed memo', FOREIGN],
-])('%s counts as a memo without facts', (_what, given) => {
-  expect(schemas.readMemo(given)).toEqual(NOTHING);
+])('%s counts as a memo without facts', (_what, memo) => {
+  expect(schemas.readMemo(memo)).toEqual(NOTHING);
 });
 
 it('the memo of an undelivered run is read', () => {
   const deliveryId = '0b3ff6a0-95cc-4c2a-a4c1-8a2a5b2b1a52';
-  const given = {
+  const memo = {
     step: 'undelivered',
     sink: 'drop',
     deliveryId,
     tokenSha256: 'b',
     unconfirmedTokens: 2,
   };
-  expect(schemas.readMemo(given)).toEqual(given);
+  expect(schemas.readMemo(memo)).toEqual(memo);
 });

@@ -93,8 +93,8 @@ it('docs/architecture.md has each folder of src/', () => {
   const folders = readdirSync(path.join(markdown.ROOT, 'src'), { withFileTypes: true })
     .filter((entry) => entry.isDirectory())
     .map(({ name }) => `${name}/`);
-  const listed = firstCells('docs/architecture.md', 'The folders of `src/`');
-  expect(listed).toEqual(expect.arrayContaining(folders));
+  const rows = firstCells('docs/architecture.md', 'The folders of `src/`');
+  expect(rows).toEqual(expect.arrayContaining(folders));
 });
 
 it.each(['docs/architecture.md', 'CONTRIBUTING.md'])(
@@ -223,7 +223,7 @@ function invocationsIn(text: string): string[] {
 function exists(invocation: string): boolean {
   const command = /^(?: [a-z]+(?:-[a-z]+)*)*/.exec(invocation)?.[0].trim() ?? '';
   const name =
-    [...helps.keys()].find((known) => known !== '' && `${command} `.startsWith(`${known} `)) ?? '';
+    [...helps.keys()].find((key) => key !== '' && `${command} `.startsWith(`${key} `)) ?? '';
   const options = matchesIn(invocation, / (--[a-z][a-z-]*)/g);
   const help = `${helps.get('')} ${helps.get(name)}`;
   return (

@@ -154,8 +154,8 @@ it.each<[what: string, checked: string, worker: Partial<typeof WORKER>, finding:
     LACKS_SOURCE,
     NO_SOURCE,
   ],
-])('%s', async (_what, checked, worker, finding) => {
-  expect((await runChecks(worker))[checked]).toEqual(finding);
+])('%s', async (_what, check, worker, finding) => {
+  expect((await runChecks(worker))[check]).toEqual(finding);
 });
 
 const CANNOT = `credential acme cannot create link-tokens in ${ORG}: Atlas returned`;
@@ -216,8 +216,8 @@ it('the role is checked in 10 organizations at a time: in all configured, else i
   };
   const ids = Array.from({ length: 25 }, (_, index) => `org-${index}`);
   const visible = { ...listing(...ids), role };
-  const { [DEFAULT_ROLE]: found } = await runChecks({ ...visible, served: unmapped });
-  expect(found).toEqual(ok(`${MAY} in 10 organizations`));
+  const { [DEFAULT_ROLE]: finding } = await runChecks({ ...visible, served: unmapped });
+  expect(finding).toEqual(ok(`${MAY} in 10 organizations`));
   const { [ROLE]: all } = await runChecks({
     ...visible,
     served: { ...organizations, servedBy: () => ids },

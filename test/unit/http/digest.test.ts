@@ -56,8 +56,8 @@ describe('HTTP Digest', () => {
 
     const [unsigned, ...signed] = seen;
     expect(unsigned).toEqual({ accept: 'a/b' });
-    const cnonces = signed.map(({ authorization = '', ...others }, i) => {
-      expect(others).toEqual({ accept: 'a/b' });
+    const cnonces = signed.map(({ authorization = '', ...headers }, i) => {
+      expect(headers).toEqual({ accept: 'a/b' });
       const parameters = parametersOf(authorization);
       expect(parameters).toEqual({
         // The username is escaped here, and not in the response.

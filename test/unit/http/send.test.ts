@@ -210,9 +210,9 @@ it.each([
       sendFor(302),
       sendFor(200),
     ]);
-    const sent = [failureOf(created()), redirect(), success({ bodyOptional: true })];
+    const responses = [failureOf(created()), redirect(), success({ bodyOptional: true })];
     const bodiless = [302, 200].map((status) => ({ status, json: null }));
-    expect(await Promise.all(sent)).toMatchObject([{ isWritten: true, code }, ...bodiless]);
+    expect(await Promise.all(responses)).toMatchObject([{ isWritten: true, code }, ...bodiless]);
   },
 );
 
@@ -223,9 +223,9 @@ async function sendAndHold(options?: SendOptions) {
     (_request, response) => void arrivals.emit('request', response),
   );
   const sender = closeLater(createSender(30_000));
-  const sent = sender.send({ ...REQUEST, url: server.url }, options);
+  const sending = sender.send({ ...REQUEST, url: server.url }, options);
   const [response] = (await once(arrivals, 'request')) as [ServerResponse];
-  return { sender, sent, response };
+  return { sender, sending, response };
 }
 
 const STOPPED = new Error('stopped');
@@ -242,30 +242,30 @@ it.each(['abort', 'abortUntilWritten'])(
 
 it('a written request fails with the reason of abort once that is aborted', async () => {
   const stop = new AbortController();
-  const { sent } = await sendAndHold({ abort: stop.signal });
+  const { sending } = await sendAndHold({ abort: stop.signal });
   stop.abort(STOPPED);
-  await expect(sent).rejects.toBe(STOPPED);
+  await expect(sending).rejects.toBe(STOPPED);
 });
 
 it('a written request returns its response, even if abortUntilWritten is aborted before that', async () => {
   const stop = new AbortController();
-  const { sent, response } = await sendAndHold({ abortUntilWritten: stop.signal });
+  const { sending, response } = await sendAndHold({ abortUntilWritten: stop.signal });
   stop.abort(STOPPED);
   response.writeHead(201).end('{}');
-  await expect(sent).resolves.toMatchObject({ status: 201 });
+  await expect(sending).resolves.toMatchObject({ status: 201 });
 });
 
 it('a request that was stopped too late counts as written once its response is lost', async () => {
   const stop = new AbortController();
-  const { sent, response } = await sendAndHold({ abortUntilWritten: stop.signal });
+  const { sending, response } = await sendAndHold({ abortUntilWritten: stop.signal });
   stop.abort();
   response.destroy();
-  expect(await failureOf(sent)).toMatchObject({ isWritten: true });
+  expect(await failureOf(sending)).toMatchObject({ isWritten: true });
 });
 
 it('closing ends a request under way, which counts as written', async () => {
-  const { sender, sent } = await sendAndHold();
-  const failure = failureOf(sent);
+  const { sender, sending } = await sendAndHold();
+  const failure = failureOf(sending);
   await sender.close();
   expect(await failure).toMatchObject({ isWritten: true });
 });
@@ -302,32 +302,32 @@ it.each<[does: string, respond: (socket: Socket) => unknown, error: object]>([
 ])(
   'a proxy that %s is asked once, and the request counts as not written',
   async (_does, respond, error) => {
-    let asked = 0;
+    let connections = 0;
     const proxy = await servers.serveSocket((socket, text) => {
       if (text === null) return;
-      asked += 1;
+      connections += 1;
       respond(socket);
     });
     const target = await serveTarget();
     await expect(sendWith({ HTTP_PROXY: proxy.url }, target)).rejects.toMatchObject(error);
-    expect(asked).toBe(1);
+    expect(connections).toBe(1);
   },
 );
 
 it('a request is not written if abortUntilWritten is aborted while its connection is made', async () => {
   const [stop, reason] = [new AbortController(), new Error('stopped')];
-  let written = '';
+  let request = '';
   const proxy = await servers.serveSocket((socket, text) => {
     if (text?.startsWith('CONNECT')) {
       stop.abort(reason);
       socket.write('HTTP/1.1 200 Connection Established\r\n\r\n');
     } else if (text) {
-      written += text;
+      request += text;
       socket.end('HTTP/1.1 204 No Content\r\n\r\n');
     }
   });
   const options = { abortUntilWritten: stop.signal };
-  const sent = sendWith({ HTTP_PROXY: proxy.url }, { url: 'http://atlas.test' }, options);
-  await expect(sent).rejects.toBe(reason);
-  expect(written).toBe('');
+  const sending = sendWith({ HTTP_PROXY: proxy.url }, { url: 'http://atlas.test' }, options);
+  await expect(sending).rejects.toBe(reason);
+  expect(request).toBe('');
 });

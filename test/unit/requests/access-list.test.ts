@@ -58,8 +58,8 @@ it.each<[what: string, problem: RegExp, texts: string[]]>([
     ['192.31.196.129/25'],
   ],
 ])('validateEntry refuses %s', (_what, problem, texts) => {
-  const refused = { problem: expect.stringMatching(problem) };
-  for (const text of texts) expect([text, validateEntry(text)]).toEqual([text, refused]);
+  const refusal = { problem: expect.stringMatching(problem) };
+  for (const text of texts) expect([text, validateEntry(text)]).toEqual([text, refusal]);
 });
 
 const wide = 'is a wide block: write a narrower one if that covers the source';
@@ -93,8 +93,8 @@ it('validateEntry advises only what it accepts, and accepts its own entries unch
   const letters = fc.string({ unit: fc.constantFrom(...Array.from('0123456789abcdef.:/% ')) });
   fc.assert(
     fc.property(fc.oneof(addresses, blocks, letters), (text) => {
-      const checked = validateEntry(text);
-      const entry = 'entry' in checked ? checked.entry : / write (\S+)$/.exec(checked.problem)?.[1];
+      const outcome = validateEntry(text);
+      const entry = 'entry' in outcome ? outcome.entry : / write (\S+)$/.exec(outcome.problem)?.[1];
       if (entry !== undefined) expect(validateEntry(entry)).toHaveProperty('entry', entry);
     }),
     { numRuns: 5000 },

@@ -42,7 +42,7 @@ function withFiles(yaml: string): string {
 
 describe.each(SINK_TYPES)('the sink type $type', (sinkType) => {
   const { type } = sinkType;
-  const found = page(`docs/sinks/${nameOf(type)}.md`);
+  const documentation = page(`docs/sinks/${nameOf(type)}.md`);
 
   it('has a system test that tests the contract of a sink', () => {
     const test = path.join(ROOT, 'test/system/sinks', `${nameOf(type)}.test.ts`);
@@ -51,20 +51,20 @@ describe.each(SINK_TYPES)('the sink type $type', (sinkType) => {
 
   it('has a page with its settings, their defaults and what it stores', () => {
     const context = { env: {}, baseDirectory: '/', warn: () => undefined };
-    const settings = tableBelow(found, `Sink \`${type}\``).flatMap(([names = '', value]) =>
+    const settings = tableBelow(documentation, `Sink \`${type}\``).flatMap(([names = '', value]) =>
       names.split(', ').map((name) => [name, value]),
     );
-    const described = expect.not.stringMatching(/`|required/) as unknown;
+    const description = expect.not.stringMatching(/`|required/) as unknown;
     const expected = documentedSettings(sinkType.configSchema(context)).map(([name, value]) => [
       name,
-      value === 'none' ? described : value,
+      value === 'none' ? description : value,
     ]);
     expect(settings.sort()).toEqual(expected.sort());
-    expect(sectionBelow(found, 'What the sink stores')).toMatch(/\w/);
+    expect(sectionBelow(documentation, 'What the sink stores')).toMatch(/\w/);
   });
 
   it('has an example, and each is a whole configuration', async () => {
-    const examples = codeBlocks(found, 'yaml');
+    const examples = codeBlocks(documentation, 'yaml');
     expect(examples.length).toBeGreaterThan(0);
     for (const yaml of examples) {
       expect(yaml).toContain(`type: ${type}\n`);
@@ -76,8 +76,8 @@ describe.each(SINK_TYPES)('the sink type $type', (sinkType) => {
 
 it('docs/sinks/webhook.md shows an event that its schema accepts, with every field', () => {
   const [event = ''] = codeBlocks(page('docs/sinks/webhook.md'), 'json');
-  const shown: unknown = JSON.parse(event);
-  expect(linkTokenCreatedSchema.parse(shown)).toEqual(shown);
+  const data: unknown = JSON.parse(event);
+  expect(linkTokenCreatedSchema.parse(data)).toEqual(data);
 });
 
 const TYPES = SINK_TYPES.map(({ type }) => type);

@@ -51,15 +51,19 @@ it('a creation has its end, or the time since which the run waits for it', async
     },
   ];
   const [startedAt, endedAt] = ['1970-01-01T00:00:10.000Z', '1970-01-01T00:00:20.000Z'];
-  const ended = { tokenRequestedAt: startedAt, tokenReturnedAt: endedAt, creatingSince: null };
-  expect(await readRun(serve(events), RUN)).toMatchObject(ended);
-  const unended = {
+  const completedCreation = {
+    tokenRequestedAt: startedAt,
+    tokenReturnedAt: endedAt,
+    creatingSince: null,
+  };
+  expect(await readRun(serve(events), RUN)).toMatchObject(completedCreation);
+  const openCreation = {
     token: null,
     tokenRequestedAt: null,
     tokenReturnedAt: null,
     creatingSince: startedAt,
   };
-  expect(await readRun(serve(events.slice(0, 1)), RUN)).toMatchObject(unended);
+  expect(await readRun(serve(events.slice(0, 1)), RUN)).toMatchObject(openCreation);
 });
 
 const completed = (result: unknown) => ({
@@ -125,11 +129,11 @@ it('a terminated run may have its token in the sinks that it called, at most 100
 
 it('the sinks that may have the token are those that the failure of the run names, not all scheduled', async () => {
   const details = payloads({ unconfirmedTokens: 0, sinksTried: ['drop'] });
-  const failed = { failure: { applicationFailureInfo: { type: 'Cancelled', details } } };
+  const attributes = { failure: { applicationFailureInfo: { type: 'Cancelled', details } } };
   const client = serve([
     scheduled(2, 'deliverLinkToken', { jwe: 'x' }, 'drop'),
     scheduled(3, 'deliverLinkToken', { jwe: 'x' }, 'vault'),
-    { workflowExecutionFailedEventAttributes: failed },
+    { workflowExecutionFailedEventAttributes: attributes },
   ]);
   expect(await readRun(client, RUN)).toMatchObject({ sinksTried: ['drop'] });
 });

@@ -192,9 +192,9 @@ function createTemporal({ create, deliver, disturbances }: Sequence) {
       if (outcome === 'slow' && now.length > 0) return fail(new CancelledFailure('stopped'));
       if (outcome === 'lost') return failLost();
       if (outcome !== 'stored') {
-        const failed = { type: 'SinkRejected', message: '', retryable: false } as const;
+        const rejection = { type: 'SinkRejected', message: '', retryable: false } as const;
         return fail(
-          deliveryFailure(failed, { backoff: BACKOFF, failures: 1, deadlineAtMs: 0 }, callsSink),
+          deliveryFailure(rejection, { backoff: BACKOFF, failures: 1, deadlineAtMs: 0 }, callsSink),
         );
       }
       return Promise.resolve(aReceipt({ unconfirmedTokens: Number(jwe), sink }));

@@ -104,9 +104,9 @@ describe('matchKeys', () => {
     ['a key before, and one after', [-1, 11], [['a', 0, 10]], ['-1:', '11:'], 'a'],
     ['the first and the last second', [0, 10], [['a', 0, 10]], ['0:a', '10:a'], ''],
   ])('%s', (_what, keys, origins, expected, without) => {
-    const named = keys.map((second) => ({ second, ...keyAt(second) }));
+    const namedKeys = keys.map((second) => ({ second, ...keyAt(second) }));
     const { matches, withoutKey } = matchKeys(
-      named,
+      namedKeys,
       origins.map((args) => origin(...args)),
     );
     const names = (list: { name: string }[]) => list.map(({ name }) => name).join('');

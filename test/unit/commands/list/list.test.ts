@@ -13,12 +13,12 @@ function listWith(error: Error) {
       },
     }),
   );
-  return { listed: list(context, { recoverable: true }), printed: context.printed };
+  return { listing: list(context, { recoverable: true }), printed: context.printed };
 }
 
 it('a run that cannot be read is one line that says so, and the list goes on', async () => {
-  const { listed, printed } = listWith(new TypeError('Cannot convert object to primitive value'));
-  await listed;
+  const { listing, printed } = listWith(new TypeError('Cannot convert object to primitive value'));
+  await listing;
   expect(printed.join('')).toMatch(
     /pair +cannot be read: Cannot convert object to primitive value\n1 run\n/,
   );
@@ -26,5 +26,5 @@ it('a run that cannot be read is one line that says so, and the list goes on', a
 
 it('a call that Temporal rejects ends the list', async () => {
   const denied = grpcError(7, 'denied');
-  await expect(listWith(denied).listed).rejects.toBe(denied);
+  await expect(listWith(denied).listing).rejects.toBe(denied);
 });

@@ -11,9 +11,9 @@ beforeEach(() => void (file = fileIn('sealing-keys.json')));
 async function keys(...args: string[]) {
   const exit = await run(['sealing-keys', '--file', file, ...args]);
   if (exit.code !== 0) return exit;
-  const written = JSON.parse(readFileSync(file, 'utf8')) as { keys: { k: string }[] };
-  expect(written.keys).not.toEqual([]);
-  for (const { k } of written.keys) expect(exit.stdout + exit.stderr).not.toContain(k);
+  const keySet = JSON.parse(readFileSync(file, 'utf8')) as { keys: { k: string }[] };
+  expect(keySet.keys).not.toEqual([]);
+  for (const { k } of keySet.keys) expect(exit.stdout + exit.stderr).not.toContain(k);
   return exit;
 }
 

@@ -68,11 +68,11 @@ async function followed(
     withDeadline: (_at: number, call: () => unknown) => call(),
     options: { namespace: 'default' },
   });
-  const reported: string[] = [];
-  const report = (line: string) => void reported.push(line);
+  const reports: string[] = [];
+  const report = (line: string) => void reports.push(line);
   const run = { workflowId, runId: 'run' };
   const error: unknown = await follow(client, run, report).catch((thrown: unknown) => thrown);
-  return { reported, error };
+  return { reports, error };
 }
 
 const waits = (scheduledMs: number) => ({
@@ -99,7 +99,7 @@ describe('follow', () => {
         {},
         DELIVERS,
       ];
-      expect((await followed(open, STATUS)).reported).toEqual([
+      expect((await followed(open, STATUS)).reports).toEqual([
         'waiting for a worker',
         'working, attempt 1',
         'creating, attempt 3; last failure: Atlas returned 429',
@@ -114,7 +114,7 @@ describe('follow', () => {
     async () => {
       const open = [WAITS, WAITS, activity('deliverLinkToken', 1)];
       const noWorker = /^waiting for a worker; no worker polls task queue prep: start one, /;
-      expect((await followed(open, null, { memo: UNDELIVERED, pollers: [] })).reported).toEqual([
+      expect((await followed(open, null, { memo: UNDELIVERED, pollers: [] })).reports).toEqual([
         expect.stringMatching(noWorker),
         'delivering, attempt 1',
       ]);
@@ -123,7 +123,7 @@ describe('follow', () => {
 
   it.concurrent('reports no wait for a worker while each look sees another task', async () => {
     const open = [WAITS, activity('validateRequest', 1), WAITS_AGAIN, WAITS, {}];
-    expect((await followed(open, STATUS)).reported).toEqual([
+    expect((await followed(open, STATUS)).reports).toEqual([
       'working, attempt 1',
       `creating: it waits; next attempt at ${NEXT_ATTEMPT}`,
     ]);
@@ -143,13 +143,13 @@ describe('follow', () => {
     ],
     ['is retried for a reason that is not known', [], /^its workflow task keeps being retried$/],
   ])('reports why a workflow task is retried: it %s', async (_what, events, problem) => {
-    const { reported } = await followed([RETRIED, RETRIED], null, { events });
-    expect(reported).toEqual([expect.stringMatching(problem)]);
+    const { reports } = await followed([RETRIED, RETRIED], null, { events });
+    expect(reports).toEqual([expect.stringMatching(problem)]);
   });
 
   it.concurrent('reports the workflow task that fails beside a pending activity', async () => {
     const open = { ...ATTEMPT_3, ...RETRIED };
-    expect((await followed([open, open], null, { events: [FAILED] })).reported).toEqual([
+    expect((await followed([open, open], null, { events: [FAILED] })).reports).toEqual([
       'creating, attempt 3; last failure: Atlas returned 429',
       'creating, attempt 3; last failure: Atlas returned 429; its workflow task fails: code and history do not fit',
     ]);
@@ -194,7 +194,7 @@ it.each<[which: string, asked: number, answers: number]>([
   ['the first of five runs responds', 5, 1],
 ])(
   'if %s, a reader that gives up after two unanswered Queries sends %d',
-  async (_which, asked, answers) => {
+  async (_which, queryCount, answers) => {
     let queries = 0;
     const handle = {
       query: () =>
@@ -208,7 +208,7 @@ it.each<[which: string, asked: number, answers: number]>([
     const read = createStatusReader(client, 2);
     const readings: unknown[] = [];
     for (const runId of '12345') readings.push(await read({ workflowId: 'w', runId }));
-    expect(queries).toBe(asked);
+    expect(queries).toBe(queryCount);
     const [answer, none] = [
       { status: STATUS, problem: null },
       { status: null, problem: { description: 'no worker responds', isFailure: false } },

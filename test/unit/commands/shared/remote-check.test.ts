@@ -15,10 +15,10 @@ function failingCheck(findings: Finding[], pollers = polledAgo(0), fields: Field
     'WorkerCheckFailed',
     report,
   );
-  const failed = new WorkflowFailedError('failed', cause, 'NON_RETRYABLE_FAILURE');
+  const failure = new WorkflowFailedError('failed', cause, 'NON_RETRYABLE_FAILURE');
   const handle = {
     workflowId: 'live-migration-prep-check/1',
-    result: () => Promise.reject(failed),
+    result: () => Promise.reject(failure),
   };
   const context = contextWith({
     workflow: { start: () => Promise.resolve(handle) },
@@ -40,9 +40,9 @@ it.each([
 ])(
   'a worker check that fails with %s ends with exit code 1 and the reason',
   async (_what, findings, pollers, reason) => {
-    const failed = { exitCode: 1, message: expect.stringContaining(reason) };
+    const failure = { exitCode: 1, message: expect.stringContaining(reason) };
     await expect(requestWorkerCheck(failingCheck(findings, pollers).context)).rejects.toMatchObject(
-      failed,
+      failure,
     );
   },
 );

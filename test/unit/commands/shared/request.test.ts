@@ -64,7 +64,7 @@ describe('a file of requests', () => {
   });
 
   it('has its first hundred problems named, such as in a binary file', async () => {
-    const error: unknown = await requestsIn('x\n'.repeat(300)).catch((refused: unknown) => refused);
+    const error: unknown = await requestsIn('x\n'.repeat(300)).catch((thrown: unknown) => thrown);
     expect(error).toMatchObject({
       lines: { length: 101 },
       message: expect.stringContaining('in 300 lines'),

@@ -37,7 +37,7 @@ it('a reader sees the whole token or no file, however many attempts write at onc
   const [name, token] = [newName(), 'x'.repeat(100_000)];
   const seen = new Set<number>();
   const look = () => {
-    for (const name of readdirSync(directory).filter((found) => found.endsWith('.link-token'))) {
+    for (const name of readdirSync(directory).filter((entry) => entry.endsWith('.link-token'))) {
       seen.add(readFileSync(path.join(directory, name), 'utf8').length);
     }
   };
@@ -61,13 +61,15 @@ it('storing a token removes old temporary files of killed attempts, of any token
   };
   const leaveOld = () => leave(`${newName()}.${UNIQUE}`);
   const name = newName();
-  const kept = ['notes.tmp', 'a.link-token.tmp', `${newOrgId()}.tmp`].map((other) => leave(other));
-  kept.push(leave(`${name}.${UNIQUE}`, minutesAgo(59)));
+  const keptFiles = ['notes.tmp', 'a.link-token.tmp', `${newOrgId()}.tmp`].map((other) =>
+    leave(other),
+  );
+  keptFiles.push(leave(`${name}.${UNIQUE}`, minutesAgo(59)));
   leave(`${name}.1${UNIQUE.slice(1)}`);
   leaveOld();
   const store = () => storeToken(path.join(directory, name), 'canary');
   await store();
-  expect(readdirSync(directory).sort()).toEqual([name, ...kept].sort());
+  expect(readdirSync(directory).sort()).toEqual([name, ...keptFiles].sort());
   // The directory may be long.
   const later = leaveOld();
   await store();

@@ -6,16 +6,16 @@ afterEach(() => void jest.useRealTimers());
 
 /** Creates operations that end when the test says so, and a list of those that were started. */
 function startFolder() {
-  const started: string[] = [];
+  const starts: string[] = [];
   const ends = new Map<string, (result: string | Promise<string>) => void>();
   const { signal } = new AbortController();
   const runInTurn = createQueue('/tokens');
   return {
-    started,
+    starts,
     end: (name: string, result: string | Promise<string> = name) => ends.get(name)?.(result),
     run: (name: string, abort = signal) =>
       runInTurn(() => {
-        started.push(name);
+        starts.push(name);
         return new Promise<string>((resolve) => ends.set(name, resolve));
       }, abort),
   };
@@ -27,14 +27,14 @@ const UNANSWERED = new SinkUnavailableError(
 );
 
 it('operations on a folder run one at a time and in order, even after one that failed', async () => {
-  const { run, started, end } = startFolder();
+  const { run, starts, end } = startFolder();
   const results = Promise.allSettled(['first', 'second', 'third'].map((name) => run(name)));
   await jest.advanceTimersByTimeAsync(9000);
-  expect(started).toEqual(['first']);
+  expect(starts).toEqual(['first']);
   const reason = new Error('the disk is full');
   end('first', Promise.reject(reason));
   await jest.advanceTimersByTimeAsync(9000);
-  expect(started).toEqual(['first', 'second']);
+  expect(starts).toEqual(['first', 'second']);
   end('second');
   await jest.advanceTimersByTimeAsync(0);
   end('third');
@@ -43,7 +43,7 @@ it('operations on a folder run one at a time and in order, even after one that f
 });
 
 it('an operation that hangs fails with those that wait for it, and each later one fails until it returns', async () => {
-  const { run, started, end } = startFolder();
+  const { run, starts, end } = startFolder();
   const [hung, waiting] = [run('hung'), run('waiting')].map((result) =>
     expect(result).rejects.toEqual(UNANSWERED),
   );
@@ -55,22 +55,22 @@ it('an operation that hangs fails with those that wait for it, and each later on
   await jest.advanceTimersByTimeAsync(0);
   const next = run('after its return');
   await jest.advanceTimersByTimeAsync(0);
-  expect(started).toEqual(['hung', 'after its return']);
+  expect(starts).toEqual(['hung', 'after its return']);
   end('after its return');
   await expect(next).resolves.toBe('after its return');
 });
 
 it('a cancelled operation ends at once, and one that waited is not started', async () => {
-  const { run, started, end } = startFolder();
+  const { run, starts, end } = startFolder();
   const controller = new AbortController();
-  const cancelled = new Error('cancelled');
+  const reason = new Error('cancelled');
   const both = ['running', 'waiting'].map((name) =>
-    expect(run(name, controller.signal)).rejects.toBe(cancelled),
+    expect(run(name, controller.signal)).rejects.toBe(reason),
   );
   await jest.advanceTimersByTimeAsync(0);
-  controller.abort(cancelled);
+  controller.abort(reason);
   await Promise.all(both);
   end('running');
   await jest.advanceTimersByTimeAsync(0);
-  expect(started).toEqual(['running']);
+  expect(starts).toEqual(['running']);
 });
