@@ -52,12 +52,7 @@ function delivery(change: Partial<DeliveryFailure>, leftMs = HOUR_MS): Applicati
 
 const STATUS = { status: 429 };
 const WAIT = { retryAfterMs: 60_000 };
-const TOO_LONG = { retryAfterMs: HOUR_MS };
-const UNCONFIRMED = { tokenMayExist: true };
-const AGAIN = { tokenMayExist: true, runMayRetry: true };
-const NEITHER = { tokenMayExist: false, runMayRetry: false };
-const LOST = { type: 'TokenLost', retryable: false, tokenMayExist: true } as const;
-const REFUSED = { type: 'AtlasRequestRejected', retryable: false } as const;
+const WAIT_PAST_DEADLINE = { retryAfterMs: HOUR_MS };
 
 it.each<[what: string, delayMs: number, change: Partial<AtlasFailure>]>([
   ['without Retry-After', 3000, {}],
@@ -71,16 +66,36 @@ it.each<[what: string, delayMs: number, change: Partial<AtlasFailure>]>([
 });
 
 it.each<[what: string, type: string, change: Partial<AtlasFailure>, details: object]>([
-  ['with a Retry-After past the deadline', 'AtlasUnavailable', TOO_LONG, NEITHER],
-  ['after which a token may exist', 'TokenUnconfirmed', UNCONFIRMED, AGAIN],
+  [
+    'with a Retry-After past the deadline',
+    'AtlasUnavailable',
+    WAIT_PAST_DEADLINE,
+    { tokenMayExist: false, runMayRetry: false },
+  ],
+  [
+    'after which a token may exist',
+    'TokenUnconfirmed',
+    { tokenMayExist: true },
+    { tokenMayExist: true, runMayRetry: true },
+  ],
   [
     'with Retry-After, and a possible token',
     'TokenUnconfirmed',
-    { ...UNCONFIRMED, ...WAIT },
-    { ...AGAIN, ...WAIT },
+    { tokenMayExist: true, ...WAIT },
+    { tokenMayExist: true, runMayRetry: true, ...WAIT },
   ],
-  ['that lost its token', 'TokenLost', LOST, { ...NEITHER, tokenMayExist: true }],
-  ['that Atlas rejected', 'AtlasRequestRejected', REFUSED, NEITHER],
+  [
+    'that lost its token',
+    'TokenLost',
+    { type: 'TokenLost', retryable: false, tokenMayExist: true },
+    { tokenMayExist: true, runMayRetry: false },
+  ],
+  [
+    'that Atlas rejected',
+    'AtlasRequestRejected',
+    { type: 'AtlasRequestRejected', retryable: false },
+    { tokenMayExist: false, runMayRetry: false },
+  ],
 ])(
   'a creation attempt %s fails as %s, which Temporal does not retry',
   (_what, type, change, details) => {
@@ -105,7 +120,7 @@ it.each([
 );
 
 it.each<[what: string, type: string, change: Partial<DeliveryFailure>]>([
-  ['with a wait past the deadline', 'SinkUnavailable', TOO_LONG],
+  ['with a wait past the deadline', 'SinkUnavailable', WAIT_PAST_DEADLINE],
   ['that the sink rejects', 'SinkRejected', { type: 'SinkRejected', retryable: false }],
 ])('a delivery attempt %s fails as %s, which Temporal does not retry', (_what, type, change) => {
   const failure = delivery(change);

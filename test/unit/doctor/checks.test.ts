@@ -46,121 +46,144 @@ async function runChecks(change: Partial<typeof WORKER>) {
 
 const including = (text: string) => expect.stringContaining(text);
 const listing = (...ids: string[]) => ({ visible: () => Promise.resolve(ids) });
-const sinkThat = (check: () => Promise<string>, more: Partial<Sink> = {}) => ({
-  sink: { check, ...more },
-});
 
-const [CREDENTIAL, ROLE] = ['credential acme', 'role of credential acme'];
+const CREDENTIAL = 'credential acme';
+const ROLE = 'role of credential acme';
 const ORGANIZATION = `organization ${ORG}`;
 const DEFAULT_ROLE = 'role of credential default';
 const MAY = 'may create link-tokens';
-const MAY_IN_ORG = ok(`${MAY} in ${ORG}`);
-const NO_CREDENTIAL = unchecked('the credential cannot be used');
-const NO_CHECK = unchecked('configured; only a delivery can tell whether it works');
-const NO_SOURCE = unchecked('this sink needs the source organization, and the request names none');
 
-const VISIBLE = ok(`accepted by Atlas; can see ${ORG}`);
-const NONE_VISIBLE = warning(including('it can see no org'));
-
+/** The scope of a request without a source. */
 const SCOPE = { credentials: ['acme'], sinks: ['drop'], target: { orgId: ORG, sourceOrgId: null } };
-const REQUEST = { scope: SCOPE };
-const WITH_SOURCE = { scope: { ...SCOPE, target: { orgId: ORG, sourceOrgId: SOURCE_ORG } } };
-const absent = connectionError('orgs', false, 'ECONNREFUSED', 'https://atlas.test');
-const ABSENT = { visible: () => Promise.reject(absent) };
-const NO_CONNECTION = failedCheck(
-  including('no connection to Atlas at https://atlas.test ('),
-  true,
-);
-const NO_ATLAS = { ...REQUEST, ...ABSENT };
 const HOST = { onHost: true };
-const OPEN = { openCircuit: 'this worker sends no request', ...REQUEST };
-const WITH_OPEN = warning(`accepted by Atlas; but ${OPEN.openCircuit}`);
-const TWO_KEYS = { keyIds: ['first', 'second'] };
-const UNMAPPED = { ...HOST, served: unmapped };
-const NONE = { ...UNMAPPED, ...listing() };
-const KEYS_OK = ok('key first seals and opens tokens; kept only to open tokens: second');
-const WORKS = ok('it works');
-const NEEDS_SOURCE = sinkThat(() => Promise.resolve('it works'), { needsSourceOrgId: true });
-const LACKS_SOURCE = { ...NEEDS_SOURCE, ...REQUEST };
-const SINK_DOWN = sinkThat(() => Promise.reject(new SinkUnavailableError('down')));
-const SINK_REJECTS = sinkThat(() => Promise.reject(new SinkRejectedError('no')));
+/** A worker that cannot connect to Atlas. */
+const UNREACHABLE = {
+  visible: () =>
+    Promise.reject(connectionError('orgs', false, 'ECONNREFUSED', 'https://atlas.test')),
+};
 
-it.each<[what: string, checked: string, worker: Partial<typeof WORKER>, finding: object]>([
+type Row = [what: string, check: string, worker: Partial<typeof WORKER>, finding: object];
+
+it.each<Row>([
   ['a credential that Atlas accepts is ok', CREDENTIAL, {}, ok('accepted by Atlas')],
   [
     "on the worker's host, the check of a credential names its organization",
     CREDENTIAL,
     HOST,
-    VISIBLE,
+    ok(`accepted by Atlas; can see ${ORG}`),
   ],
   [
     'a credential without a connection to Atlas is a retryable error',
     CREDENTIAL,
-    ABSENT,
-    NO_CONNECTION,
+    UNREACHABLE,
+    failedCheck(including('no connection to Atlas at https://atlas.test ('), true),
   ],
-  ['a credential whose circuit is open is a warning', CREDENTIAL, OPEN, WITH_OPEN],
+  [
+    'a credential whose circuit is open is a warning',
+    CREDENTIAL,
+    { openCircuit: 'this worker sends no request', scope: SCOPE },
+    warning('accepted by Atlas; but this worker sends no request'),
+  ],
   [
     'the check of a role is ok, with the number of organizations',
     ROLE,
     {},
     ok(`${MAY} in 1 organization`),
   ],
-  ["on the worker's host, the check of a role names the organizations", ROLE, HOST, MAY_IN_ORG],
+  [
+    "on the worker's host, the check of a role names the organizations",
+    ROLE,
+    HOST,
+    ok(`${MAY} in ${ORG}`),
+  ],
   [
     'without a map of organizations, a role is checked in the visible one',
     DEFAULT_ROLE,
-    UNMAPPED,
-    MAY_IN_ORG,
+    { ...HOST, served: unmapped },
+    ok(`${MAY} in ${ORG}`),
   ],
   [
     'without any visible organization, the check of a role is a warning',
     DEFAULT_ROLE,
-    NONE,
-    NONE_VISIBLE,
+    { ...HOST, served: unmapped, ...listing() },
+    warning(including('it can see no org')),
   ],
-  ['without a connection to Atlas, the role stays unchecked', ROLE, ABSENT, NO_CREDENTIAL],
+  [
+    'without a connection to Atlas, the role stays unchecked',
+    ROLE,
+    UNREACHABLE,
+    unchecked('the credential cannot be used'),
+  ],
   [
     'the organization of a request is ok if the role suffices',
     ORGANIZATION,
-    REQUEST,
+    { scope: SCOPE },
     ok(`credential acme ${MAY}`),
   ],
   [
     'without a connection to Atlas, the organization stays unchecked',
     ORGANIZATION,
-    NO_ATLAS,
-    NO_CREDENTIAL,
+    { scope: SCOPE, ...UNREACHABLE },
+    unchecked('the credential cannot be used'),
   ],
   [
     'the check of the sealing keys names the one that seals first',
     'sealing keys',
-    TWO_KEYS,
-    KEYS_OK,
-  ],
-  ['a sink without a check stays unchecked', 'sink drop', {}, NO_CHECK],
-  ['a sink that is down is a retryable error', 'sink drop', SINK_DOWN, failedCheck('down', true)],
-  ['a sink that rejects the check is an error', 'sink drop', SINK_REJECTS, failedCheck('no')],
-  ['a sink that needs a source is ok without a request', 'sink drop', NEEDS_SOURCE, WORKS],
-  [
-    'a sink that needs a source is ok with one',
-    'sink drop',
-    { ...NEEDS_SOURCE, ...WITH_SOURCE },
-    WORKS,
-  ],
-  [
-    'a sink that needs a source is unchecked if the request has none',
-    'sink drop',
-    LACKS_SOURCE,
-    NO_SOURCE,
+    { keyIds: ['first', 'second'] },
+    ok('key first seals and opens tokens; kept only to open tokens: second'),
   ],
 ])('%s', async (_what, check, worker, finding) => {
   expect((await runChecks(worker))[check]).toEqual(finding);
 });
 
+const works = () => Promise.resolve('it works');
+
+it.each<[what: string, sink: Partial<Sink>, scope: Scope | null, finding: object]>([
+  [
+    'a sink without a check stays unchecked',
+    {},
+    null,
+    unchecked('configured; only a delivery can tell whether it works'),
+  ],
+  [
+    'a sink that is down is a retryable error',
+    { check: () => Promise.reject(new SinkUnavailableError('down')) },
+    null,
+    failedCheck('down', true),
+  ],
+  [
+    'a sink that rejects the check is an error',
+    { check: () => Promise.reject(new SinkRejectedError('no')) },
+    null,
+    failedCheck('no'),
+  ],
+  [
+    'a sink that needs a source is ok without a request',
+    { check: works, needsSourceOrgId: true },
+    null,
+    ok('it works'),
+  ],
+  [
+    'a sink that needs a source is ok with one',
+    { check: works, needsSourceOrgId: true },
+    { ...SCOPE, target: { orgId: ORG, sourceOrgId: SOURCE_ORG } },
+    ok('it works'),
+  ],
+  [
+    'a sink that needs a source is unchecked if the request has none',
+    { check: works, needsSourceOrgId: true },
+    SCOPE,
+    unchecked('this sink needs the source organization, and the request names none'),
+  ],
+])('%s', async (_what, sink, scope, finding) => {
+  expect((await runChecks({ sink, scope }))['sink drop']).toEqual(finding);
+});
+
 const CANNOT = `credential acme cannot create link-tokens in ${ORG}: Atlas returned`;
-const NOT_KNOWN = `it is not known whether credential acme may create link-tokens in ${ORG}: Atlas returned`;
-const NOT_VISIBLE = `${ORG} is not visible to credential acme, and a credential belongs to one organization`;
+const NOT_KNOWN =
+  `it is not known whether credential acme may create link-tokens in ${ORG}:` + ' Atlas returned';
+const NOT_VISIBLE =
+  `${ORG} is not visible to credential acme,` + ' and a credential belongs to one organization';
 
 /** A worker that sees one organization, and whose check of the role Atlas refuses. */
 function refusingRole(status: number, visible: string) {
@@ -182,7 +205,7 @@ it.each([
     const worker = refusingRole(status, visible);
     const expected = { state: finding.split(' ')[1], message: including(text) };
     expect((await runChecks({ ...worker, ...HOST }))[ROLE]).toMatchObject(expected);
-    const { [ORGANIZATION]: ofRequest } = await runChecks({ ...worker, ...REQUEST });
+    const { [ORGANIZATION]: ofRequest } = await runChecks({ ...worker, scope: SCOPE });
     expect(ofRequest).toMatchObject(expected);
     expect(ofRequest?.field).toBe(what === 'an invisible' ? 'orgId' : undefined);
   },
