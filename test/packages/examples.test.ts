@@ -83,7 +83,7 @@ for (const [name, language] of Object.entries(LANGUAGES)) {
       expect(atlas.createdTokens()).toHaveLength(tokens + 1);
     });
 
-    it('join takes the receipt of its own request when an entry of the access list is not in its shortest form', async () => {
+    it('join takes the receipt of its own request, however its access list is written', async () => {
       const accessListIps = [
         '192.31.196.7/32',
         '2001:0004:112:0::A',
@@ -101,7 +101,7 @@ for (const [name, language] of Object.entries(LANGUAGES)) {
       }
     });
 
-    it('no program takes the receipt of another request for its own; failures creates a second token only with --again', async () => {
+    it('no program takes the receipt of another request, and --again alone creates a second token', async () => {
       const request = newRequest();
       const delivered = {
         code: 0,

@@ -162,7 +162,7 @@ it('start --dry-run prints what a run would do with a wide block, and starts not
   await expect(fixture().newestRunId(workflowId)).rejects.toThrow(/not found/i);
 });
 
-it('without the role of an owner doctor, a dry run and schedule create fail; doctor --remote warns', async () => {
+it('without the role of an owner, doctor --remote warns, and the other commands that check it fail', async () => {
   const { atlas, client } = fixture();
   const { serviceAccounts = [], ...seed } = seedOf([atlas.account]);
   atlas.seed({

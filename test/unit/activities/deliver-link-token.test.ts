@@ -128,16 +128,24 @@ it.each<[what: string, info: Partial<Info>, sink: string, sinkTried: boolean, fa
   });
 });
 
-test('an attempt that a cancel stops during delivery is cancelled; one that a shutdown stops is retried', async () => {
-  const failureOnceStopped = (details: object) => {
-    const { deliver, attempt } = worker();
-    const env = attemptIn();
-    deliver.mockImplementation((_delivery, signal) => stopDuring(env, details)(signal));
-    return failureOf(attempt({}, 'drop', env));
-  };
+/** The failure of an attempt that is stopped during its delivery. */
+function failureOnceStopped(details: object) {
+  const { deliver, attempt } = worker();
+  const env = attemptIn();
+  deliver.mockImplementation((_delivery, signal) => stopDuring(env, details)(signal));
+  return failureOf(attempt({}, 'drop', env));
+}
+
+test('an attempt that a cancel stops during its delivery is cancelled', async () => {
   expect(await failureOnceStopped({ cancelRequested: true })).toBeInstanceOf(CancelledFailure);
-  const retried = { type: 'SinkUnavailable', nonRetryable: false, details: [{ sinkTried: true }] };
-  expect(await failureOnceStopped({ workerShutdown: true })).toMatchObject(retried);
+});
+
+test('an attempt that a shutdown stops during its delivery is retried', async () => {
+  expect(await failureOnceStopped({ workerShutdown: true })).toMatchObject({
+    type: 'SinkUnavailable',
+    nonRetryable: false,
+    details: [{ sinkTried: true }],
+  });
 });
 
 test('an attempt whose next one would come after the end of the round is the last', async () => {

@@ -122,17 +122,22 @@ describe.each([
     await expect(create(atlas)).rejects.toMatchObject(failedWith(refusal));
   });
 
-  it('creates nothing if it is stopped before the POST, and returns the token if it is stopped after it', async () => {
-    const [stop, reason] = [new AbortController(), new Error('stopped')];
+  const reason = new Error('stopped');
+
+  it('creates nothing if it is stopped before the POST', async () => {
+    const stop = new AbortController();
     const [atlas, emulator] = await start(kind, { onRequest: () => stop.abort(reason) });
     await expect(create(atlas, stop.signal)).rejects.toBe(reason);
     expect(emulator.createdTokens()).toEqual([]);
+  });
 
-    const late = new AbortController();
+  it('returns the token if it is stopped after the POST', async () => {
+    const stop = new AbortController();
+    const [atlas, emulator] = await start(kind);
     emulator.faults({ on: 'linkTokens', delayMs: 200, afterCreating: true });
-    const creating = create(atlas, late.signal);
+    const creating = create(atlas, stop.signal);
     while (counts(emulator).created === 0) await new Promise(setImmediate);
-    late.abort(reason);
+    stop.abort(reason);
     await expect(creating).resolves.toBe(emulator.createdTokens()[0]?.linkToken);
   });
 });
@@ -292,18 +297,30 @@ describe('closing', () => {
 });
 
 describe('visibleOrganizations', () => {
-  it("with 'cached' uses the runs' access token; with 'new' replaces it, unless Atlas refuses the secret", async () => {
+  it("with 'cached' uses the access token of the runs", async () => {
     const [atlas, emulator] = await start('serviceAccount');
     await create(atlas);
     await expect(atlas.visibleOrganizations('default', 'cached')).resolves.toEqual([ORG]);
     expect(counts(emulator).accessTokens).toBe(1);
+  });
+
+  it("with 'new' replaces the access token of the runs", async () => {
+    const [atlas, emulator] = await start('serviceAccount');
+    await create(atlas);
     await expect(atlas.visibleOrganizations('default', 'new')).resolves.toEqual([ORG]);
     expect(emulator.state().serviceAccounts[0]?.liveAccessTokens).toBe(1);
+    await create(atlas);
+    expect(counts(emulator).accessTokens).toBe(2);
+  });
+
+  it("with 'new' leaves the access token to the runs if Atlas refuses the secret", async () => {
+    const [atlas, emulator] = await start('serviceAccount');
+    await create(atlas);
     emulator.seed({ serviceAccounts: [{ ...ACCOUNT, clientSecret: 'rotated' }] });
     const organizations = atlas.visibleOrganizations('default', 'new');
     await expect(organizations).rejects.toThrow('to the access-token request');
     await create(atlas);
-    expect(counts(emulator).accessTokens).toBe(3);
+    expect(counts(emulator).accessTokens).toBe(2);
   });
 
   it('rejects an HTML page', async () => {

@@ -26,24 +26,32 @@ it('LIVE_MIGRATION_PREP_CONFIG names the file, which --config overrides', () => 
   expect(loadConfig(env, fromOption).taskQueue).toBe('option');
 });
 
-it('credentials of the file are added to that of the environment; an id of digits only stays a string', () => {
-  const yaml = `${SINKS}  other: {type: file, directory: other}
+it('credentials of the file are added to that of the environment', () => {
+  const yaml = `${SINKS}
 atlas:
   credentials:
     a: {type: serviceAccount, clientId: {env: A_ID}, clientSecret: {file: a.secret}}
     b: {type: apiKey, publicKey: {env: B_PUBLIC}, privateKey: {env: B_PRIVATE}}
   organizations:
-    ${ORG}: &one {credential: b, sinks: [other]}
-    123456789012345678901234: *one
+    ${ORG}: {credential: b, sinks: [drop]}
 `;
   write('a.secret', `${CANARY}-a\n`);
   const { atlas } = load(yaml, { A_ID: 'id', B_PUBLIC: 'public', B_PRIVATE: `${CANARY}-b` });
   expect([...atlas.credentials.keys()]).toEqual(['default', 'a', 'b']);
   const a = atlas.credentials.get('a');
   expect(a?.type === 'serviceAccount' && a.clientSecret.read()).toBe(`${CANARY}-a`);
-  const one = { credential: 'b', sinks: ['other'] };
+});
+
+it('an organization id of digits only stays a string, and may share settings by an alias', () => {
+  const { atlas } = load(`${SINKS}  other: {type: file, directory: other}
+atlas:
+  organizations:
+    ${ORG}: &one {credential: default, sinks: [other]}
+    123456789012345678901234: *one
+`);
+  const settings = { credential: 'default', sinks: ['other'] };
   expect(atlas.organizations).toEqual(
-    new Map([ORG, '123456789012345678901234'].map((id) => [id, one])),
+    new Map([ORG, '123456789012345678901234'].map((id) => [id, settings])),
   );
 });
 

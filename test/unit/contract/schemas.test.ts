@@ -85,8 +85,9 @@ function findUnbounded(schema: JsonSchema, place = ''): string[] {
   const placeUnless = (isBounded: boolean) => (isBounded ? [] : [place]);
   if (anyOf) return findIn(anyOf);
   if (schema.enum ?? schema.const) return [];
-  if (type === 'array')
+  if (type === 'array') {
     return [...placeUnless(schema.maxItems !== undefined), ...findIn({ items })];
+  }
   if (type === 'object') {
     return [...placeUnless(typeof additionalProperties !== 'object'), ...findIn(properties)];
   }

@@ -138,7 +138,10 @@ it('the sinks that may have the token are those that the failure of the run name
   expect(await readRun(client, RUN)).toMatchObject({ sinksTried: ['drop'] });
 });
 
-it('a large history is read in pages of two events, and any other in pages of the size that the server prefers', async () => {
+it.each([
+  ['a large history is read in pages of two events', 40_000_000, 2],
+  ['any other history is read in pages of the size that the server prefers', 40_000, 0],
+])('%s', async (_what, historySize, pageSize) => {
   const sizes: unknown[] = [];
   const client = clientOf({
     list: () => ({}),
@@ -147,7 +150,6 @@ it('a large history is read in pages of two events, and any other in pages of th
       return { history: { events: [] } };
     },
   });
-  await readRun(client, { ...RUN, historySize: 40_000_000 });
-  await readRun(client, { ...RUN, historySize: 40_000 });
-  expect(sizes).toEqual([2, 0]);
+  await readRun(client, { ...RUN, historySize });
+  expect(sizes).toEqual([pageSize]);
 });

@@ -50,12 +50,17 @@ describe('health', () => {
     expect(await get(`${url}/health`)).toEqual([404, '']);
   });
 
-  it('names the port that is taken, and the setting; it is free again once health has closed', async () => {
-    const health = await startHealth(ANY_PORT, ready);
-    const port = Number(new URL(health.url).port);
+  it('names the port that is taken, and the setting', async () => {
+    const { url } = await start(ready);
+    const port = Number(new URL(url).port);
     await expect(start(ready, { ...ANY_PORT, port })).rejects.toThrow(
       `cannot listen on 127.0.0.1:${port} (EADDRINUSE): set health.port to a free port`,
     );
+  });
+
+  it('leaves its port free once it has closed', async () => {
+    const health = await startHealth(ANY_PORT, ready);
+    const port = Number(new URL(health.url).port);
     await health.close();
     await start(ready, { ...ANY_PORT, port });
   });

@@ -61,14 +61,20 @@ it('open runs that started more than the deadline and an hour ago are counted at
   expect(warnings).toEqual([]);
 });
 
-it('a server that refuses is reported once, until it has counted again; the metric stays as it was', async () => {
-  let isRefused = false;
-  const { metrics, queries, warnings, close, minutes } = watch(() => {
-    if (isRefused) throw new Error('PERMISSION_DENIED');
+/** Watches a server that refuses to count while `refusal.isOn`. */
+function watchRefusing() {
+  const refusal = { isOn: false };
+  const watching = watch(() => {
+    if (refusal.isOn) throw new Error('PERMISSION_DENIED');
     return 1;
   });
+  return { refusal, ...watching };
+}
+
+it('a server that refuses is reported once, and the metric stays as it was', async () => {
+  const { refusal, metrics, warnings, minutes } = watchRefusing();
   await minutes(0);
-  isRefused = true;
+  refusal.isOn = true;
   await minutes(3);
   const message = expect.stringMatching(
     /^overdue runs cannot be counted, .*: the error says why; the worker/,
@@ -76,13 +82,24 @@ it('a server that refuses is reported once, until it has counted again; the metr
   const meta = { error: { message: 'PERMISSION_DENIED' } };
   expect(warnings).toMatchObject([{ level: 'WARN', message, meta }]);
   expect(metrics).toEqual({ [OVERDUE]: 1, ok: 1, failed: 3 });
+});
 
-  isRefused = false;
-  await minutes(1);
-  isRefused = true;
-  await minutes(1);
+it('a server that refuses is reported again once it has counted in between', async () => {
+  const { refusal, warnings, minutes } = watchRefusing();
+  for (const isOn of [true, false, true]) {
+    refusal.isOn = isOn;
+    await minutes(1);
+  }
   expect(warnings).toHaveLength(2);
+});
 
+it.each([
+  ['counts', false],
+  ['refuses', true],
+])('a server that %s is asked no more after the end of the worker', async (_what, isOn) => {
+  const { refusal, queries, close, minutes } = watchRefusing();
+  refusal.isOn = isOn;
+  await minutes(1);
   const checks = queries.length;
   close();
   await minutes(1);

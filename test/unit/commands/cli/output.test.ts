@@ -9,7 +9,7 @@ const noConnections = (count: number) =>
     message: NO_CONNECTION,
   }));
 
-it('findings with the same state and message are one line, with the names of ten checks and the number of the others', () => {
+it('findings with the same state and message are one line with at most ten names', () => {
   const keys = {
     check: 'sealing keys',
     state: 'ok' as const,

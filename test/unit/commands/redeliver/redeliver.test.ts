@@ -16,7 +16,8 @@ const USED_UP = new ServiceError('Workflow Update failed', {
   }),
 });
 
-it('redeliver says that no worker polls, and how to go on once a run has had all its Updates', async () => {
+/** Redelivers the token of a run that accepts no more Updates; no worker polls its task queue. */
+function redeliverInVain() {
   const status = { name: 'RUNNING' };
   const run = {
     workflowId,
@@ -35,7 +36,11 @@ it('redeliver says that no worker polls, and how to go on once a run has had all
     workflowService: { describeTaskQueue: () => Promise.resolve({ pollers: [] }) },
     options: {},
   });
-  await expect(redeliver(context, workflowId)).rejects.toMatchObject({
+  return { context, redelivery: redeliver(context, workflowId) };
+}
+
+it('redeliver says how to go on once a run has had all its Updates', async () => {
+  await expect(redeliverInVain().redelivery).rejects.toMatchObject({
     exitCode: 6,
     lines: [
       `${workflowId} has had the 2,000 Updates that Temporal accepts in one run: cancel it, then recover its token`,
@@ -44,6 +49,11 @@ it('redeliver says that no worker polls, and how to go on once a run has had all
     ],
     facts: { type: 'UpdatesUsedUp' },
   });
+});
+
+it('redeliver says that no worker polls the task queue of the run', async () => {
+  const { context, redelivery } = redeliverInVain();
+  await expect(redelivery).rejects.toThrow();
   expect(context.printed).toEqual([
     expect.stringMatching(/^note: no worker polls task queue its own: start one/),
   ]);

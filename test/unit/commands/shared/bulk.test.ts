@@ -76,7 +76,7 @@ it('the worst outcome decides the exit code of a command for many runs, which co
   expect(await workOn([])).toEqual({ code: done, lines: ['0 requests'] });
 });
 
-it('with --json, a command for many runs prints n of all on standard error as each ends, and nothing else there', async () => {
+it('with --json, a command for many runs prints only its progress on standard error', async () => {
   const { output, printed, errors } = contextWith({}, true);
   const items = ['run-0', 'run-1'].map((workflowId) => ({ workflowId }));
   await runBulk(items, output, { noun: 'request' }, () => Promise.resolve(delivered(0)));
