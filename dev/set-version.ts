@@ -2,8 +2,8 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 
 /*
- * Replaces the former version by the new one in every file that names it, beside what npm itself changes and the
- * changelog. `npm version` runs it, by the script `version`, and sets the variables.
+ * Replaces the former version by the new one in every file that names it, beside what npm itself
+ * changes and the changelog. `npm version` runs it, by the script `version`, and sets the variables.
  */
 
 const ROOT = path.join(__dirname, '..');

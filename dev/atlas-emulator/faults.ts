@@ -92,7 +92,13 @@ export function replacementFor(fault: Fault): RouteResponse | undefined {
   const { on, html, body, errorCode, detail, status, reset } = fault;
   if (html) {
     const title = `${status ?? 503} ${STATUS_CODES[status ?? 503] ?? ''}`.trim();
-    const page = `<html>\r\n<head><title>${title}</title></head>\r\n<body><h1>${title}</h1></body>\r\n</html>\r\n`;
+    const page = [
+      '<html>',
+      `<head><title>${title}</title></head>`,
+      `<body><h1>${title}</h1></body>`,
+      '</html>',
+      '',
+    ].join('\r\n');
     return { status: status ?? 503, body: page, contentType: 'text/html' };
   }
   if (body !== undefined) return { status: status ?? 200, body };

@@ -6,9 +6,9 @@ import ts from 'typescript';
 import { writeTypes } from './write-types';
 
 /*
- * Packs `live-migration-prep-contract`, the package for callers in TypeScript: the compiled files of src/contract but its
- * schemas, whose types are written out, and the JSON Schemas. Prints the path of the tarball. The argument is the folder
- * for it, by default that of the project.
+ * Packs `live-migration-prep-contract`, the package for callers in TypeScript: the compiled files of
+ * src/contract but its schemas, whose types are written out, and the JSON Schemas. Prints the path
+ * of the tarball. The argument is the folder for it, by default that of the project.
  */
 
 const ROOT = path.join(__dirname, '../..');

@@ -31,7 +31,8 @@ export function writeTypes(
       const node = checker.typeToTypeNode(type, undefined, flags);
       if (!node) throw new Error(`the type ${symbol.name} cannot be written`);
       const declaration = addDescriptions(node, jsonSchemaOf(symbol.name));
-      return `export type ${symbol.name} = ${printer.printNode(ts.EmitHint.Unspecified, declaration, source)};\n`;
+      const text = printer.printNode(ts.EmitHint.Unspecified, declaration, source);
+      return `export type ${symbol.name} = ${text};\n`;
     })
     .join('\n');
 }

@@ -29,7 +29,8 @@ const CONCURRENT_CALLS = { concurrency: 20 };
 
 const options = new Command('npm run soak --')
   .description(
-    'Compares the tokens at the Atlas emulator, the files at the sink and the receipts. Exit code 1 on a mismatch.',
+    'Compares the tokens at the Atlas emulator, the files at the sink and the receipts.' +
+      ' Exit code 1 on a mismatch.',
   )
   .option('--runs <n>', 'number of runs', Number, 200)
   .option('--workers <n>', 'number of worker processes', Number, 2)

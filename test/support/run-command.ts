@@ -55,6 +55,10 @@ export function startCommand(
   };
 }
 
+/** Matches lines that follow each other; with the flag `m`, anywhere in a text. */
+export const linesLike = (lines: readonly RegExp[], flags = '') =>
+  new RegExp(lines.map(({ source }) => source).join('\\n'), flags);
+
 type Printed = { receipt: Receipt } & Record<string, unknown>;
 
 /** Parses the output of a command with `--json`: an object per line, and nothing else. */

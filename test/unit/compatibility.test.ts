@@ -27,8 +27,9 @@ import { BACKOFF, ORG, SOURCE_ORG } from './samples';
 import { clientOf } from './temporal/scripted-server';
 
 /*
- * What histories, memos, sealed tokens and callers hold on to, as each release wrote it. The values are in JSON, which
- * no renaming in the code touches, and each is compared with itself. CONTRIBUTING.md says when to add a file.
+ * What histories, memos, sealed tokens and callers hold on to, as each release wrote it. The values
+ * are in JSON, which no renaming in the code touches, and each is compared with itself.
+ * CONTRIBUTING.md says when to add a file.
  */
 
 /** Creates the retries of the default settings. */

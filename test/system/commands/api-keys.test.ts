@@ -134,7 +134,8 @@ describe('api-keys finds the key', () => {
     await untilListed(`WorkflowId = '${handle.workflowId}' AND CloseTime IS NOT NULL`, 1);
     const { runId } = await handle.describe();
     expect((await find(own(), request)).states).toEqual(['recoverable']);
-    const command = `recover --org ${request.orgId} --source-org ${request.sourceOrgId} --run-id ${runId}`;
+    const { orgId, sourceOrgId } = request;
+    const command = `recover --org ${orgId} --source-org ${sourceOrgId} --run-id ${runId}`;
     expect((await run(own(), request)).stdout).toContain(
       `, recoverable: live-migration-prep ${command}\n`,
     );
@@ -184,7 +185,8 @@ it('api-keys names the tokens that have no key in the list', async () => {
   const { stdout } = await startCommand(args, devServerEnv(address), withoutKeys).exited;
   expect(stdout).toBe(
     `organization ${orgId}: 0 keys, 0 of this job\n0 other keys\n` +
-      `without a key (deleted, or a clock was wrong): token ${deliveryId} of ${createdAt}, delivered to files\n`,
+      'without a key (deleted, or a clock was wrong):' +
+      ` token ${deliveryId} of ${createdAt}, delivered to files\n`,
   );
 });
 

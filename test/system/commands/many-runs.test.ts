@@ -140,8 +140,13 @@ it('list --requests | start --from - repeats every run that Atlas rejected, once
   for (const argument of [null, again]) {
     await execute('prepareLiveMigration', `live-migration-prep/${newOrgId()}`, argument);
   }
-  const failedRuns = `StartTime > '${since}' AND ExecutionStatus = 'Failed' AND WorkflowType = 'prepareLiveMigration'`;
-  await untilListed(`TaskQueue = '${taskQueue}' AND ${failedRuns}`, 5);
+  const failedRuns = [
+    `TaskQueue = '${taskQueue}'`,
+    `StartTime > '${since}'`,
+    "ExecutionStatus = 'Failed'",
+    "WorkflowType = 'prepareLiveMigration'",
+  ];
+  await untilListed(failedRuns.join(' AND '), 5);
 
   const requestsOf = (failure: string) =>
     fixture().client('list', '--since', since, '--failure', failure, '--requests');

@@ -136,7 +136,8 @@ it.concurrent(
     expect(await resultOnce(installation, request)).toEqual(recentToken);
     expect(atlas.created(request)).toBe(1);
     const { runId } = await run.describe();
-    const command = `recover --org ${request.orgId} --source-org ${request.sourceOrgId} --run-id ${runId}`;
+    const { orgId, sourceOrgId } = request;
+    const command = `recover --org ${orgId} --source-org ${sourceOrgId} --run-id ${runId}`;
     await eventually('a warning', () =>
       linesOf(worker).some(({ level, msg }) => level === 'warn' && String(msg).includes(command)),
     );

@@ -55,7 +55,8 @@ const fixture = testContract('awsSecretsManager', async () => {
     env: CREDENTIAL,
     canaries: [CREDENTIAL.AWS_SECRET_ACCESS_KEY],
     locationOf: ({ orgId, sourceOrgId, deliveryId }) =>
-      `version ${deliveryId} of secret live-migration/${orgId}/${sourceOrgId} in AWS Secrets Manager, ${REGION}`,
+      `version ${deliveryId} of secret live-migration/${orgId}/${sourceOrgId}` +
+      ` in AWS Secrets Manager, ${REGION}`,
     async held({ orgId, sourceOrgId }) {
       const SecretId = `live-migration/${orgId}/${sourceOrgId}`;
       const { Versions = [] } = await client.listSecretVersionIds({

@@ -172,7 +172,8 @@ it('waits while Vault is sealed, and so does a check', async () => {
 it('a check reads a path of made-up ids', async () => {
   const { check } = await vault({ path: 'live-migration/{orgId}' });
   expect(await check()).toBe(
-    `Vault at http://${fixture().proxy.address} accepts the token from environment variable VAULT_TOKEN, which may read secret/live-migration/${'0'.repeat(24)}`,
+    `Vault at http://${fixture().proxy.address} accepts the token from environment variable` +
+      ` VAULT_TOKEN, which may read secret/live-migration/${'0'.repeat(24)}`,
   );
 });
 

@@ -123,7 +123,9 @@ it.each<['Rejected' | 'Unavailable', statuses: number[]]>([
 
 it('fails an attempt that gets no response in time', async () => {
   const { deliver, url } = await webhook(() => undefined, { timeoutMs: 200 });
-  const message = `no complete response from the webhook at ${url} within 200 ms: check that it runs, or raise timeoutMs`;
+  const message =
+    `no complete response from the webhook at ${url} within 200 ms:` +
+    ' check that it runs, or raise timeoutMs';
   await expect(deliver(newDelivery())).rejects.toMatchObject(sinkError('Unavailable', message));
 });
 

@@ -54,7 +54,8 @@ const fixture = setUp(async () => {
 it('doctor and start --wait name the command that makes a version current, and then its runs go on', async () => {
   const { client, atlas, installation, taskQueue, env } = fixture();
   const notCurrent =
-    `the workers that poll task queue ${taskQueue} get no work, since version 1.0 of ${taskQueue} is not current;` +
+    `the workers that poll task queue ${taskQueue} get no work,` +
+    ` since version 1.0 of ${taskQueue} is not current;` +
     ' to make it so: temporal worker deployment set-current-version --namespace default' +
     ` --deployment-name ${taskQueue} --build-id 1.0`;
   const checkQueue = async () =>

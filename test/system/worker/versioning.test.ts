@@ -68,7 +68,9 @@ it(`a versioned worker says how its version becomes current; ${RUNS} open runs s
   const nas = path.join(installation.folder, 'nas');
   writeFileSync(nas, 'not a directory');
   let worker = await startVersion('1.0');
-  const command = `temporal worker deployment set-current-version --namespace default --deployment-name ${deploymentName} --build-id 1.0`;
+  const command =
+    'temporal worker deployment set-current-version --namespace default' +
+    ` --deployment-name ${deploymentName} --build-id 1.0`;
   const said = `this worker gets work once its version is current; to make it so: ${command}`;
   expect(worker.logged(said)).toHaveLength(1);
   expect(worker.logged('worker starts')).toMatchObject([

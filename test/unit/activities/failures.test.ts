@@ -133,7 +133,8 @@ test('an attempt whose backoff goes past the deadline is the last', () => {
   expect(creation({}, 500)).toMatchObject({
     nonRetryable: true,
     message:
-      'gave up: the retry deadline passes before the next attempt; last error: Atlas returned 429; start a new run once that is resolved',
+      'gave up: the retry deadline passes before the next attempt;' +
+      ' last error: Atlas returned 429; start a new run once that is resolved',
   });
   expect(delivery({}, 500)).toMatchObject({ nonRetryable: true, message: 'the sink is down' });
 });

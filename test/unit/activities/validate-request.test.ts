@@ -56,8 +56,12 @@ test('a request with an access list for Cloud Manager gets a warning with the re
 
 const UNSERVED = workflowIdFor(OTHER_ORG);
 const NO_SINK = 'is not a sink of this organization: write one of drop, down, source';
-const OWN_ID = `must be live-migration-prep/${ORG}: one run of prepareLiveMigration for each pair of organizations`;
-const NO_CREDENTIAL = `${OTHER_ORG} has no credential in the worker's configuration: name one under atlas.organizations, and restart the workers`;
+const OWN_ID =
+  `must be live-migration-prep/${ORG}:` +
+  ' one run of prepareLiveMigration for each pair of organizations';
+const NO_CREDENTIAL =
+  `${OTHER_ORG} has no credential in the worker's configuration:` +
+  ' name one under atlas.organizations, and restart the workers';
 const NO_SOURCE = 'is missing, and sink source needs the source organization: name it';
 
 const OTHER_PAIR = { workflowId: workflowIdFor(ORG, SOURCE_ORG) };

@@ -54,7 +54,8 @@ test('a failure rejects all further requests until a stated time, even if the cl
   expect(rejections).toHaveLength(IN_FLIGHT);
   expect(send).toHaveBeenCalledTimes(IN_FLIGHT);
   const why =
-    'this worker sends no link-token request with credential acme until 2026-01-02T03:04:35.000Z, after this error: Atlas returned 503';
+    'this worker sends no link-token request with credential acme' +
+    ' until 2026-01-02T03:04:35.000Z, after this error: Atlas returned 503';
   expect(rejections[0]).toMatchObject({
     type: 'AtlasUnavailable',
     retryable: true,

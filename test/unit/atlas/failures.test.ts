@@ -112,7 +112,8 @@ describe("Atlas's own message", () => {
   it('is passed on', () => {
     const { message, details } = responded('linkTokens', 400, BODY);
     expect(message).toBe(
-      'Atlas returned 400 VALIDATION_ERROR to the link-token request: "Validation failed." (accessListIps[0]: is odd); correct the fields that Atlas names, then start again',
+      'Atlas returned 400 VALIDATION_ERROR to the link-token request: "Validation failed."' +
+        ' (accessListIps[0]: is odd); correct the fields that Atlas names, then start again',
     );
     expect(details).toEqual({ status: 400, ...TEXTS, fields: [FIELD] });
   });

@@ -7,9 +7,10 @@ import { closeLater } from '../../support/clean-up';
 import { serveHttp } from '../../support/servers';
 
 /*
- * The part of MongoDB's specification that describes what the client sends and the emulator serves, in a form of our own:
- * openapi/atlas-api-transformed.yaml of github.com/mongodb/atlas-sdk-go, 2026-08-12. The specification permits fields
- * that it does not name. Here a request has none, so that a misspelled field is found.
+ * The part of MongoDB's specification that describes what the client sends and the emulator serves,
+ * in a form of our own: openapi/atlas-api-transformed.yaml of github.com/mongodb/atlas-sdk-go,
+ * 2026-08-12. The specification permits fields that it does not name. Here a request has none, so
+ * that a misspelled field is found.
  */
 
 const string = { type: 'string' };

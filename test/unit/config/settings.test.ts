@@ -2,7 +2,8 @@ import { ORG } from '../samples';
 import { CANARY, KEYS, SINKS, problemsOf, type Env } from './configuration';
 
 const SHORTER = 'is less than initialIntervalMs: raise it';
-const SUCH_AS = `name the one of each organization, such as ${ORG}: {credential: default, sinks: [drop]}`;
+const SUCH_AS =
+  'name the one of each organization,' + ` such as ${ORG}: {credential: default, sinks: [drop]}`;
 
 /** Take away what the environment holds. */
 const NO_CREDENTIAL = {
@@ -101,7 +102,10 @@ metrics: {port: 1}
 const GREATEST = `
 atlas: {requestTimeoutMs: 300000}
 retries:
-  {maximumIntervalMs: 2592000000, giveUpAfterMs: 2592000000, roundMs: 2592000000, maximumPauseMs: 2592000000}
+  maximumIntervalMs: 2592000000
+  giveUpAfterMs: 2592000000
+  roundMs: 2592000000
+  maximumPauseMs: 2592000000
 worker: {maxConcurrentActivities: 10000}
 health: {port: 65535}
 metrics: {port: 65535}

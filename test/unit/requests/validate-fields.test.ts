@@ -94,7 +94,8 @@ describe('validateFields', () => {
 
   it('refuses the Atlas organization as its own source, beside other problems', () => {
     const sourceOrgId =
-      'is the Atlas organization itself: name the Cloud Manager organization that will use the token, or leave it out';
+      'is the Atlas organization itself:' +
+      ' name the Cloud Manager organization that will use the token, or leave it out';
     expect(problemsOf(aRequest({ sourceOrgId: ORG }))).toEqual({ sourceOrgId });
     expect(Object.keys(problemsOf(aRequest({ sourceOrgId: ORG, sink: '' })))).toEqual([
       'sink',

@@ -52,7 +52,8 @@ it('open runs that started more than the deadline and an hour ago are counted at
   await minutes(0);
   expect(metrics).toEqual({ [OVERDUE]: 3, ok: 1 });
   expect(queries).toEqual([
-    'WorkflowType = "prepareLiveMigration" AND CloseTime IS NULL AND StartTime < \'2026-11-29T10:00:00.000Z\'',
+    'WorkflowType = "prepareLiveMigration" AND CloseTime IS NULL' +
+      " AND StartTime < '2026-11-29T10:00:00.000Z'",
   ]);
 
   count = 0;

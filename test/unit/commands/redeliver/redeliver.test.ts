@@ -43,7 +43,8 @@ it('redeliver says how to go on once a run has had all its Updates', async () =>
   await expect(redeliverInVain().redelivery).rejects.toMatchObject({
     exitCode: 6,
     lines: [
-      `${workflowId} has had the 2,000 Updates that Temporal accepts in one run: cancel it, then recover its token`,
+      `${workflowId} has had the 2,000 Updates that Temporal accepts in one run:` +
+        ' cancel it, then recover its token',
       `live-migration-prep cancel --org ${ORG}`,
       `live-migration-prep recover --org ${ORG} --run-id <id of the cancelled run>`,
     ],

@@ -84,7 +84,9 @@ const ATTEMPT_3 = activity('createLinkToken', 3, 'Atlas returned 429', SCHEDULED
 const DELIVERS = activity('deliverLinkToken', 2, 'away');
 const UNDELIVERED = { step: 'undelivered' } as const;
 const KEPT = 'the token is kept, encrypted, and the run goes on';
-const REDELIVER = `once the cause is fixed: live-migration-prep redeliver --org ${ORG}   (--sink <name> for another sink)`;
+const REDELIVER =
+  `once the cause is fixed: live-migration-prep redeliver --org ${ORG}` +
+  '   (--sink <name> for another sink)';
 
 describe('follow', () => {
   it.concurrent(
@@ -151,7 +153,8 @@ describe('follow', () => {
     const open = { ...ATTEMPT_3, ...RETRIED };
     expect((await followed([open, open], null, { events: [FAILED] })).reports).toEqual([
       'creating, attempt 3; last failure: Atlas returned 429',
-      'creating, attempt 3; last failure: Atlas returned 429; its workflow task fails: code and history do not fit',
+      'creating, attempt 3; last failure: Atlas returned 429;' +
+        ' its workflow task fails: code and history do not fit',
     ]);
   });
 
@@ -183,7 +186,8 @@ describe('follow', () => {
 
   it.concurrent('ends with exit code 1 after a result that is not a receipt', async () => {
     const lines = [
-      `${workflowId} completed with a result that is not a receipt: its history has both it and the token`,
+      `${workflowId} completed with a result that is not a receipt:` +
+        ' its history has both it and the token',
     ];
     expect((await followed([], null)).error).toMatchObject({ exitCode: 1, lines });
   });
