@@ -47,7 +47,7 @@ export function checkLinkActivity(
       if (check.lastTokenAt !== null) times.push(check.lastTokenAt);
       const lastTokenAt = findLatest(times);
       const isRecent = (time: string) => Date.now() - Date.parse(time) < minimumTokenAgeMs;
-      // No `lastTokenAt`, which later runs get: its key may be deleted meanwhile.
+      // It sets no `lastTokenAt`, which later runs receive: its key may be deleted by then.
       const recoverable = token?.state === 'recoverable' && isRecent(token.startedAt) && !linked;
       if (recoverable) {
         const command = commandLine('recover', workflowId, '--run-id', token.runId);

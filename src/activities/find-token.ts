@@ -15,8 +15,8 @@ const KEEP_UNREAD_MS = 5 * 60_000;
 
 /**
  * Creates the activity that refuses a run whose workflow id has a token already, delivered or
- * recoverable, unless `again` in its request permits another. It runs beside the validation, so it
- * reads only `again` of the request.
+ * recoverable, unless `again` in its request permits another. It runs concurrently with the
+ * validation, so it reads only `again` of the request.
  *
  * A retry is safe: it only reads.
  *

@@ -12,9 +12,10 @@ const WAITING =
  * either for ten seconds only, then drops it (SDK 1.24.0). A dropped link-token is lost to its run,
  * and after a dropped failure the run has to count a token that may exist.
  *
- * The proof is a heartbeat of this attempt, which has to be written: `getSystemInfo` responds while
- * Temporal's database is away. It also renews the attempt, so that the result can follow. NOT_FOUND
- * says that the attempt is over. A cancelled, paused or reset attempt waits too: its token counts.
+ * The probe is a heartbeat of this attempt, which the server must write to its database:
+ * `getSystemInfo` responds even while that database is away. The heartbeat also renews the attempt,
+ * so that the result can follow. NOT_FOUND says that the attempt is over. A cancelled, paused or
+ * reset attempt waits too: its token counts.
  *
  * @param attemptEndsAtMs when the attempt times out, by the clock of this worker. The wait ends
  *   then.

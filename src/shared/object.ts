@@ -1,8 +1,7 @@
 import { MAX_RECEIPT_LENGTH } from '../contract/limits';
 
 /**
- * Reads a value that anybody may have written as an object; one that is not an object has no
- * fields.
+ * Treats a value as an object, whoever wrote it; a value that is not an object has no fields.
  */
 export function toObject(value: unknown): Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)

@@ -10,12 +10,12 @@ export function escapeControls(text: string): string {
   return text.replace(UNPRINTABLE, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
-/** Quotes a text of others for a message: in JSON's quotes, at most 60 characters of it. */
+/** Quotes text that others wrote, for a message: in JSON's quotes, at most 60 characters of it. */
 export function quote(text: string): string {
   return escapeControls(JSON.stringify(cut(text)));
 }
 
-/** Cuts a text of others to a length, 60 characters by default. */
+/** Cuts text that others wrote to a length, 60 characters by default, and escapes it. */
 export function truncate(text: string, maxLength?: number): string {
   return escapeControls(cut(text, maxLength));
 }

@@ -31,9 +31,9 @@ export function findGrpcCode(error: unknown): number | null {
 }
 
 /**
- * Converts a timestamp or a duration of Temporal's API to milliseconds. One that is missing is 0.
+ * Converts a timestamp or a duration of Temporal's API to milliseconds; 0 if it is missing.
  *
- * @param time its seconds may be an object, which holds 64 bits.
+ * @param time its `seconds` may be a Long object, for 64 bits.
  */
 export function toMs(
   time: { seconds?: unknown; nanos?: number | null } | null | undefined,

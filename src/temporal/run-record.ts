@@ -43,7 +43,7 @@ export interface RunHistory {
   tokenRequestedAt: string | null;
   /** The end of that attempt. */
   tokenReturnedAt: string | null;
-  /** The time at which a creation was scheduled that has no end in the history; null for none. */
+  /** When a creation that has no end in the history was scheduled; null if there is none. */
   creatingSince: string | null;
   /**
    * The id of the token that was delivered. It is from inside the seal, unlike that of a recovery's
@@ -60,8 +60,8 @@ export interface RunHistory {
 }
 
 /**
- * An activity, which counts as started when it was scheduled until Temporal has an event of its
- * start.
+ * An activity. Until the history has the event of its start, it counts as started when it was
+ * scheduled.
  */
 interface ActivityRecord {
   type: string;

@@ -15,7 +15,7 @@ export const { validateRequest } = proxyLocalActivities<Activities>({
 });
 
 /**
- * A retry waits with a timer of the server: a list that does not respond holds no workflow task.
+ * Retries wait on a timer of the server, so a list that does not respond holds no workflow task.
  */
 export const { findToken } = proxyLocalActivities<Activities>({
   startToCloseTimeout: '10s',
@@ -74,8 +74,8 @@ export function proxyDeliverLinkToken(
 }
 
 /**
- * An attempt that reports its failure sets the next delay itself, with jitter. This is for the
- * others.
+ * An attempt that reports its failure sets the next delay itself, with jitter. This policy is for
+ * attempts that report nothing.
  */
 function retryPolicy({ initialIntervalMs, maximumIntervalMs }: Backoff): RetryPolicy {
   return {

@@ -120,8 +120,8 @@ function parseOther(cause: unknown): ParsedFailure {
 }
 
 /**
- * Finds what an activity failed with itself; of one that timed out, what its last failed attempt
- * did.
+ * Finds the failure that an activity reported itself; for one that timed out, the failure of its
+ * last failed attempt.
  */
 export function findApplicationFailure(error: unknown): ApplicationFailure | null {
   let cause = getCause(error);

@@ -66,7 +66,7 @@ export async function prepareLiveMigration(
 }
 
 /**
- * Validates the request and looks for an earlier token, beside each other in one workflow task. A
+ * Validates the request and looks for an earlier token, concurrently in one workflow task. A
  * recovery creates nothing, so no earlier token forbids it.
  */
 async function validateStart(
@@ -77,7 +77,7 @@ async function validateStart(
     validateRequest(request, recovery ?? null, findRefusedOptions()),
     recovery ? undefined : findToken(request, Date.now()),
   ]);
-  // The cancellation comes before what the validation found, and that before what the search found.
+  // A cancellation takes precedence over a problem of the request, and that over an earlier token.
   if (isCancelled() && recovery) throw new CancelledFailure(CANCELLED_RECOVERY);
   if (isCancelled()) throw new CancelledFailure('cancelled; no token was created');
   // A worker that cannot validate is reported as `AtlasUnavailable`: a later start may succeed.

@@ -72,8 +72,8 @@ export function createRunStatus() {
   }
 
   /**
-   * Returns when the activity was scheduled that created a token, or may have, and that it ended
-   * now.
+   * Returns when the activity that created a token, or may have, was scheduled; it ended at the
+   * present time.
    */
   const timesOfCreation = () => ({ startedAt: creatingSince, endedAt: formatNow() });
 

@@ -11,8 +11,8 @@ type Context = Pick<CommandContext, 'client' | 'taskQueue'>;
 const READ_CONCURRENCY = 2;
 
 /**
- * Longest time after the end of a run in which Atlas carries out the request that its worker goes
- * on with.
+ * Longest time after the end of a run in which Atlas may still carry out a request that the worker
+ * had sent.
  */
 const MAX_REQUEST_MS = 60_000;
 

@@ -63,6 +63,6 @@ function unknownRun({ workflowId, runId }: WorkflowNotFoundError): CommandError 
   const run = runId ? `${workflowId} with run id ${runId}` : workflowId;
   return new CommandError(
     `Temporal has no run ${run}: check the organizations and the namespace;` +
-      ' closed runs go after the retention period',
+      ' Temporal deletes closed runs after the retention period',
   );
 }

@@ -39,7 +39,7 @@ export async function callFolderProcess(
   throw new SinkUnavailableError(outcome.message);
 }
 
-/** Starts the process, which lets this one end and ends with it. */
+/** Starts the process. It does not keep this process alive, and ends with it. */
 function startFolderProcess(): ChildProcess {
   const env = { ...process.env, UV_THREADPOOL_SIZE: String(THREADS) };
   const child = fork(PROGRAM, { env, execArgv: [], stdio: ['ignore', 'ignore', 'ignore', 'ipc'] });
