@@ -58,16 +58,19 @@ export function creationFailure(failure: AtlasFailure, timing: RetryTiming): App
   return retryableFailure(type, message, [details], nextRetryDelay);
 }
 
-/** A wait past the end of the round ends the round immediately. */
+/**
+ * Builds the failure of an attempt to deliver. A wait past the end of the round ends the round
+ * immediately, unless the attempt was stopped.
+ */
 export function deliveryFailure(
-  { type, message, retryable, retryAfterMs }: DeliveryFailure,
+  { type, message, retryable, wasStopped = false, retryAfterMs }: DeliveryFailure,
   { backoff, failures, deadlineAtMs }: RetryTiming,
   sinkTried: boolean,
 ): ApplicationFailure {
   const details: AttemptDetails = { sinkTried, retryAfterMs };
   const nextRetryDelay = retryDelayMs(backoff, failures, retryAfterMs);
-  const isLast = !retryable || Date.now() + nextRetryDelay >= deadlineAtMs;
-  if (isLast) return terminalFailure(type, message, details);
+  const isTooLate = !wasStopped && Date.now() + nextRetryDelay >= deadlineAtMs;
+  if (!retryable || isTooLate) return terminalFailure(type, message, details);
   return retryableFailure(type, message, [details], nextRetryDelay);
 }
 

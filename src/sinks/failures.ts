@@ -9,6 +9,8 @@ export interface DeliveryFailure {
   type: DeliveryFailureType;
   retryable: boolean;
   message: string;
+  /** True if the worker stopped the attempt: another one follows, even after a round's end. */
+  wasStopped?: boolean;
   /** The wait that the sink requested. */
   retryAfterMs?: number | undefined;
 }
@@ -31,10 +33,8 @@ export function classifyDeliveryError(error: unknown): DeliveryFailure {
   if (error instanceof SecretUnavailableError) return { ...unavailable, message: error.message };
   // The worker stops, or an operator paused or reset the activity.
   if (error instanceof CancelledFailure) {
-    return {
-      ...unavailable,
-      message: 'stopped before the sink had accepted the token; another attempt follows',
-    };
+    const message = 'the attempt was stopped before the sink had accepted the token';
+    return { ...unavailable, message, wasStopped: true };
   }
   // The message of a library may hold a secret.
   const name = nameOfError(error);

@@ -61,6 +61,12 @@ export function proxyCreateLinkToken(
   return proxyAttempts(retries.create, remainingMs, retry, { orgId, summary }).createLinkToken;
 }
 
+/**
+ * A failure of the only attempt is final. One that is lost, or that a worker stops, is repeated
+ * once: the sink may have the token, and knows its delivery id.
+ */
+const ONLY_ATTEMPT: RetryPolicy = { maximumAttempts: 2 };
+
 /** @param once one attempt: someone requested it now, or the run is being cancelled. */
 export function proxyDeliverLinkToken(
   retries: Retries,
@@ -69,7 +75,7 @@ export function proxyDeliverLinkToken(
   summary: string,
 ): Activities['deliverLinkToken'] {
   const roundMs = once ? 0 : retries.roundMs;
-  const retry = once ? { maximumAttempts: 1 } : retryPolicy(retries);
+  const retry = once ? ONLY_ATTEMPT : retryPolicy(retries);
   return proxyAttempts(retries.deliver, roundMs, retry, { orgId, summary }).deliverLinkToken;
 }
 

@@ -29,6 +29,7 @@ import {
   notCreated,
   rejected,
   sinkRejects,
+  stored,
   deliveredByHand,
   tooSlow,
   unconfirmed,
@@ -179,6 +180,15 @@ describe('a cancel during an attempt to create sends no further POST, and tells 
     expect(ended.message.includes('may not have arrived')).toBe(deliveryId !== null);
   });
 });
+
+it.concurrent(
+  'the only attempt of a run that was cancelled during a POST is repeated once if it is lost',
+  async () => {
+    const run = await worker().start({ create: [afterCancel(created)], deliver: [lost, stored] });
+    await eventually('the POST', () => run.calls.creations === 1);
+    expect(await cancel(run)).toMatchObject({ type: 'delivered', sinks: ['files', 'files'] });
+  },
+);
 
 /** Cancels a run before its first workflow task; returns its description. */
 async function cancelAtOnce(given?: PrepareRequest, recovery?: Recovery): Promise<string> {

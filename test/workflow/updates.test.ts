@@ -154,11 +154,12 @@ describe('redeliver', () => {
     expect(calls.sinks).toEqual(['files', 'other']);
   });
 
-  it.concurrent('is one attempt, even if it is lost', async () => {
-    const { handle } = await startUndelivered([lost]);
+  it.concurrent('is one attempt, which is repeated once if its result is lost', async () => {
+    const { handle, calls } = await startUndelivered([lost, lost, lost, stored]);
     expect(await redeliver(handle, { sink: 'other' })).toMatchObject({ type: 'SinkUnavailable' });
     const { receipt } = await redeliver(handle, { sink: 'third' });
-    expect(receipt).toMatchObject({ alsoTried: ['files', 'other'] });
+    expect(receipt).toMatchObject({ sink: 'third', alsoTried: ['files', 'other'] });
+    expect(calls.sinks).toEqual(['files', 'other', 'other', 'third', 'third']);
   });
 });
 

@@ -19,6 +19,10 @@ import {
 } from './attempt';
 
 const ROUND_MS = 60_000;
+const AT_ROUND_END = {
+  scheduledTimestampMs: Date.now() - ROUND_MS,
+  scheduleToCloseTimeoutMs: ROUND_MS,
+};
 
 const seal = (facts: object = {}, workflowId = OWN_ID) =>
   sealer.seal('CANARY-token', { ...FACTS, unconfirmedTokens: 2, ...facts }, workflowId);
@@ -129,9 +133,9 @@ it.each<[what: string, info: Partial<Info>, sink: string, sinkTried: boolean, fa
 });
 
 /** The failure of an attempt that is stopped during its delivery. */
-function failureOnceStopped(details: object) {
+function failureOnceStopped(details: object, info: Partial<Info> = {}) {
   const { deliver, attempt } = worker();
-  const env = attemptIn();
+  const env = attemptIn(info);
   deliver.mockImplementation((_delivery, signal) => stopDuring(env, details)(signal));
   return failureOf(attempt({}, 'drop', env));
 }
@@ -140,8 +144,11 @@ test('an attempt that a cancel stops during its delivery is cancelled', async ()
   expect(await failureOnceStopped({ cancelRequested: true })).toBeInstanceOf(CancelledFailure);
 });
 
-test('an attempt that a shutdown stops during its delivery is retried', async () => {
-  expect(await failureOnceStopped({ workerShutdown: true })).toMatchObject({
+it.each([
+  ['within a round', {}],
+  ['at the end of a round, as in a redelivery,', AT_ROUND_END],
+])('an attempt that a shutdown stops %s is retried', async (_when, info) => {
+  expect(await failureOnceStopped({ workerShutdown: true }, info)).toMatchObject({
     type: 'SinkUnavailable',
     nonRetryable: false,
     details: [{ sinkTried: true }],
@@ -151,9 +158,6 @@ test('an attempt that a shutdown stops during its delivery is retried', async ()
 test('an attempt whose next one would come after the end of the round is the last', async () => {
   const { deliver, attempt } = worker();
   deliver.mockRejectedValue(new SinkUnavailableError('down'));
-  const scheduledTimestampMs = Date.now() - ROUND_MS;
-  const failure = await failureOf(
-    attempt({ scheduledTimestampMs, scheduleToCloseTimeoutMs: ROUND_MS }),
-  );
+  const failure = await failureOf(attempt(AT_ROUND_END));
   expect(failure).toMatchObject({ type: 'SinkUnavailable', nonRetryable: true });
 });
