@@ -16,9 +16,7 @@ const TOO_LATE =
   "the retry deadline passed, by the worker's clock, before the request was sent to Atlas";
 const CHECK_WORKERS = 'check that workers run and that their clocks are right, then start again';
 const DESCRIBE_TIMEOUT_MS = 5000;
-const STOPPED = notSent(
-  'the attempt was stopped before it sent the request to Atlas; another attempt follows',
-);
+const STOPPED = notSent('the attempt was stopped before it sent the request to Atlas');
 // Retryable: validation found a credential, so the configuration changed since, and other workers
 // may have it.
 const NO_CREDENTIAL = notSent(
@@ -43,9 +41,9 @@ const TOKEN_TOO_LARGE = tokenLost(
  * A retry is safe only after an attempt that created nothing: Atlas has no idempotency key. So an
  * attempt after which a token may exist ends the activity, and the workflow counts it. Neither
  * cancellation nor shutdown abandons a POST that was written: its response may hold a token.
- * Neither does an outage of Temporal: after its request, an attempt waits for Temporal until its
- * own timeout, whether it holds a token or a failure. If Temporal is away for longer than the
- * heartbeat timeout, the attempt counts as lost.
+ * Neither does an outage of Temporal: whether it holds a token or a failure, an attempt waits for
+ * Temporal until its own timeout. If Temporal is away for longer than the heartbeat timeout, the
+ * attempt counts as lost.
  */
 export function createLinkTokenActivity(
   { atlas, sealer, organizations }: Pick<Services, 'atlas' | 'sealer' | 'organizations'>,
@@ -65,13 +63,10 @@ export function createLinkTokenActivity(
     const { orgId, sourceOrgId } = requestFacts;
     const { workflowId } = requireRunOfPair(info, orgId, sourceOrgId);
     const failures = activityNumber - 1 + info.attempt;
-    const fail = (failure: AtlasFailure): never => {
-      throw creationFailure(failure, { failures, deadlineAtMs, backoff });
-    };
-    // A failure that never reaches Temporal would count as a token that may exist.
-    const failAfterRequest = async (failure: AtlasFailure): Promise<never> => {
+    const fail = async (failure: AtlasFailure): Promise<never> => {
+      // A failure that never reaches Temporal would count as a token that may exist.
       await waitForTemporal(context, attemptEndsAtMs);
-      return fail(failure);
+      throw creationFailure(failure, { failures, deadlineAtMs, backoff });
     };
 
     const credential = organizations.credentialFor(orgId);
@@ -86,22 +81,21 @@ export function createLinkTokenActivity(
 
     const linkToken = await withHeartbeats(() =>
       atlas.createLinkToken(orgId, accessListIps, credential, cancellationSignal),
-    ).catch((error: unknown) => {
+    ).catch(async (error: unknown) => {
       if (!(error instanceof CancelledFailure)) {
-        return failAfterRequest(classifyAtlasError(error, 'linkTokens'));
+        return fail(classifyAtlasError(error, 'linkTokens'));
       }
-      // Nothing was sent. After a shutdown, another worker retries the attempt.
-      if (context.cancellationDetails?.cancelRequested) throw error;
-      return failAfterRequest(STOPPED);
+      // Nothing was sent. Unless the run is cancelled, Temporal retries the attempt.
+      if (!context.cancellationDetails?.cancelRequested) return fail(STOPPED);
+      await waitForTemporal(context, attemptEndsAtMs);
+      throw error;
     });
     // From here on a token exists, and a retry would create another.
     if (Buffer.byteLength(JSON.stringify(linkToken)) > MAX_LINK_TOKEN_BYTES) {
-      return failAfterRequest(TOKEN_TOO_LARGE);
+      return fail(TOKEN_TOO_LARGE);
     }
     const facts = { ...requestFacts, accessListIps, credential, unconfirmedTokens };
-    const sealed = await sealer
-      .seal(linkToken, facts, workflowId)
-      .catch(() => failAfterRequest(NOT_SEALED));
+    const sealed = await sealer.seal(linkToken, facts, workflowId).catch(() => fail(NOT_SEALED));
     const { deliveryId, tokenSha256, createdAt } = sealed;
     // Before the wait: should this process end meanwhile, the log has what tells the token's API
     // key.

@@ -1,5 +1,6 @@
 import type { Info } from '@temporalio/activity';
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
+import type { MockActivityEnvironment } from '@temporalio/testing';
 import { createLinkTokenActivity } from '../../../src/activities/create-link-token';
 import type { AdminApi } from '../../../src/atlas/admin-api';
 import { connectionError } from '../../../src/atlas/failures';
@@ -139,25 +140,45 @@ test('backoff grows across activities: attempt 2 of activity 2 backs off like a 
   expect(failure.nextRetryDelay).toBeLessThanOrEqual(4000);
 });
 
-test('an attempt whose request failed reports it once Temporal takes a heartbeat', async () => {
-  const { post, attempt } = worker();
-  post.mockRejectedValue(
-    connectionError('linkTokens', false, 'ECONNREFUSED', 'https://atlas.test'),
-  );
-  const ONE_MINUTE = { startToCloseTimeoutMs: 60_000 };
-  let isAway = true;
-  const recordHeartbeat = jest.fn(() => {
-    if (isAway) throw grpcError(UNAVAILABLE, 'away');
-    return {};
-  });
-  let isOver = false;
-  const failing = failureOf(attempt({}, {}, attemptIn(ONE_MINUTE, clientOf({ recordHeartbeat }))));
-  void failing.then(() => (isOver = true));
-  await eventually('heartbeats', () => recordHeartbeat.mock.calls.length > 1);
-  expect(isOver).toBe(false);
-  isAway = false;
-  expect(await failing).toMatchObject({ details: [{ tokenMayExist: false }] });
-});
+const refusedConnection = () =>
+  connectionError('linkTokens', false, 'ECONNREFUSED', 'https://atlas.test');
+
+/** An attempt that creates nothing; its environment is that of a minute without Temporal. */
+const FAILING_ATTEMPTS: [
+  what: string,
+  change: object,
+  call: (env: MockActivityEnvironment) => AdminApi['createLinkToken'],
+][] = [
+  ['whose request failed', {}, () => () => Promise.reject(refusedConnection())],
+  ['that begins after the deadline', { deadlineAtMs: 1 }, () => () => Promise.resolve('unused')],
+  [
+    'that a cancel stopped',
+    {},
+    (env) => (_org, _list, _credential, signal) =>
+      stopDuring(env, { cancelRequested: true })(signal),
+  ],
+];
+
+it.each(FAILING_ATTEMPTS)(
+  'an attempt %s reports it once Temporal takes a heartbeat',
+  async (_what, change, call) => {
+    let isAway = true;
+    const recordHeartbeat = jest.fn(() => {
+      if (isAway) throw grpcError(UNAVAILABLE, 'away');
+      return {};
+    });
+    const env = attemptIn({ startToCloseTimeoutMs: 60_000 }, clientOf({ recordHeartbeat }));
+    const { post, attempt } = worker();
+    post.mockImplementation(call(env));
+    let isOver = false;
+    const failing = failureOf(attempt(change, {}, env));
+    void failing.then(() => (isOver = true));
+    await eventually('heartbeats', () => recordHeartbeat.mock.calls.length > 1);
+    expect(isOver).toBe(false);
+    isAway = false;
+    await failing;
+  },
+);
 
 test('an attempt that a cancel stops before its POST is cancelled; one that a shutdown stops is retried', async () => {
   const stopped = (details: object) => {
