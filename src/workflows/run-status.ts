@@ -167,11 +167,9 @@ export function createRunStatus() {
       }
       const type = String(failure.type);
       const level = ONLY_FOR_CALLERS.includes(type) ? 'warn' : 'error';
-      log[level]('link-token job failed', {
-        type,
-        reason: failure.message,
-        ...firstDetails(failure),
-      });
+      // The message says what to do; Atlas's own `reason` in the details says less.
+      const facts = { ...firstDetails(failure), reason: failure.message };
+      log[level]('link-token job failed', { type, ...facts });
       show(type === 'Cancelled' ? 'cancelled' : 'failed', `${type}: ${failure.message}`);
       // Names the token, also if no round had failed, so that `recover` finds it.
       if (token) writeMemo({ step: null, sink: null, ...getTokenIds(token) });

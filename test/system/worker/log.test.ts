@@ -128,16 +128,33 @@ describe('the log of a worker at level trace', () => {
   });
 
   it.each([
-    ['a mistake of the caller at level warn', 'nope', 'warn', 'InvalidRequest'],
-    ['a failed run at level error, without a stack', 'files', 'error', 'AtlasRequestRejected'],
-  ])('has %s', async (_what, sink, level, type) => {
+    [
+      'a mistake of the caller at level warn',
+      'nope',
+      'warn',
+      'InvalidRequest',
+      'the request is not valid: sink "nope" is not',
+    ],
+    [
+      'a failed run at level error, without a stack',
+      'files',
+      'error',
+      'AtlasRequestRejected',
+      'Atlas returned 403',
+    ],
+  ])('has %s', async (_what, sink, level, type, reason) => {
     const { atlas, installation } = system;
     atlas.faults({ on: 'linkTokens', status: 403 });
     const handle = await installation.start(installation.newRequest({ sink }));
     const lines = await logOf(handle);
     atlas.clearFaults();
     expect(lines).toContainEqual(
-      expect.objectContaining({ msg: 'link-token job failed', level, type }),
+      expect.objectContaining({
+        msg: 'link-token job failed',
+        level,
+        type,
+        reason: expect.stringContaining(reason),
+      }),
     );
     expect(lines.some((line) => line['level'] === 'error')).toBe(level === 'error');
     const errors = lines.flatMap(({ error }) => (error instanceof Object ? [error] : []));
