@@ -19,8 +19,8 @@ const MAX_ATTEMPTS_FOR_OTHER_RELEASE = 20;
 
 /**
  * Parses the input of an activity. A run of our own workflow types passes valid input, so what this
- * worker cannot read is that of another release: for 20 attempts a worker of that release may take
- * it.
+ * worker cannot read is that of another release: until the 20th attempt of the activity, a worker
+ * of that release may take it.
  *
  * @throws ApplicationFailure of type InvalidRequest.
  */
@@ -32,17 +32,20 @@ export function parseInput<Schema extends z.ZodType>(
   if (parsed.success) return parsed.data;
   const { workflowType, attempt } = Context.current().info;
   const problems = parsed.error.issues.map(toFieldProblem);
-  const isOfOtherRelease =
-    OWN_WORKFLOW_TYPES.includes(workflowType) && attempt <= MAX_ATTEMPTS_FOR_OTHER_RELEASE;
   const failure = invalidRequest(problems, NOTHING_DONE);
-  if (!isOfOtherRelease) throw failure;
+  if (!OWN_WORKFLOW_TYPES.includes(workflowType)) throw failure;
+
+  const isLast = attempt > MAX_ATTEMPTS_FOR_OTHER_RELEASE;
+  const consequence = isLast
+    ? `it has had ${attempt} attempts: let one release serve the task queue, then start again`
+    : 'a worker of that release must take one of the next attempts';
   throw applicationFailure({
     type: 'InvalidRequest',
     message:
       `this worker cannot read the input of the activity (${describeProblems(problems)}): ` +
-      'a worker of another release scheduled it;' +
-      ' a worker of that release must take one of the next attempts',
+      `a worker of another release scheduled it; ${consequence}`,
     details: failure.details ?? [],
+    nonRetryable: isLast,
   });
 }
 

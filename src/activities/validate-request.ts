@@ -1,7 +1,12 @@
 import { Context } from '@temporalio/activity';
 import { z } from 'zod';
 import { WORKFLOW_TYPES, workflowIdFor } from '../contract/names';
-import { recoverySchema, type FieldProblem, type ValidRequest } from '../contract/schemas';
+import {
+  prepareRequestSchema,
+  recoverySchema,
+  type FieldProblem,
+  type ValidRequest,
+} from '../contract/schemas';
 import { validateAgainstConfig, type Permissions } from '../requests/validate-against-config';
 import { toFieldProblem } from '../requests/validate-fields';
 import type { Activities, Retries } from '../shared/activities';
@@ -20,9 +25,8 @@ export function validateRequestActivity(
 ): Activities['validateRequest'] {
   // eslint-disable-next-line @typescript-eslint/require-await -- a throw must become a rejection
   return async function validateRequest(input, recovery, refusedOptions) {
-    // A recovery creates nothing, so the access list is not checked: its rules may have changed.
-    const fieldsToCheck = recovery ? { ...toObject(input), accessListIps: [] } : input;
-    const { request, problems } = validateAgainstConfig(fieldsToCheck, permissions);
+    const fields = recovery ? pickFieldsOfRecovery(input) : input;
+    const { request, problems } = validateAgainstConfig(fields, permissions);
     problems.push(...findRecoveryProblems(recovery));
     problems.push(...refusedOptions.map(toOptionProblem));
     problems.push(...findIdProblems(request));
@@ -30,6 +34,17 @@ export function validateRequestActivity(
     const accessListIps = recovery?.sealedToken.accessListIps ?? request.accessListIps;
     return { request: { ...request, accessListIps }, retries };
   };
+}
+
+/**
+ * Picks what a recovery needs of the request of a closed run, which nobody can correct. Nothing is
+ * created, so the access list is not checked: its rules may have changed. A field of a newer
+ * release is left out.
+ */
+function pickFieldsOfRecovery(input: unknown): object {
+  const fields = Object.entries(toObject(input));
+  const known = fields.filter(([name]) => Object.hasOwn(prepareRequestSchema.shape, name));
+  return { ...Object.fromEntries(known), accessListIps: [] };
 }
 
 const recoveryArgumentSchema = z.object({ recovery: recoverySchema });

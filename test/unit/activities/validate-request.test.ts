@@ -111,6 +111,11 @@ describe('a recovery', () => {
     await expect(recovered).resolves.toMatchObject({ request: { accessListIps } });
   });
 
+  it('takes the request of a newer release, without the fields that this one does not know', async () => {
+    const recovered = validate(aRequest({ fieldOfANewerRelease: 1 }), {}, recoveryOf({}));
+    await expect(recovered).resolves.not.toHaveProperty('request.fieldOfANewerRelease');
+  });
+
   it.each<[field: string, recovery: unknown]>([
     ['recovery.sinksTried', { sealedToken: aToken() }],
     ['recovery.sealedToken.deliveryId', recoveryOf({ deliveryId: '../x' })],
