@@ -35,8 +35,8 @@ const TOKEN_TOO_LARGE = tokenLost(
 );
 
 /**
- * Creates the activity that creates one link-token and returns it sealed: at most one POST per
- * attempt.
+ * Creates the activity that creates one link-token and returns it sealed. An attempt sends one
+ * POST, which it repeats only if Atlas refused its authentication.
  *
  * A retry is safe only after an attempt that created nothing: Atlas has no idempotency key. So an
  * attempt after which a token may exist ends the activity, and the workflow counts it. Neither

@@ -38,7 +38,7 @@ export type AttemptTimeouts = z.output<typeof attemptTimeoutsSchema>;
  */
 const retriesSchema = backoffSchema.extend({
   create: attemptTimeoutsSchema,
-  /** Creation ends this long after its first attempt. */
+  /** Creation ends this long after the request was validated. */
   giveUpAfterMs: ms,
   deliver: attemptTimeoutsSchema,
   /** Length of a round of deliveries. */

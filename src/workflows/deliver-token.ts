@@ -1,4 +1,5 @@
 import { CancellationScope, condition } from '@temporalio/workflow';
+import { MAX_SINKS_TRIED } from '../contract/limits';
 import type { DeliveryFailureType } from '../contract/names';
 import type { Receipt, Recovery, SealedToken } from '../contract/schemas';
 import type { ValidatedRequest } from '../shared/activities';
@@ -68,7 +69,7 @@ export async function deliverToken(
     const outcome = await runActivity(kind, sink);
     if ('result' in outcome) {
       sinksTried.delete(sink);
-      return { ...outcome.result, alsoTried: [...sinksTried] };
+      return { ...outcome.result, alsoTried: [...sinksTried].slice(0, MAX_SINKS_TRIED) };
     }
 
     const { failure } = outcome;
