@@ -20,14 +20,14 @@ process.once('SIGINT', () => interrupt.abort());
 
 const io = { env, stdin: process.stdin, stdout, stderr, interrupt: interrupt.signal };
 void runProgram(io, process.argv.slice(2)).then(async (exitCode) => {
-  await Promise.all([written(stdout), written(stderr)]);
+  await Promise.all([whenWritten(stdout), whenWritten(stderr)]);
   // A stopped command may have calls under way: they would delay the end, and throw when they
   // retry.
   process.exit(outputIsLost && exitCode === EXIT_CODES.done ? EXIT_CODES.failed : exitCode);
 });
 
 /** Resolves when the stream has passed on all that was written: a pipe may be read slowly. */
-function written(stream: NodeJS.WriteStream): Promise<void> {
+function whenWritten(stream: NodeJS.WriteStream): Promise<void> {
   return new Promise((resolve) => {
     if (stream.writableLength > 0) stream.write('', () => resolve());
     else resolve();

@@ -1,7 +1,12 @@
 import { Context } from '@temporalio/activity';
 import { CancelledFailure } from '@temporalio/common';
 import { raceSignal, withTimeout } from '../abort';
-import { classifyAtlasError, notSent, tokenLost, type AtlasFailure } from '../atlas/failures';
+import {
+  classifyAtlasError,
+  notSentFailure,
+  tokenLostFailure,
+  type AtlasFailure,
+} from '../atlas/failures';
 import type { Services } from '../config/services';
 import { MAX_LINK_TOKEN_BYTES } from '../contract/limits';
 import { validateAccessList } from '../requests/access-list';
@@ -16,19 +21,19 @@ const TOO_LATE =
   "the retry deadline passed, by the worker's clock, before the request was sent to Atlas";
 const CHECK_WORKERS = 'check that workers run and that their clocks are right, then start again';
 const DESCRIBE_TIMEOUT_MS = 5000;
-const STOPPED = notSent('the attempt was stopped before it sent the request to Atlas');
+const STOPPED = notSentFailure('the attempt was stopped before it sent the request to Atlas');
 // Retryable: validation found a credential, so the configuration changed since, and other workers
 // may have it.
-const NO_CREDENTIAL = notSent(
+const NO_CREDENTIAL = notSentFailure(
   "the worker's configuration has no credential for this organization any more: " +
     'name one under atlas.organizations, and restart the workers',
 );
-const NOT_SEALED = tokenLost(
+const NOT_SEALED = tokenLostFailure(
   'Atlas created a token, but the worker could not seal it, so it is lost:' +
     ' delete its API key in Atlas,' +
     ' and check the sealing keys of the workers before you start again',
 );
-const TOKEN_TOO_LARGE = tokenLost(
+const TOKEN_TOO_LARGE = tokenLostFailure(
   `Atlas returned a link-token of more than ${MAX_LINK_TOKEN_BYTES / 1024} KiB,` +
     ' which the worker refuses:' +
     ' delete its API key in Atlas, and report this as an issue of live-migration-prep',
@@ -62,11 +67,11 @@ export function createLinkTokenActivity(
     const { sink: _, ...requestFacts } = request;
     const { orgId, sourceOrgId } = requestFacts;
     const { workflowId } = requireRunOfPair(info, orgId, sourceOrgId);
-    const failures = activityNumber - 1 + info.attempt;
+    const failureCount = activityNumber - 1 + info.attempt;
     const fail = async (failure: AtlasFailure): Promise<never> => {
       // A failure that never reaches Temporal would count as a token that may exist.
       await waitForTemporal(context, attemptEndsAtMs);
-      throw creationFailure(failure, { failures, deadlineAtMs, backoff });
+      throw creationFailure(failure, { failureCount, deadlineAtMs, backoff });
     };
 
     const credential = organizations.credentialFor(orgId);
@@ -75,7 +80,7 @@ export function createLinkTokenActivity(
       const message = lastError
         ? formatGaveUp(lastError, TOO_LATE)
         : `gave up: ${TOO_LATE}; ${CHECK_WORKERS}`;
-      return fail(notSent(message, { retryable: false }));
+      return fail(notSentFailure(message, { retryable: false }));
     }
     if (credential === null) return fail(NO_CREDENTIAL);
 

@@ -35,15 +35,15 @@ export function deliverLinkTokenActivity(
       const facts = tokenFactsSchema.parse(openedToken);
       const delivery = deliverySchema.parse(openedToken);
       sinkTried = true;
-      const place = await withHeartbeats(() => sink.deliver(delivery, cancellationSignal));
-      const location = cut(place, MAX_MESSAGE_LENGTH);
+      const fullLocation = await withHeartbeats(() => sink.deliver(delivery, cancellationSignal));
+      const location = cut(fullLocation, MAX_MESSAGE_LENGTH);
       return { ...facts, sink: name, location, deliveredAt: new Date().toISOString() };
     } catch (error) {
       if (context.cancellationDetails?.cancelRequested) {
         throw new CancelledFailure('cancelled during delivery');
       }
       if (error instanceof ApplicationFailure) throw error;
-      const timing = { backoff, failures: info.attempt, deadlineAtMs: computeRoundEndMs(info) };
+      const timing = { backoff, failureCount: info.attempt, deadlineAtMs: computeRoundEndMs(info) };
       throw deliveryFailure(classifyDeliveryError(error), timing, sinkTried);
     }
   };

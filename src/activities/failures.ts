@@ -29,7 +29,7 @@ export function repeatableCallFailure(
 
 interface RetryTiming {
   /** Number of attempts that failed in a row, from 1. */
-  failures: number;
+  failureCount: number;
   /** Time after which no attempt starts, in milliseconds since the epoch. */
   deadlineAtMs: number;
   backoff: Backoff;
@@ -47,8 +47,8 @@ export function creationFailure(failure: AtlasFailure, timing: RetryTiming): App
   if (tokenMayExist) {
     return terminalFailure(TOKEN_UNCONFIRMED, message, { ...details, retryAfterMs });
   }
-  const failures = failure.failures ?? timing.failures;
-  const nextRetryDelay = retryDelayMs(timing.backoff, failures, retryAfterMs);
+  const failureCount = failure.failureCount ?? timing.failureCount;
+  const nextRetryDelay = retryDelayMs(timing.backoff, failureCount, retryAfterMs);
   if (Date.now() + nextRetryDelay >= timing.deadlineAtMs) {
     return terminalFailure(type, formatGaveUp(message, NO_TIME_LEFT), {
       ...details,
@@ -64,11 +64,11 @@ export function creationFailure(failure: AtlasFailure, timing: RetryTiming): App
  */
 export function deliveryFailure(
   { type, message, retryable, wasStopped = false, retryAfterMs }: DeliveryFailure,
-  { backoff, failures, deadlineAtMs }: RetryTiming,
+  { backoff, failureCount, deadlineAtMs }: RetryTiming,
   sinkTried: boolean,
 ): ApplicationFailure {
   const details: AttemptDetails = { sinkTried, retryAfterMs };
-  const nextRetryDelay = retryDelayMs(backoff, failures, retryAfterMs);
+  const nextRetryDelay = retryDelayMs(backoff, failureCount, retryAfterMs);
   const isTooLate = !wasStopped && Date.now() + nextRetryDelay >= deadlineAtMs;
   if (!retryable || isTooLate) return terminalFailure(type, message, details);
   return retryableFailure(type, message, [details], nextRetryDelay);

@@ -9,7 +9,7 @@ const SHORTEST_INTERVAL_MS = 100;
  * With a timeout of 9 s or more, two heartbeats may be late before the attempt counts as lost. This
  * needs the `maxHeartbeatThrottleInterval` of `createWorker`.
  */
-function findIntervalMs(heartbeatTimeoutMs: number): number {
+function computeIntervalMs(heartbeatTimeoutMs: number): number {
   const thirdMs = Math.floor(heartbeatTimeoutMs / 3);
   return Math.min(HEARTBEAT_INTERVAL_MS, Math.max(SHORTEST_INTERVAL_MS, thirdMs));
 }
@@ -19,7 +19,7 @@ export async function withHeartbeats<T>(work: () => Promise<T>): Promise<T> {
   const context = Context.current();
   // The timeout is that of this attempt, which a worker with another configuration may have
   // scheduled.
-  const intervalMs = findIntervalMs(context.info.heartbeatTimeoutMs || Infinity);
+  const intervalMs = computeIntervalMs(context.info.heartbeatTimeoutMs || Infinity);
   const timer = setInterval(() => context.heartbeat(), intervalMs);
   try {
     return await work();

@@ -37,10 +37,10 @@ export type AdminApi = ReturnType<typeof createAdminApi>;
 export function createAdminApi(options: AdminApiOptions) {
   const transport = createTransport(options);
   const query = formatFlags(options);
-  const credentials = createAccesses(options, transport);
+  const accesses = createAccesses(options, transport);
 
   function findAccess(name: string): Access {
-    const access = credentials.get(name);
+    const access = accesses.get(name);
     if (!access) throw credentialNotConfigured(name);
     return access;
   }
@@ -161,7 +161,7 @@ export function createAdminApi(options: AdminApiOptions) {
      */
     async close(): Promise<void> {
       const revoked = Promise.all(
-        [...credentials.values()].map(async ({ credential }) => credential.close?.()),
+        [...accesses.values()].map(async ({ credential }) => credential.close?.()),
       );
       const timeout = new Promise((resolve) => setTimeout(resolve, REVOCATION_TIMEOUT_MS).unref());
       await Promise.race([revoked, timeout]);

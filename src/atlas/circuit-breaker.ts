@@ -1,6 +1,6 @@
 import type { Backoff } from '../shared/activities';
 import { leastRetryDelayMs } from '../shared/retry-delay';
-import { AtlasError, notSent, type AtlasFailure } from './failures';
+import { AtlasError, notSentFailure, type AtlasFailure } from './failures';
 
 /** A probe waits no longer, even if Atlas requested that. */
 const MAX_PROBE_WAIT_MS = 15 * 60_000;
@@ -17,7 +17,7 @@ const MAX_PROBE_WAIT_MS = 15 * 60_000;
  */
 export function createCircuitBreaker(credentialName: string, backoff: Backoff) {
   /** Consecutive failures. The circuit is open while there is one. */
-  let failures = 0;
+  let failureCount = 0;
   let lastFailure: Pick<AtlasFailure, 'message' | 'details'> = { message: '', details: {} };
   /** Time of the clock of `performance`, which cannot be set back. */
   let nextProbeAtMs = 0;
@@ -30,7 +30,7 @@ export function createCircuitBreaker(credentialName: string, backoff: Backoff) {
    * closed.
    */
   function describe(): string | null {
-    if (failures === 0) return null;
+    if (failureCount === 0) return null;
     const waitMs = remainingMs();
     const when =
       waitMs > 0
@@ -44,13 +44,13 @@ export function createCircuitBreaker(credentialName: string, backoff: Backoff) {
   function recordFailure(failure: AtlasFailure, isProbe: boolean): void {
     if (opensCircuit(failure)) {
       // Requests that were under way together count as one failure.
-      if (isProbe || failures === 0) failures += 1;
+      if (isProbe || failureCount === 0) failureCount += 1;
       lastFailure = failure;
       const requestedMs = Math.min(failure.retryAfterMs ?? 0, MAX_PROBE_WAIT_MS);
-      const pauseMs = Math.max(requestedMs, leastRetryDelayMs(backoff, failures));
+      const pauseMs = Math.max(requestedMs, leastRetryDelayMs(backoff, failureCount));
       nextProbeAtMs = Math.max(nextProbeAtMs, performance.now() + pauseMs);
     } else if (isProbe && failure.details.status !== undefined) {
-      failures = 0;
+      failureCount = 0;
     }
   }
 
@@ -59,17 +59,17 @@ export function createCircuitBreaker(credentialName: string, backoff: Backoff) {
 
     /** @throws AtlasError immediately while the circuit is open, or the error of the request. */
     async run<T>(request: () => Promise<T>): Promise<T> {
-      const isProbe = failures > 0;
+      const isProbe = failureCount > 0;
       if (isProbe && (isProbing || remainingMs() > 0)) {
         const { details } = lastFailure;
         const retryAfterMs = remainingMs() || undefined;
         const message = `not sent: ${describe() ?? ''}`;
-        throw new AtlasError(notSent(message, { details, retryAfterMs, failures }));
+        throw new AtlasError(notSentFailure(message, { details, retryAfterMs, failureCount }));
       }
       isProbing ||= isProbe;
       try {
         const response = await request();
-        if (isProbe) failures = 0;
+        if (isProbe) failureCount = 0;
         return response;
       } catch (error) {
         // Any other error shows nothing about Atlas: the request was stopped, or a secret could not

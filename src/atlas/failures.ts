@@ -19,7 +19,7 @@ export interface AtlasFailure {
   /** The wait that Atlas requested; it is never shortened. */
   retryAfterMs?: number | undefined;
   /** Number of failures of Atlas in a row, for the backoff of a request that was not sent. */
-  failures?: number;
+  failureCount?: number;
 }
 
 /** Thrown when a call of the Admin API fails or is not made. */
@@ -232,12 +232,12 @@ export function connectionError(
   if (!isWritten && INVALID_CERTIFICATE.test(code)) {
     const remedy = `check ${BASE_URL}, or add your CA with NODE_EXTRA_CA_CERTS`;
     const message = `the TLS certificate of Atlas is not trusted (${code}): ${remedy}`;
-    return new AtlasError(notSent(message, { retryable: false, details }));
+    return new AtlasError(notSentFailure(message, { retryable: false, details }));
   }
   if (!isWritten) {
     const remedy = `if this lasts, check ${BASE_URL}, DNS, the proxy and the firewall`;
     return new AtlasError(
-      notSent(`no connection to Atlas at ${baseUrl} (${code}); ${remedy}`, { details }),
+      notSentFailure(`no connection to Atlas at ${baseUrl} (${code}); ${remedy}`, { details }),
     );
   }
   const { request } = ENDPOINT_RULES[endpoint];
@@ -257,10 +257,10 @@ export function connectionError(
 }
 
 /** Builds the failure of a request that was not sent. By default it is retryable. */
-export function notSent(
+export function notSentFailure(
   message: string,
   overrides: Partial<
-    Pick<AtlasFailure, 'retryable' | 'details' | 'retryAfterMs' | 'failures'>
+    Pick<AtlasFailure, 'retryable' | 'details' | 'retryAfterMs' | 'failureCount'>
   > = {},
 ): AtlasFailure {
   return {
@@ -273,27 +273,31 @@ export function notSent(
   };
 }
 
-export function tokenLost(message: string): AtlasFailure {
+export function tokenLostFailure(message: string): AtlasFailure {
   return { type: 'TokenLost', retryable: false, tokenMayExist: true, message, details: {} };
 }
 
 export function credentialNotConfigured(name: string): AtlasError {
   const remedy =
     'configure it under atlas.credentials, or correct atlas.organizations, then restart the worker';
-  return new AtlasError(notSent(`the worker has no credential named ${quote(name)}: ${remedy}`));
+  return new AtlasError(
+    notSentFailure(`the worker has no credential named ${quote(name)}: ${remedy}`),
+  );
 }
 
 /** Classifies an error of a call of the Admin API, except the reason of an abort signal. */
 export function classifyAtlasError(error: unknown, endpoint: Endpoint): AtlasFailure {
   if (error instanceof AtlasError) return error.failure;
   if (error instanceof SecretUnavailableError) {
-    return notSent(`cannot use the credential for Atlas: ${error.message}`);
+    return notSentFailure(`cannot use the credential for Atlas: ${error.message}`);
   }
   // The message of such an error may hold a token or a secret.
   const name = nameOfError(error);
   const problem = `the worker failed with an unexpected error (${name}) while it called Atlas`;
   // The response may have arrived, and a retry would create another token.
-  if (endpoint === 'linkTokens') return tokenLost(`${problem} for a link-token; ${FIND_KEY}`);
+  if (endpoint === 'linkTokens') {
+    return tokenLostFailure(`${problem} for a link-token; ${FIND_KEY}`);
+  }
   const message = `${problem}: report this as an issue of live-migration-prep`;
   return {
     type: 'AtlasResponseInvalid',

@@ -7,7 +7,7 @@ import { cancelCommand } from './cancel/command';
 import { CommandError, EXIT_CODES, type ExitCode, usageError } from './cli/command-error';
 import type { ProgramContext } from './cli/context';
 import { formatExamples } from './cli/help';
-import { duration } from './cli/option-parsers';
+import { parseDuration } from './cli/option-parsers';
 import { createOutput, type Io } from './cli/output';
 import { createStop, type Stop } from './cli/stop';
 import { doctorCommand } from './doctor/command';
@@ -83,7 +83,7 @@ function createProgram(io: Io, stop: Stop) {
     .option(
       '--timeout <duration>',
       'stop waiting after this long, such as 30s, 10m or 2h; runs go on',
-      duration,
+      parseDuration,
     )
     .option(
       '--task-queue <name>',

@@ -23,11 +23,13 @@ export function environmentDefaults(env: Env) {
 }
 
 function defaultCredential(env: Env): { default?: object } {
-  const [pair] = findCredentials(env);
-  if (!pair) return {};
-  const id = { env: pair.id };
-  const secret = { env: pair.secret };
-  if (pair === API_KEY) return { default: { type: 'apiKey', publicKey: id, privateKey: secret } };
+  const [variables] = findCredentials(env);
+  if (!variables) return {};
+  const id = { env: variables.id };
+  const secret = { env: variables.secret };
+  if (variables === API_KEY) {
+    return { default: { type: 'apiKey', publicKey: id, privateKey: secret } };
+  }
   return { default: { type: 'serviceAccount', clientId: id, clientSecret: secret } };
 }
 
@@ -45,10 +47,11 @@ export function readDeployment(env: Env): { name: string; buildId: string } | nu
 /** Finds variables that contradict each other, would break every request, or would expose it. */
 export function findEnvironmentProblems(env: Env): string[] {
   const problems: string[] = [];
-  const [pair, another] = findCredentials(env);
-  if (pair && another) {
+  const [variables, otherVariables] = findCredentials(env);
+  if (variables && otherVariables) {
     problems.push(
-      `both ${pair.id} (service account) and ${another.id} (API key) are set: unset one pair`,
+      `both ${variables.id} (service account) and ${otherVariables.id} (API key) are set:` +
+        ' unset one pair',
     );
   }
   if (Boolean(env[DEPLOYMENT_NAME]) !== Boolean(env[BUILD_ID])) {

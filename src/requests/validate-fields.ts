@@ -9,7 +9,7 @@ import {
 } from '../contract/schemas';
 import { toObject } from '../shared/object';
 import { UNREADABLE } from '../shared/payload-converter';
-import { truncate } from '../shared/text';
+import { cutAndEscape } from '../shared/text';
 import { validateAccessList } from './access-list';
 
 const MAX_LISTED = 10;
@@ -79,7 +79,7 @@ export function toFieldProblem(issue: z.core.$ZodIssue): FieldProblem {
   const field = z.core.toDotPath(issue.path);
   if (issue.code === 'unrecognized_keys') {
     // A caller chose the names, so each is bounded.
-    const keys = issue.keys.map((key) => truncate(key));
+    const keys = issue.keys.map((key) => cutAndEscape(key));
     const names = [field, listFirst(keys, ', ')].filter(Boolean).join('.');
     return { field: names, description: 'is not a field of a request: remove it' };
   }

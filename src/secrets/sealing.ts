@@ -3,7 +3,7 @@ import { CompactEncrypt, base64url, compactDecrypt } from 'jose';
 import { z } from 'zod';
 import { tokenFactsSchema, type SealedToken, type TokenFacts } from '../contract/schemas';
 import { toObject } from '../shared/object';
-import { quote, truncate } from '../shared/text';
+import { quote, cutAndEscape } from '../shared/text';
 import type { SecretFormat } from './references';
 
 const keySchema = z.object({
@@ -126,7 +126,7 @@ export function createSealer(readKeySet: () => string) {
       const getSecret = ({ kid, aud }: { kid?: string; aud?: unknown }) => {
         const { k } = findKey(String(kid));
         if (aud === workflowId) return base64url.decode(k);
-        const id = truncate(String(aud), MAX_WORKFLOW_ID_LENGTH);
+        const id = cutAndEscape(String(aud), MAX_WORKFLOW_ID_LENGTH);
         const message =
           `the token was sealed for workflow id ${id}:` +
           ' deliver it in a run with that workflow id';

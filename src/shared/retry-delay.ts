@@ -6,18 +6,24 @@ export const BACKOFF_COEFFICIENT = 2;
 /**
  * Computes exponential backoff with jitter, which Temporal's retry policy lacks.
  *
- * @param failures how many in a row, from 1.
+ * @param failureCount how many in a row, from 1.
  * @param retryAfterMs the wait that the server requested; jitter is added to it and never taken
  *   from it.
  */
-export function retryDelayMs(backoff: Backoff, failures: number, retryAfterMs?: number): number {
-  const leastMs = leastRetryDelayMs(backoff, failures);
+export function retryDelayMs(
+  backoff: Backoff,
+  failureCount: number,
+  retryAfterMs?: number,
+): number {
+  const leastMs = leastRetryDelayMs(backoff, failureCount);
   const jitterMs = leastMs * Math.random();
   return Math.round(retryAfterMs === undefined ? leastMs + jitterMs : retryAfterMs + 2 * jitterMs);
 }
 
 /** Computes the shortest delay: half of the backoff. */
-export function leastRetryDelayMs(backoff: Backoff, failures: number): number {
+export function leastRetryDelayMs(backoff: Backoff, failureCount: number): number {
   const { initialIntervalMs, maximumIntervalMs } = backoff;
-  return Math.min(initialIntervalMs * BACKOFF_COEFFICIENT ** (failures - 1), maximumIntervalMs) / 2;
+  return (
+    Math.min(initialIntervalMs * BACKOFF_COEFFICIENT ** (failureCount - 1), maximumIntervalMs) / 2
+  );
 }

@@ -16,7 +16,7 @@ export function quote(text: string): string {
 }
 
 /** Cuts text that others wrote to a length, 60 characters by default, and escapes it. */
-export function truncate(text: string, maxLength?: number): string {
+export function cutAndEscape(text: string, maxLength?: number): string {
   return escapeControls(cut(text, maxLength));
 }
 

@@ -3,7 +3,7 @@ import { WORKFLOW_TYPES } from '../contract/names';
 import type { Receipt } from '../contract/schemas';
 import { commandLine } from '../shared/command-line';
 import { differingFields } from '../shared/compare-requests';
-import { truncate } from '../shared/text';
+import { cutAndEscape } from '../shared/text';
 import { readReceipt, readRequest, readRun } from './run-history';
 import { describeRun, isOpen, listExecutions, visibilityQuery, type RunInfo } from './visibility';
 
@@ -146,7 +146,9 @@ export async function describeEarlierToken(
   const start = commandLine('start', workflowId, '--again', '…');
   const again = `Start with "again": true (\`${start}\`) to create another token.`;
   if (token.state === 'delivered') {
-    const where = receipt ? `: it is in ${truncate(receipt.location, MAX_LOCATION_LENGTH)}` : '';
+    const where = receipt
+      ? `: it is in ${cutAndEscape(receipt.location, MAX_LOCATION_LENGTH)}`
+      : '';
     return `run ${runId} delivered a token for these organizations${where}.${difference} ${again}`;
   }
   const recover = commandLine('recover', workflowId, '--run-id', runId);

@@ -3,7 +3,7 @@ import { MAX_MESSAGE_LENGTH } from '../contract/limits';
 import { receiptSchema, type Receipt } from '../contract/schemas';
 import { fitsAsJson, toObject } from '../shared/object';
 import { decodePayloads } from '../shared/payload-converter';
-import { truncate } from '../shared/text';
+import { cutAndEscape } from '../shared/text';
 import { nullIfNotFound, withReadTimeout } from './grpc';
 import { RunRecord, type HistoryEvent, type RunHistory } from './run-record';
 
@@ -23,7 +23,7 @@ export async function readFailure(client: Client, run: RunRef) {
   const { applicationFailureInfo, message } = failure;
   return {
     type: applicationFailureInfo?.type ?? 'unknown',
-    message: truncate(message ?? '', MAX_MESSAGE_LENGTH),
+    message: cutAndEscape(message ?? '', MAX_MESSAGE_LENGTH),
   };
 }
 

@@ -16,7 +16,7 @@ import {
   payloadConverter,
   type Payloads,
 } from '../shared/payload-converter';
-import { truncate } from '../shared/text';
+import { cutAndEscape } from '../shared/text';
 import { toMs } from './grpc';
 
 type HistoryPage = Awaited<ReturnType<Client['workflowService']['getWorkflowExecutionHistory']>>;
@@ -143,7 +143,7 @@ export class RunRecord {
     if (activity.type === 'deliverLinkToken') {
       const [, sink] = decodePayloads(input);
       const isName = typeof sink === 'string' && sink !== UNREADABLE;
-      if (isName) activity.sink = truncate(sink, MAX_TEXT_LENGTH);
+      if (isName) activity.sink = cutAndEscape(sink, MAX_TEXT_LENGTH);
     }
     this.activities.set(eventId, activity);
   }
@@ -198,7 +198,7 @@ export class RunRecord {
 
   private addCreation({ startedAt }: ActivityRecord, endedAt: string, reason: string): void {
     this.creatingSince = null;
-    this.lastCreation = { startedAt, endedAt, reason: truncate(reason, MAX_MESSAGE_LENGTH) };
+    this.lastCreation = { startedAt, endedAt, reason: cutAndEscape(reason, MAX_MESSAGE_LENGTH) };
     this.created = undefined;
   }
 

@@ -1,6 +1,6 @@
 import type { Client, WorkflowExecutionDescription } from '@temporalio/client';
 import { MAX_MESSAGE_LENGTH } from '../contract/limits';
-import { truncate } from '../shared/text';
+import { cutAndEscape } from '../shared/text';
 import { nullIfNotFound, withReadTimeout } from './grpc';
 import type { RunRef } from './run-history';
 
@@ -10,7 +10,7 @@ const NEWEST_EVENTS = 10;
 type Description = RunRef & Pick<WorkflowExecutionDescription, 'raw'>;
 
 /** Tells whether Temporal has given the present workflow task of a run to workers before. */
-export function isRetried({ raw }: Description): boolean {
+export function isWorkflowTaskRetried({ raw }: Description): boolean {
   return (raw.pendingWorkflowTask?.attempt ?? 0) > 1;
 }
 
@@ -34,7 +34,7 @@ export async function findTaskProblem(
   client: Client,
   run: Description,
 ): Promise<TaskProblem | null> {
-  if (!isRetried(run)) return null;
+  if (!isWorkflowTaskRetried(run)) return null;
   const { workflowId, runId } = run;
   // The history has only the first failure of a series.
   for (const event of await readNewestEvents(client, { workflowId, runId })) {
@@ -43,7 +43,7 @@ export async function findTaskProblem(
       const reason = failedTask.failure?.message ?? 'the history has no reason';
       return {
         isFailure: true,
-        description: `its workflow task fails: ${truncate(reason, MAX_MESSAGE_LENGTH)}`,
+        description: `its workflow task fails: ${cutAndEscape(reason, MAX_MESSAGE_LENGTH)}`,
       };
     }
     if (event.workflowTaskTimedOutEventAttributes) {

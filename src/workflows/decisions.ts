@@ -76,7 +76,7 @@ export interface DeliverySituation {
   /** True if a redelivery stopped this delivery. */
   isSuperseded: boolean;
   /** True if it went to another sink than the request's. */
-  isElsewhere: boolean;
+  isToOtherSink: boolean;
   nowMs: number;
   /** Shortens a pause, by a fifth at 1 and not at 0, so that runs that failed together spread. */
   random: number;
@@ -96,7 +96,7 @@ export type DeliveryDecision =
 /** Decides what follows from a failed round or redelivery. */
 export function decideDelivery(
   failure: ParsedFailure,
-  { kind, isCancelled, isSuperseded, isElsewhere, nowMs, random }: DeliverySituation,
+  { kind, isCancelled, isSuperseded, isToOtherSink: isElsewhere, nowMs, random }: DeliverySituation,
   { pauseMs, nextRoundAtMs }: RoundPace,
   { maximumPauseMs }: Pick<Retries, 'maximumPauseMs'>,
 ): DeliveryDecision {

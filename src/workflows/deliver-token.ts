@@ -30,7 +30,7 @@ export async function deliverToken(
   let pace: RoundPace = { pauseMs: retries.maximumIntervalMs, nextRoundAtMs: Date.now() };
   let requestSinkFailure: string | null = null;
 
-  const runActivity = (kind: DeliveryKind, sink: string) => {
+  const deliverTo = (kind: DeliveryKind, sink: string) => {
     status.showDelivering(sealedToken, sink);
     const { deliveryId } = sealedToken;
     const summary = `deliver token ${deliveryId} of ${describePair(request)} to sink ${sink}`;
@@ -42,7 +42,7 @@ export async function deliverToken(
     );
     const call = () => deliverLinkToken({ jwe: sealedToken.jwe }, sink);
     const delivery =
-      kind === 'final' ? CancellationScope.nonCancellable(call) : channel.runActivity(call);
+      kind === 'final' ? CancellationScope.nonCancellable(call) : channel.runStoppable(call);
     return settle(delivery, 'location', completedByHand(sink));
   };
   const report = (type: DeliveryFailureType, { message }: ParsedFailure, sink: string) => {
@@ -66,7 +66,7 @@ export async function deliverToken(
       isRequested: redelivery !== null,
     });
     if (!kind) throw cancellationFailure(status.current, sealedToken, [...sinksTried]);
-    const outcome = await runActivity(kind, sink);
+    const outcome = await deliverTo(kind, sink);
     if ('result' in outcome) {
       sinksTried.delete(sink);
       return { ...outcome.result, alsoTried: [...sinksTried].slice(0, MAX_SINKS_TRIED) };
@@ -78,7 +78,7 @@ export async function deliverToken(
       kind,
       isCancelled: isCancelled(),
       isSuperseded: channel.redelivery !== redelivery,
-      isElsewhere: sink !== request.sink,
+      isToOtherSink: sink !== request.sink,
       nowMs: Date.now(),
       random: Math.random(),
     };

@@ -31,7 +31,7 @@ export function createDeliveryChannel() {
       scope?.cancel();
     },
 
-    async runActivity<T>(call: () => Promise<T>): Promise<T> {
+    async runStoppable<T>(call: () => Promise<T>): Promise<T> {
       scope = new CancellationScope();
       try {
         return await scope.run(call);

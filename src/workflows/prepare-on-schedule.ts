@@ -30,7 +30,7 @@ import type { LinkState } from '../shared/activities';
 import { terminalFailure } from '../shared/application-failure';
 import { commandLine } from '../shared/command-line';
 import { toObject } from '../shared/object';
-import { truncate } from '../shared/text';
+import { cutAndEscape } from '../shared/text';
 import { checkLink } from './activity-proxies';
 import { parseFailure } from './activity-results';
 import { isCancelled } from './cancellation';
@@ -178,7 +178,7 @@ function parseScheduledRequest(input: unknown): PrepareRequest {
   // Otherwise a caller that passes the bare request would get each of its fields listed.
   if (problems.length === 0) {
     for (const name of Object.keys(otherFields).slice(0, MAX_UNKNOWN_FIELDS)) {
-      report(truncate(name), 'is not a field of a scheduled request: remove it');
+      report(cutAndEscape(name), 'is not a field of a scheduled request: remove it');
     }
   }
   if (problems.length > 0) throw invalidRequest(problems);

@@ -62,7 +62,7 @@ export function createRunStatus() {
   /**
    * True once the memo says `undelivered`, by which lists find the run. A clean run writes no memo.
    */
-  let isListed = false;
+  let isMemoUndelivered = false;
 
   function show(step: Step, description: string, nextAttemptAtMs?: number): void {
     const nextAttemptAt =
@@ -145,15 +145,17 @@ export function createRunStatus() {
       const facts = getFacts({ ...request, ...token, sink });
       log.warn('link-token not delivered', { ...facts, type, reason: message });
       show('undelivered', `${String(type)}: ${message}`, nextRoundAtMs);
-      if (isListed || !token || !request) return;
-      isListed = true;
+      if (isMemoUndelivered || !token || !request) return;
+      isMemoUndelivered = true;
       writeMemo({ step: 'undelivered', sink: request.sink, ...getTokenIds(token) });
     },
 
     reportDelivered(receipt: Receipt): void {
       log.info('link-token delivered', getFacts(receipt));
       show('delivered', `the token is in ${receipt.location}`);
-      if (isListed) writeMemo({ step: null, sink: null, deliveryId: null, tokenSha256: null });
+      if (isMemoUndelivered) {
+        writeMemo({ step: null, sink: null, deliveryId: null, tokenSha256: null });
+      }
       countDelivery(receipt);
       countRun('delivered');
     },

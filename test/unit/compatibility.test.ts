@@ -195,7 +195,7 @@ describe.each(RELEASES)('what release %s wrote', (release) => {
   });
 
   it('is what this release writes: the details of failed attempts', () => {
-    const timing = { backoff: BACKOFF, failures: 1, deadlineAtMs: Infinity };
+    const timing = { backoff: BACKOFF, failureCount: 1, deadlineAtMs: Infinity };
     const { errorCode, reason, detail } = stored.attemptFailures.creation;
     const json = { error: 503, errorCode, reason, detail };
     const response = { status: 503, json, retryAfterMs: 60_000 };

@@ -77,8 +77,12 @@ function failedCreation(
 ): Creation {
   const outcome = { type, tokenMayExist, message, retryable: false, details: {}, ...more };
   return ({ activityNumber, deadlineAtMs }, backoff) => {
-    const failures = activityNumber - 1 + Context.current().info.attempt;
-    throw creationFailure(outcome, { backoff, failures, deadlineAtMs: deadlineHere(deadlineAtMs) });
+    const failureCount = activityNumber - 1 + Context.current().info.attempt;
+    throw creationFailure(outcome, {
+      backoff,
+      failureCount,
+      deadlineAtMs: deadlineHere(deadlineAtMs),
+    });
   };
 }
 
@@ -181,7 +185,7 @@ function failedDelivery(
     const roundEndMs = scheduledTimestampMs + scheduleToCloseTimeoutMs - startToCloseTimeoutMs;
     throw deliveryFailure(
       { type, message, retryable: false, ...more },
-      { backoff, failures: attempt, deadlineAtMs: deadlineHere(roundEndMs) },
+      { backoff, failureCount: attempt, deadlineAtMs: deadlineHere(roundEndMs) },
       callsSink || attempt > 1,
     );
   };

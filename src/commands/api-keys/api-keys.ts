@@ -1,5 +1,5 @@
 import { commandLine } from '../../shared/command-line';
-import { formatCount, quote, truncate } from '../../shared/text';
+import { formatCount, quote, cutAndEscape } from '../../shared/text';
 import type { CommandContext } from '../cli/context';
 import { madeAtMs, matchKeys, stateOf, type Origin } from './match-keys';
 import type { ApiKey } from './read-keys';
@@ -91,7 +91,7 @@ function describeOrigin(origin: Origin, date: string): string {
   }
   return (
     `unconfirmed, ${format(startedAt)} to ${format(endedAt)}` +
-    ` (${truncate(reason, MAX_REASON_LENGTH)})`
+    ` (${cutAndEscape(reason, MAX_REASON_LENGTH)})`
   );
 }
 

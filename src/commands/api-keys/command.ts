@@ -1,14 +1,14 @@
 import { Command } from '@commander-js/extra-typings';
 import type { ProgramContext } from '../cli/context';
 import { formatExamples } from '../cli/help';
-import { orgId } from '../cli/option-parsers';
+import { parseOrgId } from '../cli/option-parsers';
 
 export function apiKeysCommand({ stdin, withTemporal }: ProgramContext) {
   return new Command('api-keys')
     .description(
       "find out which of an organization's API keys belongs to which token; deletes nothing",
     )
-    .requiredOption('--org <id>', 'Atlas organization (required)', orgId)
+    .requiredOption('--org <id>', 'Atlas organization (required)', parseOrgId)
     .requiredOption(
       '--keys <file>',
       'its API keys, as the Atlas CLI lists them; - for standard input (required)',

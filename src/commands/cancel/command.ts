@@ -17,7 +17,7 @@ export const cancelCommand = ({ withTemporal }: ProgramContext) =>
     });
 
 async function cancel({ client, output }: CommandContext, workflowId: string): Promise<void> {
-  const { describePrepareRun } = await import('../shared/refusals.js');
+  const { requirePrepareRun: describePrepareRun } = await import('../shared/refusals.js');
   // Temporal accepts the request for a run that has ended, too.
   const { runId, isOpen, status } = await describePrepareRun(client, { workflowId });
   if (!isOpen) {

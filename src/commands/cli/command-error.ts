@@ -19,7 +19,7 @@ export type ExitCode = (typeof EXIT_CODES)[keyof typeof EXIT_CODES];
 /**
  * Facts that `--json` prints beside the message of an error. Scripts branch on `type` and `state`.
  */
-export interface Facts {
+export interface ErrorFacts {
   /** Type of the run's failure, or of the refusal. */
   type?: string | null | undefined;
   /** State of a run that does not allow the command. */
@@ -37,7 +37,7 @@ export class CommandError extends Error {
   constructor(
     lines: string | readonly string[],
     readonly exitCode: ExitCode = EXIT_CODES.failed,
-    readonly facts: Facts = {},
+    readonly facts: ErrorFacts = {},
   ) {
     const list = [lines].flat();
     super(list.join('\n'));
@@ -50,6 +50,6 @@ export function usageError(lines: string | readonly string[]): CommandError {
 }
 
 /** Builds the error for what the state of the runs does not allow. */
-export function refusalError(lines: string | readonly string[], facts: Facts): CommandError {
+export function refusalError(lines: string | readonly string[], facts: ErrorFacts): CommandError {
   return new CommandError(lines, EXIT_CODES.refused, facts);
 }

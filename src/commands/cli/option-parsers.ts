@@ -8,7 +8,7 @@ import { ORGANIZATION_ID } from '../../contract/names';
  *
  * @throws InvalidArgumentError, which commander reports with the option's name.
  */
-export function time(text: string): Date {
+export function parseTime(text: string): Date {
   const date = new Date(text);
   if (/^\d{4}-\d\d-\d\d(T.*(Z|[+-]\d\d:\d\d))?$/.test(text) && !Number.isNaN(date.getTime())) {
     return date;
@@ -17,9 +17,9 @@ export function time(text: string): Date {
 }
 
 /** Parses a time, or how long ago it was. */
-export function timeOrAge(text: string): Date {
+export function parseTimeOrAge(text: string): Date {
   const agoMs = parseMilliseconds(text);
-  return agoMs > 0 ? new Date(Date.now() - agoMs) : time(text);
+  return agoMs > 0 ? new Date(Date.now() - agoMs) : parseTime(text);
 }
 
 const UNIT_MS = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
@@ -27,7 +27,7 @@ const UNIT_MS = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 const MAX_DURATION_MS = 2 ** 31 - 1;
 
 /** @returns milliseconds. */
-export function duration(text: string): number {
+export function parseDuration(text: string): number {
   const ms = parseMilliseconds(text);
   if (ms > 0 && ms <= MAX_DURATION_MS) return ms;
   throw new InvalidArgumentError('Write a duration such as 30s, 10m or 2h, at most 24 days');
@@ -41,7 +41,7 @@ function parseMilliseconds(text: string): number {
   return Math.round(Number(count) * UNIT_MS[unit as keyof typeof UNIT_MS]);
 }
 
-export function uuid(text: string): string {
+export function parseRunId(text: string): string {
   if (UUID.test(text)) return text;
   throw new InvalidArgumentError(
     'Copy the run id from the Temporal UI or from the message that named it',
@@ -52,7 +52,7 @@ export function collect(value: string, earlier: string[] | undefined): string[] 
   return [...(earlier ?? []), value];
 }
 
-export function orgId(text: string): string {
+export function parseOrgId(text: string): string {
   if (ORGANIZATION_ID.test(text)) return text;
   throw new InvalidArgumentError(`It ${NOT_AN_ORGANIZATION_ID}`);
 }

@@ -1,5 +1,5 @@
 import { commandLine } from '../../shared/command-line';
-import { formatCount, formatHours, truncate } from '../../shared/text';
+import { formatCount, formatHours, cutAndEscape } from '../../shared/text';
 import { withReadTimeout } from '../../temporal/grpc';
 import { findOtherTaskQueues, readRetentionMs } from '../../temporal/visibility';
 import type { CommandContext } from '../cli/context';
@@ -134,7 +134,7 @@ async function describeOtherTaskQueues(
   const otherQueues = await findOtherTaskQueues(client, taskQueue, ...conditions).catch(() => null);
   if (!otherQueues || otherQueues.runs === 0) return null;
   const runs = formatCount(otherQueues.runs, 'run');
-  const names = truncate(otherQueues.names.join(', '), MAX_NAMES_LENGTH);
+  const names = cutAndEscape(otherQueues.names.join(', '), MAX_NAMES_LENGTH);
   return (
     `not shown: ${runs} on other task queues (${names}):` +
     ' to see them, name one with --task-queue'

@@ -1,7 +1,7 @@
 import { Command, Option } from '@commander-js/extra-typings';
 import { FAILURE_TYPES } from '../../contract/names';
 import { formatExamples } from '../cli/help';
-import { orgId, timeOrAge } from '../cli/option-parsers';
+import { parseOrgId, parseTimeOrAge } from '../cli/option-parsers';
 
 export type ListOptions = ReturnType<ReturnType<typeof createCommand>['opts']>;
 
@@ -26,12 +26,12 @@ export const createCommand = () =>
         .choices(FAILURE_TYPES)
         .conflicts('undelivered'),
     )
-    .option('--org <id>', 'runs of this Atlas organization', orgId)
+    .option('--org <id>', 'runs of this Atlas organization', parseOrgId)
     .option(
       '--since <time>',
       'open runs, and runs that closed after this time, such as 2026-11-25T09:00:00Z,' +
         ' or 2h for two hours ago',
-      timeOrAge,
+      parseTimeOrAge,
     )
     .option(
       '--details',

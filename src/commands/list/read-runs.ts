@@ -3,7 +3,7 @@ import { pMapIterable } from 'p-map';
 import { z } from 'zod';
 import { workflowIdFor } from '../../contract/names';
 import type { Receipt, Status } from '../../contract/schemas';
-import { truncate } from '../../shared/text';
+import { cutAndEscape } from '../../shared/text';
 import {
   createRecoverableTokenFinder,
   type RecoverableTokenFinder,
@@ -105,11 +105,11 @@ function toListedRun(info: RunInfo) {
   const { workflowId, runId, startTime, closeTime, status, memo } = info;
   const { step, sink, deliveryId, unconfirmedTokens } = memo;
   const isUndelivered = isOpen(info) && step === 'undelivered';
-  const closedState = status.name === 'COMPLETED' ? 'delivered' : status.name.toLowerCase();
+  const temporalState = status.name === 'COMPLETED' ? 'delivered' : status.name.toLowerCase();
   return {
     workflowId,
     runId,
-    state: isUndelivered ? 'undelivered' : closedState,
+    state: isUndelivered ? 'undelivered' : temporalState,
     startedAt: startTime.toISOString(),
     closedAt: closeTime?.toISOString() ?? null,
     unconfirmedTokens,
@@ -164,5 +164,5 @@ async function readMatch(
  */
 function describeUnreadable(error: unknown): string {
   if (findGrpcError(error)) throw error;
-  return truncate((error as Error).message, MAX_UNREADABLE_LENGTH);
+  return cutAndEscape((error as Error).message, MAX_UNREADABLE_LENGTH);
 }

@@ -1,12 +1,12 @@
 import type { ProgramContext } from '../cli/context';
 import { formatExamples } from '../cli/help';
-import { uuid } from '../cli/option-parsers';
+import { parseRunId } from '../cli/option-parsers';
 import { resolveWorkflowId, targetCommand } from '../shared/options';
 
 export const recoverCommand = ({ withTemporal }: ProgramContext) =>
   targetCommand('recover')
     .description('deliver the token of a closed run, by a new run that creates nothing')
-    .requiredOption('--run-id <id>', 'the closed run that has the token (required)', uuid)
+    .requiredOption('--run-id <id>', 'the closed run that has the token (required)', parseRunId)
     .option('--sink <name>', "deliver to this sink instead of the request's")
     .addHelpText(
       'after',

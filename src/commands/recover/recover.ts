@@ -3,10 +3,10 @@ import type { PrepareRequest } from '../../contract/schemas';
 import { commandLine } from '../../shared/command-line';
 import { findDeliveredIds } from '../../temporal/earlier-token';
 import { readRun, type RunRef } from '../../temporal/run-history';
-import { refusalError, type Facts } from '../cli/command-error';
+import { refusalError, type ErrorFacts } from '../cli/command-error';
 import type { CommandContext } from '../cli/context';
 import { watch } from '../shared/follow';
-import { describePrepareRun } from '../shared/refusals';
+import { requirePrepareRun } from '../shared/refusals';
 import { startRun } from '../shared/start-or-join';
 
 /**
@@ -40,10 +40,10 @@ export async function recover(
 
 /** @throws CommandError when the run has no token to deliver. */
 async function readRecoverable(client: Client, { workflowId, runId }: RunRef) {
-  const refuse = (facts: Facts, why: string) =>
+  const refuse = (facts: ErrorFacts, why: string) =>
     refusalError(`run ${runId} ${why}`, { workflowId, runId, ...facts });
 
-  const run = await describePrepareRun(client, { workflowId, runId });
+  const run = await requirePrepareRun(client, { workflowId, runId });
   if (run.isOpen) {
     throw refuse(
       { state: 'open' },

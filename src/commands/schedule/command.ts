@@ -6,7 +6,7 @@ import { shellQuote } from '../../shared/text';
 import { refusalError, usageError } from '../cli/command-error';
 import type { CommandContext, ProgramContext } from '../cli/context';
 import { formatExamples } from '../cli/help';
-import { collect, duration, time } from '../cli/option-parsers';
+import { collect, parseDuration, parseTime } from '../cli/option-parsers';
 import { requestCommand } from '../shared/options';
 import type { PairRequest } from '../shared/request';
 
@@ -34,8 +34,16 @@ const createCommand = () =>
     )
     .option('--timezone <name>', 'time zone of the cron expressions, such as Europe/Dublin')
     .option('--schedule-id <id>', 'id of the schedule, instead of the workflow id of the pair')
-    .option('--jitter <duration>', 'delay each start by a random time, at most this long', duration)
-    .option('--until <time>', 'start nothing after this time, such as 2027-06-01T00:00:00Z', time)
+    .option(
+      '--jitter <duration>',
+      'delay each start by a random time, at most this long',
+      parseDuration,
+    )
+    .option(
+      '--until <time>',
+      'start nothing after this time, such as 2027-06-01T00:00:00Z',
+      parseTime,
+    )
     .option('--note <text>', 'note that Temporal shows with the schedule; a pause replaces it')
     .option('--always', 'create a token each time, even while the source is linked')
     .addHelpText(

@@ -1,6 +1,6 @@
 import pMap from 'p-map';
 import type { Receipt } from '../../contract/schemas';
-import { formatCount, truncate } from '../../shared/text';
+import { formatCount, cutAndEscape } from '../../shared/text';
 import { CommandError, EXIT_CODES, type ExitCode } from '../cli/command-error';
 import type { Output } from '../cli/output';
 import { describeSdkError } from './with-client';
@@ -94,7 +94,7 @@ export function toFailed(error: unknown): RunOutcome {
   // The fields that differ, or are wrong, are on lines of their own.
   const reasons = action === 'refused' || action === 'failed' ? lines : lines.slice(0, 1);
   const reason = reasons.map((line) => line.trim()).join('; ');
-  return { ...facts, action, reason: truncate(reason, MAX_REASON_LENGTH) };
+  return { ...facts, action, reason: cutAndEscape(reason, MAX_REASON_LENGTH) };
 }
 
 function worstExitCode(counts: ReadonlyMap<Action, number>): ExitCode {

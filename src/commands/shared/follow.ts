@@ -5,7 +5,11 @@ import { checkTaskQueue } from '../../doctor/task-queue';
 import { commandLine } from '../../shared/command-line';
 import { toMs } from '../../temporal/grpc';
 import type { RunRef } from '../../temporal/run-history';
-import { findTaskProblem, isRetried, type TaskProblem } from '../../temporal/workflow-task';
+import {
+  findTaskProblem,
+  isWorkflowTaskRetried,
+  type TaskProblem,
+} from '../../temporal/workflow-task';
 import { CommandError, EXIT_CODES } from '../cli/command-error';
 import type { CommandContext } from '../cli/context';
 import {
@@ -14,7 +18,7 @@ import {
   describeUndelivered,
   toEndingError,
 } from './endings';
-import { describePrepareRun } from './refusals';
+import { requirePrepareRun } from './refusals';
 import { NO_RESPONSE, findFailureType, readStatus, type StatusReading } from './status';
 
 const POLL_INTERVAL_MS = 250;
@@ -65,13 +69,13 @@ export async function follow(
   report: (progress: string) => void = () => undefined,
 ): Promise<Receipt> {
   const { workflowId } = target;
-  const runId = target.runId ?? (await describePrepareRun(client, target)).runId;
+  const runId = target.runId ?? (await requirePrepareRun(client, target)).runId;
   let intervalMs = POLL_INTERVAL_MS;
   let progress = '';
   let lastLine = '';
   let lastTask: string | null = null;
   for (;;) {
-    const run = await describePrepareRun(client, { workflowId, runId });
+    const run = await requirePrepareRun(client, { workflowId, runId });
     if (!run.isOpen) return waitForReceipt(client.workflow.getHandle(workflowId, runId), run);
     const task = identifyTask(run);
     // A healthy run waits for moments, too, until a worker has taken its task.
@@ -87,7 +91,7 @@ export async function follow(
   }
 }
 
-type Description = Awaited<ReturnType<typeof describePrepareRun>>;
+type Description = Awaited<ReturnType<typeof requirePrepareRun>>;
 
 /**
  * Identifies a workflow task that no worker has taken, or that workers have not completed; null
@@ -96,7 +100,7 @@ type Description = Awaited<ReturnType<typeof describePrepareRun>>;
 function identifyTask(run: Description): string | null {
   const task = run.raw.pendingWorkflowTask;
   if (!task) return null;
-  if (isRetried(run)) return 'retried';
+  if (isWorkflowTaskRetried(run)) return 'retried';
   return Number(task.state) === SCHEDULED ? String(toMs(task.scheduledTime)) : null;
 }
 

@@ -1,7 +1,7 @@
 import { Command, Option } from '@commander-js/extra-typings';
 import { workflowIdFor } from '../../contract/names';
 import { usageError } from '../cli/command-error';
-import { collect, orgId } from '../cli/option-parsers';
+import { collect, parseOrgId } from '../cli/option-parsers';
 
 // `--help` loads this file, so it imports nothing heavy.
 
@@ -34,8 +34,8 @@ type TargetOptions = ReturnType<ReturnType<typeof targetCommand>['opts']>;
 
 export function targetCommand(name: string) {
   return new Command(name)
-    .option('--org <id>', 'Atlas organization of the run; or --workflow-id', orgId)
-    .option('--source-org <id>', 'source organization of the run, if it has one', orgId)
+    .option('--org <id>', 'Atlas organization of the run; or --workflow-id', parseOrgId)
+    .option('--source-org <id>', 'source organization of the run, if it has one', parseOrgId)
     .addOption(
       new Option(
         '--workflow-id <id>',

@@ -3,11 +3,11 @@ import { WORKFLOW_TYPES } from '../../contract/names';
 import type { PrepareRequest } from '../../contract/schemas';
 import { differingFields } from '../../shared/compare-requests';
 import { toObject } from '../../shared/object';
-import { shellQuote, truncate } from '../../shared/text';
+import { shellQuote, cutAndEscape } from '../../shared/text';
 import { describeEarlierToken, type EarlierToken } from '../../temporal/earlier-token';
 import { readRequest, type RunRef } from '../../temporal/run-history';
 import { isOpen } from '../../temporal/visibility';
-import { refusalError, type Facts } from '../cli/command-error';
+import { refusalError, type ErrorFacts } from '../cli/command-error';
 import { describeReceipt } from './endings';
 
 /**
@@ -15,7 +15,7 @@ import { describeReceipt } from './endings';
  *
  * @throws CommandError when it has another workflow type.
  */
-export async function describePrepareRun(
+export async function requirePrepareRun(
   client: Client,
   target: { workflowId: string; runId?: string },
 ) {
@@ -59,7 +59,7 @@ export async function refuseIfDifferent(
   const fields = differingFields(running, request);
   if (fields.length === 0) return;
   const describe = (of: unknown, key: string) =>
-    truncate(JSON.stringify(toObject(of)[key] ?? null), MAX_VALUE_LENGTH);
+    cutAndEscape(JSON.stringify(toObject(of)[key] ?? null), MAX_VALUE_LENGTH);
   throw refusalError(
     [
       `DifferentRequest: ${workflowId} is open with a different request`,
@@ -87,7 +87,7 @@ export async function refuseEarlierToken(
   const message = await describeEarlierToken(client, workflowId, token, request);
   const lines = [message];
   if (receipt) lines.push(...describeReceipt(receipt));
-  const facts: Facts = { workflowId, runId, deliveryId, state };
+  const facts: ErrorFacts = { workflowId, runId, deliveryId, state };
   if (state === 'delivered') facts['receipt'] = receipt;
   throw refusalError(lines, facts);
 }

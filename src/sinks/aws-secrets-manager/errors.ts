@@ -1,35 +1,35 @@
 import type { SecretsManagerServiceException } from '@aws-sdk/client-secrets-manager';
 import { SinkRejectedError, SinkUnavailableError } from '../sink';
 
-const later = (meaning: string) => ({ retryable: true, meaning });
-const never = (meaning: string) => ({ retryable: false, meaning });
-const BAD_CREDENTIALS = later("AWS does not accept the worker's credentials; replace them");
+const retryable = (meaning: string) => ({ retryable: true, meaning });
+const rejected = (meaning: string) => ({ retryable: false, meaning });
+const BAD_CREDENTIALS = retryable("AWS does not accept the worker's credentials; replace them");
 
 /**
  * Meanings by exception name (API reference, "Common Error Types" and the errors of each action).
  */
 const MEANINGS = new Map([
-  ['AccessDeniedException', never('permit the worker this action on the secret')],
+  ['AccessDeniedException', rejected('permit the worker this action on the secret')],
   [
     'InvalidRequestException',
-    never(
+    rejected(
       'the secret is scheduled for deletion, or another service manages it;' +
         ' restore it, or correct secretName',
     ),
   ],
   [
     'EncryptionFailure',
-    later('the KMS key does not encrypt; enable it, and permit the worker to use it'),
+    retryable('the KMS key does not encrypt; enable it, and permit the worker to use it'),
   ],
   [
     'ResourceNotFoundException',
-    later('the secret was just deleted, or there is no such KMS key; check kmsKeyId'),
+    retryable('the secret was just deleted, or there is no such KMS key; check kmsKeyId'),
   ],
   [
     'CredentialsProviderError',
-    later('no AWS credentials; give the worker a role, a profile or environment variables'),
+    retryable('no AWS credentials; give the worker a role, a profile or environment variables'),
   ],
-  ['ThrottlingException', later('too many requests')],
+  ['ThrottlingException', retryable('too many requests')],
   ['ExpiredTokenException', BAD_CREDENTIALS],
   ['IncompleteSignatureException', BAD_CREDENTIALS],
   ['InvalidClientTokenId', BAD_CREDENTIALS],
@@ -62,8 +62,8 @@ export function callError(what: string, error: unknown): SinkRejectedError | Sin
 }
 
 function classifyStatus(status: number | undefined) {
-  if (status === undefined) return later('no response; check that the worker can reach AWS');
+  if (status === undefined) return retryable('no response; check that the worker can reach AWS');
   return status === 429 || status >= 500
-    ? later('AWS responded with a server error; see its status page if that lasts')
-    : never('AWS rejected the request; see its API reference');
+    ? retryable('AWS responded with a server error; see its status page if that lasts')
+    : rejected('AWS rejected the request; see its API reference');
 }

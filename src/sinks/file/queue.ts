@@ -10,36 +10,36 @@ const ANSWER_TIMEOUT_MS = 9500;
  * return in time, it and all others fail until it returns.
  */
 export function createQueue(directory: string) {
-  let free: Promise<unknown> = Promise.resolve();
-  let unanswered = new AbortController();
+  let previousOperation: Promise<unknown> = Promise.resolve();
+  let hangAbort = new AbortController();
 
   async function run<T>(operation: () => Promise<T>): Promise<T> {
     const since = new Date().toISOString();
     const problem = `the directory ${directory} of the sink has not answered since ${since}`;
     const remedy = 'check its file system, such as the server of a network share';
     const error = new SinkUnavailableError(`${problem}: ${remedy}`);
-    const timer = setTimeout(() => unanswered.abort(error), ANSWER_TIMEOUT_MS);
+    const timer = setTimeout(() => hangAbort.abort(error), ANSWER_TIMEOUT_MS);
     try {
       return await operation();
     } finally {
       clearTimeout(timer);
-      if (unanswered.signal.aborted) unanswered = new AbortController();
+      if (hangAbort.signal.aborted) hangAbort = new AbortController();
     }
   }
 
   /** @throws SinkUnavailableError, the error of the operation, or the reason of the signal. */
   return async function runInTurn<T>(operation: () => Promise<T>, signal: AbortSignal): Promise<T> {
-    const { signal: giveUp } = unanswered;
+    const { signal: giveUp } = hangAbort;
     // By default, Node warns of more than ten operations that wait.
     setMaxListeners(0, giveUp);
     // Nothing is queued behind an operation that may never return.
     giveUp.throwIfAborted();
-    const result = free.then(() => {
+    const result = previousOperation.then(() => {
       signal.throwIfAborted();
       giveUp.throwIfAborted();
       return run(operation);
     });
-    free = result.catch(() => undefined);
+    previousOperation = result.catch(() => undefined);
     return raceSignal(() => raceSignal(() => result, giveUp), signal);
   };
 }

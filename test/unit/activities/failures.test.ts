@@ -26,7 +26,7 @@ jest.spyOn(Math, 'random').mockReturnValue(0.5);
 const HOUR_MS = 3_600_000;
 const timing = (leftMs: number) => ({
   backoff: BACKOFF,
-  failures: 3,
+  failureCount: 3,
   deadlineAtMs: Date.now() + leftMs,
 });
 
@@ -58,7 +58,7 @@ it.each<[what: string, delayMs: number, change: Partial<AtlasFailure>]>([
   ['without Retry-After', 3000, {}],
   ['with Retry-After', 62_000, WAIT],
   // The pace is that of the probes.
-  ['that the circuit breaker rejected', 60_500, { ...WAIT, failures: 1 }],
+  ['that the circuit breaker rejected', 60_500, { ...WAIT, failureCount: 1 }],
 ])('a creation attempt %s is retried after %d ms', (_what, nextRetryDelay, change) => {
   const failure = creation(change);
   expect(failure).toMatchObject({ type: 'AtlasUnavailable', nonRetryable: false, nextRetryDelay });

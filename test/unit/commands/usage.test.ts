@@ -1,5 +1,5 @@
 import { EXIT_CODES } from '../../../src/commands/cli/command-error';
-import { duration, timeOrAge } from '../../../src/commands/cli/option-parsers';
+import { parseDuration, parseTimeOrAge } from '../../../src/commands/cli/option-parsers';
 import { VERSION } from '../../../src/version';
 import { matchesIn } from '../../support/markdown';
 import { NOWHERE, objectIn, run as runWith } from '../../support/run-command';
@@ -163,7 +163,7 @@ it('--version prints the version of the package', async () => {
 
 it('--since takes an age or a time', () => {
   jest.useFakeTimers({ now: new Date('2026-01-04T03:00:00Z') });
-  const times = ['1.5h', '2d', '2026-01-02T05:00:00+02:00', '2026-01-02'].map(timeOrAge);
+  const times = ['1.5h', '2d', '2026-01-02T05:00:00+02:00', '2026-01-02'].map(parseTimeOrAge);
   jest.useRealTimers();
   expect(times.map((time) => time.toISOString())).toEqual([
     '2026-01-04T01:30:00.000Z',
@@ -174,22 +174,24 @@ it('--since takes an age or a time', () => {
 });
 
 it('--timeout takes durations up to the longest timer of Node', () => {
-  expect(['30s', '10m', '2147483.647s'].map(duration)).toEqual([30_000, 600_000, 2_147_483_647]);
+  expect(['30s', '10m', '2147483.647s'].map(parseDuration)).toEqual([
+    30_000, 600_000, 2_147_483_647,
+  ]);
 });
 
 it.each([
-  ['--timeout refuses a duration of zero', '0s', duration, 'Write a duration such as'],
+  ['--timeout refuses a duration of zero', '0s', parseDuration, 'Write a duration such as'],
   [
     '--timeout refuses more than a timer of Node',
     '2147483.648s',
-    duration,
+    parseDuration,
     'Write a duration such',
   ],
-  ['--since refuses an age of zero', '0s', timeOrAge, 'Write a time such as'],
+  ['--since refuses an age of zero', '0s', parseTimeOrAge, 'Write a time such as'],
   [
     '--since refuses a time without an offset',
     '2026-11-25T09:00:00',
-    timeOrAge,
+    parseTimeOrAge,
     'Write a time such',
   ],
 ])('%s', (_, text, parser, message) => {

@@ -106,7 +106,7 @@ describe('after a failed attempt to deliver a token', () => {
     [
       'a redelivery failed, and another sink requested a wait',
       WAIT,
-      { kind: 'redelivery', isElsewhere: true },
+      { kind: 'redelivery', isToOtherSink: true },
     ],
     ['a redelivery stopped the delivery', {}, { isSuperseded: true }],
     ['the run was cancelled', {}, { isCancelled: true, isSuperseded: true }],
@@ -124,7 +124,7 @@ describe('after a failed attempt to deliver a token', () => {
       kind: 'round',
       isCancelled: false,
       isSuperseded: false,
-      isElsewhere: false,
+      isToOtherSink: false,
     } as const;
     const decision = decideDelivery(
       { ...FAILED, ...failed },

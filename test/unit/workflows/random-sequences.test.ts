@@ -169,7 +169,7 @@ function createTemporal({ create, deliver, disturbances }: Sequence) {
         const failed = { type, tokenMayExist, message: '', details: {}, retryable };
         const failure = creationFailure(failed, {
           backoff: BACKOFF,
-          failures: attempt,
+          failureCount: attempt,
           deadlineAtMs,
         });
         if (failure.nonRetryable || temporal.isCancelled) return fail(failure);
@@ -194,7 +194,11 @@ function createTemporal({ create, deliver, disturbances }: Sequence) {
       if (outcome !== 'stored') {
         const rejection = { type: 'SinkRejected', message: '', retryable: false } as const;
         return fail(
-          deliveryFailure(rejection, { backoff: BACKOFF, failures: 1, deadlineAtMs: 0 }, callsSink),
+          deliveryFailure(
+            rejection,
+            { backoff: BACKOFF, failureCount: 1, deadlineAtMs: 0 },
+            callsSink,
+          ),
         );
       }
       return Promise.resolve(aReceipt({ unconfirmedTokens: Number(jwe), sink }));
