@@ -115,7 +115,9 @@ async function main(): Promise<void> {
       },
       CONCURRENT_CALLS,
     );
-    for (let delivered = 0; delivered < options.runs && !(await areAllClosed(job));) {
+    let delivered = 0;
+    while (delivered < options.runs) {
+      if (await areAllClosed(job)) break;
       await sleep(POLL_INTERVAL_MS);
       delivered = listTokenFiles(job).length;
       if (elapsedS() > options.faultsFor) job.atlas.clearFaults();
@@ -201,7 +203,8 @@ async function readEnding({ workflow }: Job, request: Request): Promise<Receipt 
 
 /** Repeats a call of Temporal while the server is away. */
 async function persist<T>(call: () => Promise<T>): Promise<T> {
-  for (const deadlineMs = Date.now() + CALL_TIMEOUT_MS; ;) {
+  const deadlineMs = Date.now() + CALL_TIMEOUT_MS;
+  for (;;) {
     try {
       return await call();
     } catch (error) {
