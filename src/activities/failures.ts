@@ -7,8 +7,6 @@ import type { AttemptDetails, Backoff } from '../shared/activities';
 import {
   TOKEN_UNCONFIRMED,
   applicationFailure,
-  NO_TIME_LEFT,
-  formatGaveUp,
   terminalFailure,
 } from '../shared/application-failure';
 import { retryDelayMs } from '../shared/retry-delay';
@@ -37,8 +35,8 @@ interface RetryTiming {
 
 /**
  * Builds the failure of an attempt to create a token. Temporal retries it only if the attempt
- * created nothing. If a token may exist, the workflow counts it and waits. A wait past the deadline
- * ends creation immediately.
+ * created nothing. If a token may exist, the workflow counts it and waits. After a wait past the
+ * deadline there is no attempt, so the failure comes back to the workflow at once, which gives up.
  */
 export function creationFailure(failure: AtlasFailure, timing: RetryTiming): ApplicationFailure {
   const { type, message, retryable, tokenMayExist, retryAfterMs } = failure;
@@ -50,10 +48,7 @@ export function creationFailure(failure: AtlasFailure, timing: RetryTiming): App
   const failureCount = failure.failureCount ?? timing.failureCount;
   const nextRetryDelay = retryDelayMs(timing.backoff, failureCount, retryAfterMs);
   if (Date.now() + nextRetryDelay >= timing.deadlineAtMs) {
-    return terminalFailure(type, formatGaveUp(message, NO_TIME_LEFT), {
-      ...details,
-      runMayRetry: false,
-    });
+    return terminalFailure(type, message, details);
   }
   return retryableFailure(type, message, [details], nextRetryDelay);
 }

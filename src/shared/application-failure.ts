@@ -23,9 +23,6 @@ export function terminalFailure(
   return applicationFailure({ type, message, nonRetryable: true, details });
 }
 
-/** Why a job gives up before its deadline. */
-export const NO_TIME_LEFT = 'the retry deadline passes before the next attempt';
-
 export function formatGaveUp(lastError: string, why = 'the retry deadline passed'): string {
   return `gave up: ${why}; last error: ${lastError}; start a new run once that is resolved`;
 }

@@ -2,7 +2,7 @@ import { sleep } from '@temporalio/workflow';
 import type { FailureType } from '../contract/names';
 import type { SealedToken } from '../contract/schemas';
 import type { ValidatedRequest } from '../shared/activities';
-import { NO_TIME_LEFT, formatGaveUp } from '../shared/application-failure';
+import { formatGaveUp } from '../shared/application-failure';
 import { describePair } from '../shared/text';
 import { proxyCreateLinkToken } from './activity-proxies';
 import { settle, type ParsedFailure } from './activity-results';
@@ -65,7 +65,8 @@ export async function createToken(
 }
 
 function gaveUp(status: RunStatus, failure: ParsedFailure, deadlineAtMs: number) {
-  const why = Date.now() < deadlineAtMs ? NO_TIME_LEFT : undefined;
+  const isEarly = Date.now() < deadlineAtMs;
+  const why = isEarly ? 'the retry deadline passes before the next attempt' : undefined;
   return runFailure(status, 'AtlasUnavailable', formatGaveUp(failure.message, why), failure);
 }
 

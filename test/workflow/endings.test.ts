@@ -157,6 +157,7 @@ describe('a cancel during an attempt to create sends no further POST, and tells 
   it.concurrent.each<[what: string, create: Creation[], ...Counted]>([
     ['when nothing was sent', [cancelledBeforeSending], 'CANCELLED', 0, 1],
     ['after 429', [afterCancel(notCreated(600_000))], 'CANCELLED', 0, 1],
+    ['after 429 until the deadline', [afterCancel(notCreated(TWO_HOURS_MS))], 'CANCELLED', 0, 1],
     ['after 403', [afterCancel(rejected)], 'AtlasRequestRejected', 0, 1],
     ['when nothing was sent after 503', [unconfirmed(), cancelledBeforeSending], 'Cancelled', 1, 2],
     ['after 503 twice', [unconfirmed(), afterCancel(unconfirmed())], 'Cancelled', 2, 2],

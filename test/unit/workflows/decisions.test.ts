@@ -44,6 +44,7 @@ describe('after a failed attempt to create a token', () => {
       ['the run was cancelled', failure({}), { isCancelled: true }],
       ['another client cancelled the activity', failure({ how: 'cancelled' })],
       ['the run was cancelled, and Atlas rejected it', REJECTED, { isCancelled: true }],
+      ['the run was cancelled, and nothing was created', NOT_CREATED, { isCancelled: true }],
       ['no attempt ended in time, or none started', failure({ how: 'scheduleToClose' })],
       ['nothing was created, and no time is left', NOT_CREATED],
       ['a token may exist, and the wait passes the deadline', failure(LATE), SOON],
