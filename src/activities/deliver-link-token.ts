@@ -8,7 +8,7 @@ import { cut, quote } from '../shared/text';
 import { classifyDeliveryError } from '../sinks/failures';
 import { SinkRejectedError, SinkUnavailableError, type Sink } from '../sinks/sink';
 import { deliveryFailure } from './failures';
-import { parseInput, requireRunOfPair } from './guards';
+import { NOTHING_DONE, parseInput, requireRunOfPair } from './guards';
 import { withHeartbeats } from './heartbeat';
 
 /**
@@ -24,9 +24,10 @@ export function deliverLinkTokenActivity(
   return async function deliverLinkToken(sealedToken, sinkInput) {
     const context = Context.current();
     const { info, cancellationSignal } = context;
-    const { jwe } = parseInput(deliverInputSchema, sealedToken);
-    const name = parseInput(sinkName, sinkInput);
     let sinkTried = !isFirstAttempt(info);
+    const nothingDone = { ...NOTHING_DONE, sinkTried };
+    const { jwe } = parseInput(deliverInputSchema, sealedToken, nothingDone);
+    const name = parseInput(sinkName, sinkInput, nothingDone);
     try {
       const openedToken = await sealer.open(jwe, info.workflowExecution?.workflowId ?? '');
       requireRunOfPair(info, openedToken.orgId, openedToken.sourceOrgId);

@@ -10,7 +10,10 @@ import { temporalUnavailable } from './failures';
 /** Limit for one attempt, which occupies one of the worker's slots for workflow tasks. */
 const ATTEMPT_TIMEOUT_MS = 1000;
 
-/** Exceeds the pause between two attempts by far: a run that has ended reads no outcome. */
+/**
+ * After this time, the search of a run that ended before it read the outcome is forgotten. It
+ * exceeds the pause between two attempts by far.
+ */
 const KEEP_UNREAD_MS = 5 * 60_000;
 
 /**
@@ -39,9 +42,12 @@ export function findTokenActivity(giveUpAfterMs: number): Activities['findToken'
     clearTimeout(earlierSearch?.expiry);
     const search = earlierSearch?.refusal ?? findRefusal(client, workflowId, toObject(request));
     search.catch(() => undefined);
-    const forget = () => searches.delete(runId);
-    const expiry = setTimeout(forget, KEEP_UNREAD_MS).unref();
+    const expiry = setTimeout(() => searches.delete(runId), KEEP_UNREAD_MS).unref();
     searches.set(runId, { refusal: search, expiry });
+    const forget = () => {
+      clearTimeout(expiry);
+      searches.delete(runId);
+    };
 
     const waitForSearch = (signal: AbortSignal) =>
       raceSignal(() => search, signal).finally(() => {

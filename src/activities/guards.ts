@@ -22,17 +22,19 @@ const MAX_ATTEMPTS_FOR_OTHER_RELEASE = 20;
  * worker cannot read is that of another release: until the 20th attempt of the activity, a worker
  * of that release may take it.
  *
+ * @param details of the failure; an attempt that follows another says what that one may have done.
  * @throws ApplicationFailure of type InvalidRequest.
  */
 export function parseInput<Schema extends z.ZodType>(
   schema: Schema,
   input: unknown,
+  details = NOTHING_DONE,
 ): z.output<Schema> {
   const parsed = schema.safeParse(input);
   if (parsed.success) return parsed.data;
   const { workflowType, attempt } = Context.current().info;
   const problems = parsed.error.issues.map(toFieldProblem);
-  const failure = invalidRequest(problems, NOTHING_DONE);
+  const failure = invalidRequest(problems, details);
   if (!OWN_WORKFLOW_TYPES.includes(workflowType)) throw failure;
 
   const isLast = attempt > MAX_ATTEMPTS_FOR_OTHER_RELEASE;

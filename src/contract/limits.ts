@@ -37,6 +37,9 @@ export const MAX_REQUESTED_WAIT_MS = 24 * 3_600_000;
 
 export const MAX_SINKS_TRIED = 100;
 
+/** Callers of `awaitDelivery` at once. Temporal allows ten Updates; the rest is for `redeliver`. */
+export const MAX_WAITING_CALLERS = 5;
+
 /** Findings of a report, which has at most `MAX_RECEIPT_LENGTH` characters. */
 export const MAX_FINDINGS = 2000;
 

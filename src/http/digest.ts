@@ -26,7 +26,7 @@ export function createDigest(username: Secret, password: Secret) {
   ): Promise<Response> => {
     const sendSigned = () => {
       const headers = { ...request.headers };
-      if (sign) headers['authorization'] = sign(request);
+      if (sign) headers['Authorization'] = sign(request);
       return send(headers);
     };
     let response = await sendSigned();

@@ -1,14 +1,12 @@
 import { setHandler, type ApplicationFailure } from '@temporalio/workflow';
 import { awaitDeliveryUpdate, redeliverUpdate } from '../contract/definitions';
+import { MAX_WAITING_CALLERS } from '../contract/limits';
 import { isSinkName, type RefusalType } from '../contract/names';
 import { terminalFailure } from '../shared/application-failure';
 import { differingFields } from '../shared/compare-requests';
 import { isCancelled } from './cancellation';
 import type { DeliveryChannel, Redelivery } from './delivery-channel';
 import type { RunStatus } from './run-status';
-
-/** Temporal allows ten Updates at once in a run; the rest is for `redeliver`. */
-const MAX_WAITING = 5;
 
 /**
  * Handles the Updates `redeliver` and `awaitDelivery`. Validators are synchronous and check the
@@ -45,9 +43,9 @@ export function handleUpdates(request: unknown, status: RunStatus, channel: Deli
         const failure = channel.getLastFailure();
         // Rejects the Update with the last failure, so that it adds no event to the history.
         if (status.current.step === 'undelivered' && failure) throw failure;
-        if (waiting >= MAX_WAITING) {
-          const message = `${MAX_WAITING} callers wait already: wait for the result of the run`;
-          throw refused('TooManyWaiting', message);
+        if (waiting >= MAX_WAITING_CALLERS) {
+          const problem = `${MAX_WAITING_CALLERS} callers wait already`;
+          throw refused('TooManyWaiting', `${problem}: wait for the result of the run`);
         }
       },
     },

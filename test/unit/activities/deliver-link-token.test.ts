@@ -132,6 +132,14 @@ it.each<[what: string, info: Partial<Info>, sink: string, sinkTried: boolean, fa
   });
 });
 
+test('an attempt that cannot read its input names the sink that the attempt before may have called', async () => {
+  const failing = attemptWithoutDelivery({ attempt: 2 }, 'drop', { jwe: 5 });
+  expect(await failureOf(failing)).toMatchObject({
+    type: 'InvalidRequest',
+    details: [{ sinkTried: true }],
+  });
+});
+
 /** The failure of an attempt that is stopped during its delivery. */
 function failureOnceStopped(details: object, info: Partial<Info> = {}) {
   const { deliver, attempt } = worker();

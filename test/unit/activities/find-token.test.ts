@@ -1,6 +1,8 @@
 import { findTokenActivity } from '../../../src/activities/find-token';
-import { clientOf, listedRun } from '../temporal/scripted-server';
+import { clientOf, grpcError, listedRun } from '../temporal/scripted-server';
 import { attemptIn, failureOf, type Untyped } from './attempt';
+
+const UNAVAILABLE = 14;
 
 beforeEach(() => void jest.useFakeTimers());
 afterEach(() => void jest.useRealTimers());
@@ -67,4 +69,31 @@ it('a search whose outcome no attempt reads for minutes is started again', async
   await jest.advanceTimersByTimeAsync(1_300_000);
   expect(await attempts).toBe(Infinity);
   expect(calls.lists).toBe(2);
+});
+
+it('a search that failed leaves no timer that ends a later search of the run', async () => {
+  const calls: number[] = [];
+  const client = clientOf({
+    async list() {
+      calls.push(Date.now());
+      if (calls.length === 1) throw grpcError(UNAVAILABLE, 'away');
+      await later(60_000);
+      return { executions: [] };
+    },
+  });
+  const findToken = findTokenActivity(3_600_000) as Untyped;
+  const attempt = () =>
+    failureOf(attemptIn({}, client).run<unknown[], unknown, Untyped>(findToken, {}, Date.now()));
+  const first = attempt();
+  await jest.advanceTimersByTimeAsync(1000);
+  await first;
+  // The second search begins just before the first would have been forgotten.
+  await jest.advanceTimersByTimeAsync(290_000);
+  const second = attempt();
+  await jest.advanceTimersByTimeAsync(20_000);
+  await second;
+  const third = attempt();
+  await jest.advanceTimersByTimeAsync(2000);
+  await third;
+  expect(calls).toHaveLength(2);
 });

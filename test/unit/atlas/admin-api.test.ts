@@ -194,6 +194,18 @@ describe('a credential in an error of Atlas is redacted:', () => {
     await expect(creating).rejects.toMatchObject(failedWith({ detail: 'Basic (credential)' }));
   });
 
+  it('the header of a request that is signed by Digest', async () => {
+    const server = await serveHttp(({ headers }, response) => {
+      const { authorization } = headers;
+      if (authorization === undefined) {
+        response.setHeader('WWW-Authenticate', 'Digest realm="r", nonce="n", qop="auth"');
+      }
+      response.writeHead(401).end(JSON.stringify({ detail: authorization }));
+    });
+    const creating = create(atlasAt(server, 'apiKey'));
+    await expect(creating).rejects.toMatchObject(failedWith({ detail: 'Digest (credential)' }));
+  });
+
   it('all of the JSON, if it cannot be searched', () => {
     const json = { detail: 'CANARY', parameters: [1n] };
     const response = {

@@ -44,7 +44,7 @@ function clientOf(challenges: (string | null)[], readPassword = () => PASSWORD) 
   return {
     seen,
     request: () => withDigest(REQUEST, send),
-    signatures: () => seen.map(({ authorization }) => parametersOf(authorization)),
+    signatures: () => seen.map(({ Authorization }) => parametersOf(Authorization)),
   };
 }
 
@@ -56,7 +56,7 @@ describe('HTTP Digest', () => {
 
     const [unsigned, ...signed] = seen;
     expect(unsigned).toEqual({ accept: 'a/b' });
-    const cnonces = signed.map(({ authorization = '', ...headers }, i) => {
+    const cnonces = signed.map(({ Authorization: authorization = '', ...headers }, i) => {
       expect(headers).toEqual({ accept: 'a/b' });
       const parameters = parametersOf(authorization);
       expect(parameters).toEqual({
