@@ -11,9 +11,9 @@ const MAX_PROBE_WAIT_MS = 15 * 60_000;
  * and all others are rejected. So an outage leaves at most one unconfirmed token for each request
  * under way at its start, and one for each probe.
  *
- * A run that is alone waits at least as long itself, so it is not rejected, with one exception:
- * its pause after an attempt that may have created a token does not count refused connections
- * before that attempt.
+ * A run that is alone is held back in one case only: after refused connections and then an attempt
+ * that may have created a token. The run's pause starts small again, and the circuit breaker's does
+ * not.
  */
 export function createCircuitBreaker(credentialName: string, backoff: Backoff) {
   /** Consecutive failures. The circuit is open while there is one. */

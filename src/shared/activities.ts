@@ -87,10 +87,7 @@ export const linkCheckSchema = z.object({
 export const attemptDetailsSchema = z.object({
   /** False when the attempt created nothing. */
   tokenMayExist: z.boolean().optional(),
-  /**
-   * True when the run may schedule another activity, even after a failure that Temporal may not
-   * retry.
-   */
+  /** False when the run must end; true also after failures that Temporal may not retry. */
   runMayRetry: z.boolean().optional(),
   /**
    * False when the only attempt ended before it called the sink, which then cannot have the token.

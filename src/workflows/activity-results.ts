@@ -34,7 +34,7 @@ export interface ParsedFailure {
   type: string | null;
   message: string;
   details: AtlasDetails;
-  /** False if another activity would fail too. */
+  /** False if the run must end. */
   runMayRetry: boolean;
   retryAfterMs: number | undefined;
   /** True unless the attempt says otherwise. */

@@ -39,8 +39,8 @@ export function decideCreation(
   if (isCancelled || failure.how === 'cancelled') return { next: 'cancelled' };
   // Schedule-to-close leaves no time for another attempt.
   if (!failure.tokenMayExist || failure.how === 'scheduleToClose') return { next: 'giveUp' };
-  // Attempts that Temporal retried are not counted here. The worker's circuit breaker has counted
-  // them, and holds the next request back for as long.
+  // This wait ignores the attempts that Temporal retried. Where they opened the circuit breaker of
+  // the worker, it delays the next request.
   const waitMs = retryDelayMs(backoff, activityNumber, failure.retryAfterMs);
   if (nowMs + waitMs >= deadlineAtMs) return { next: 'giveUp' };
   return { next: 'wait', waitMs };

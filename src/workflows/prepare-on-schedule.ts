@@ -51,7 +51,7 @@ const MAX_UNKNOWN_FIELDS = 10;
  *
  * @throws ApplicationFailure with the type, message and details of the check or the child,
  *   `InvalidRequest` for its own input, `Cancelled` when only the child was cancelled or
- *   terminated; CancelledFailure when it was cancelled itself.
+ *   terminated; CancelledFailure when it was cancelled itself, and the child ended as cancelled.
  */
 export async function prepareOnSchedule(input: ScheduledRequest): Promise<ScheduledResult> {
   // As in `prepareLiveMigration`: this run waits as long as its child.
@@ -136,7 +136,7 @@ async function readLink(request: PrepareRequest, always: boolean): Promise<LinkS
  */
 function fromChildFailure(error: unknown): unknown {
   const cause = error instanceof ChildWorkflowFailure ? error.cause : undefined;
-  // A cancelled run pauses no schedule. The child's own failure says what is left.
+  // A cancel pauses no schedule. The child's own failure says what is left.
   if (cause instanceof ApplicationFailure && cause.type === 'Cancelled' && isCancelled()) {
     return new CancelledFailure(cause.message);
   }

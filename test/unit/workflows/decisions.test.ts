@@ -39,6 +39,10 @@ describe('after a failed attempt to create a token', () => {
       ['a token may exist', failure({})],
       ['the attempt was lost', failure({ type: null })],
       ['Atlas rejected it', REJECTED],
+      [
+        'Atlas responded 2xx without a token',
+        failure({ type: 'AtlasResponseInvalid', runMayRetry: false }),
+      ],
       ['the token was lost', failure({ type: 'TokenLost', runMayRetry: false })],
       ['it failed for good with an unknown type', failure({ type: 'Odd', runMayRetry: false })],
       ['the run was cancelled', failure({}), { isCancelled: true }],
