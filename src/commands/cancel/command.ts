@@ -17,9 +17,9 @@ export const cancelCommand = ({ withTemporal }: ProgramContext) =>
     });
 
 async function cancel({ client, output }: CommandContext, workflowId: string): Promise<void> {
-  const { requirePrepareRun: describePrepareRun } = await import('../shared/refusals.js');
+  const { requirePrepareRun } = await import('../shared/refusals.js');
   // Temporal accepts the request for a run that has ended, too.
-  const { runId, isOpen, status } = await describePrepareRun(client, { workflowId });
+  const { runId, isOpen, status } = await requirePrepareRun(client, { workflowId });
   if (!isOpen) {
     throw refusalError(
       [

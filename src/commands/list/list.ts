@@ -133,7 +133,10 @@ async function describeOtherTaskQueues(
   const conditions = buildConditions(options);
   const otherQueues = await findOtherTaskQueues(client, taskQueue, ...conditions).catch(() => null);
   if (!otherQueues || otherQueues.runs === 0) return null;
-  const runs = formatCount(otherQueues.runs, 'run');
+  const { undelivered, unconfirmed, recoverable, failure } = options;
+  // Temporal counts by the other filters only.
+  const isUpperBound = undelivered || unconfirmed || recoverable || failure;
+  const runs = `${isUpperBound ? 'up to ' : ''}${formatCount(otherQueues.runs, 'run')}`;
   const names = cutAndEscape(otherQueues.names.join(', '), MAX_NAMES_LENGTH);
   return (
     `not shown: ${runs} on other task queues (${names}):` +

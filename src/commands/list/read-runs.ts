@@ -114,7 +114,7 @@ function toListedRun(info: RunInfo) {
     closedAt: closeTime?.toISOString() ?? null,
     unconfirmedTokens,
     sink: isUndelivered ? sink : null,
-    // The token of an undelivered run, or the recoverable token of a closed one.
+    // From the memo. For a closed run, `readMatch` sets it to null unless the token is recoverable.
     deliveryId,
   };
 }
@@ -139,13 +139,13 @@ async function readMatch(
     run.failure = await readFailure(client, run);
     if (options.failure && run.failure?.type !== options.failure) return false;
   }
-  if (options.requests) return true;
-
   // The memo of a closed run does not know whether a later run delivered its token.
-  if (options.recoverable || (run.closedAt && run.deliveryId)) {
+  if (options.recoverable || (run.closedAt && run.deliveryId && !options.requests)) {
     run.deliveryId = await findRecoverableToken(info);
     if (options.recoverable && run.deliveryId === null) return false;
   }
+  // What follows only adds to the line of the run.
+  if (options.requests) return true;
   if (options.unconfirmed) {
     const { unconfirmedAttempts } = await readRun(client, run);
     run.unconfirmed = unconfirmedAttempts;

@@ -22,8 +22,8 @@ import { describeRows, type TableRow } from '../cli/output';
 type KnownType = FailureType | DeliveryFailureType | RefusalType;
 
 /**
- * Exit codes of the types that a person can act on. Any other refusal says less than the run
- * itself.
+ * Exit codes of the types that a person can act on. `TooManyWaiting` and the like are left out:
+ * after them, the command looks at the run itself.
  */
 const EXIT_CODE_BY_TYPE: ReadonlyMap<string | null | undefined, ExitCode> = new Map<
   KnownType,

@@ -48,8 +48,8 @@ export async function watch(
     output.setFollowUp(`the run goes on; follow it: ${commandLine('watch', workflowId)}`);
     output.print({ at: at(), workflowId, progress }, `${at()} ${progress}`);
   });
-  // The lines before have the time at which they were seen; the time of the delivery may be earlier
-  // than theirs.
+  // Like the lines before, this one has the time at which this command saw it. The receipt has the
+  // time of the delivery.
   output.print({ workflowId, ...facts, receipt }, [
     `${at()} delivered`,
     ...describeReceipt(receipt),
@@ -78,7 +78,8 @@ export async function follow(
     const run = await requirePrepareRun(client, { workflowId, runId });
     if (!run.isOpen) return waitForReceipt(client.workflow.getHandle(workflowId, runId), run);
     const task = identifyTask(run);
-    // A healthy run waits for moments, too, until a worker has taken its task.
+    // The task of a healthy run also waits for a moment, so a run counts as stuck only if two looks
+    // see the same task.
     const isStuck = task !== null && task === lastTask;
     lastTask = task;
     progress = (await describeProgress(client, run, isStuck)) ?? progress;
@@ -94,8 +95,8 @@ export async function follow(
 type Description = Awaited<ReturnType<typeof requirePrepareRun>>;
 
 /**
- * Identifies a workflow task that no worker has taken, or that workers have not completed; null
- * without one.
+ * Returns a key by which two looks recognise one workflow task: the time at which it was scheduled
+ * while no worker has taken it, `retried` while workers do not complete it; null otherwise.
  */
 function identifyTask(run: Description): string | null {
   const task = run.raw.pendingWorkflowTask;
@@ -134,7 +135,7 @@ async function describeProgress(
   }
   // A run without a task waits for a time or for an Update.
   const reading = await readStatus(client, run);
-  // Without a worker that responds to the Query, the memo says it.
+  // If no worker answers the Query, the memo still says whether the run is undelivered.
   const { step } = reading.status ?? readMemo(run.memo);
   if (step === 'undelivered') throw toUndeliveredError(workflowId, reading);
   if (!reading.status) return reading.problem === NO_RESPONSE ? null : reading.problem.description;

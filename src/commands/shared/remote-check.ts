@@ -80,7 +80,7 @@ export async function checkRequestRemotely(
 ) {
   const report = await requestWorkerCheck(context, request);
   const { findings, fields } = report;
-  // A finding about a field says the same as the field's problem.
+  // The worker reports a wrong field twice, as a field and as a finding: print it once.
   const descriptions = new Set(fields.map(({ description }) => description));
   const errors = findings.filter(
     ({ state, message }) => state === 'error' && !descriptions.has(message),

@@ -30,7 +30,9 @@ export async function makeRequest(
     sink: getRequiredOption('--sink <name>', options.sink),
     accessListIps: await readAddresses(options, stdin),
   };
-  if (options.sourceOrg) request.sourceOrgId = options.sourceOrg;
+  // An empty one, as of an unset variable, is refused: without its source organization, the request
+  // would be for another pair.
+  if (options.sourceOrg !== undefined) request.sourceOrgId = options.sourceOrg;
   if (options.requestedBy) request.requestedBy = options.requestedBy;
   if (options.changeReference) request.changeReference = options.changeReference;
   if (options.again) request.again = true;
@@ -59,7 +61,9 @@ export function describeInvalidRequest(
   ];
 }
 
-/** Requires an option for an empty list: a source in Ops Manager cannot use such a token. */
+/**
+ * An empty list needs --no-access-list, since a source in Ops Manager cannot use such a token.
+ */
 async function readAddresses({ ip = [], ipsFile, accessList }: RequestOptions, stdin: Stdin) {
   const addresses = [...ip];
   if (ipsFile !== undefined) {
@@ -75,7 +79,7 @@ async function readAddresses({ ip = [], ipsFile, accessList }: RequestOptions, s
 /** A request with its line in a file. */
 export type NumberedRequest = PairRequest & { line: number };
 
-/** All lines of a binary file are wrong. */
+/** Bounds the message: in a binary file, every line is a problem. */
 const MAX_LINES_LISTED = 100;
 
 /**

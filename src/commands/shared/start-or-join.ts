@@ -19,7 +19,7 @@ const MAX_ATTEMPTS = 5;
  * Looks at the runs of the id, then starts one. The server refuses the start if another run has
  * opened or delivered in between; then it looks again.
  *
- * @returns the task queue of the run; an open one may be on another.
+ * @returns the run that was started or joined; a joined one may be on another task queue.
  * @throws CommandError when the runs of the id do not allow a start.
  */
 export async function startOrJoin(

@@ -52,10 +52,15 @@ export function createStatusReader(client: Client, maxUnanswered: number) {
       return { status: null, problem: NO_RESPONSE };
     }
     const reading = await readStatus(client, run);
-    if (reading.problem === NO_RESPONSE) unanswered += 1;
-    else answered += 1;
+    if (isAnswer(reading)) answered += 1;
+    else unanswered += 1;
     return reading;
   };
+}
+
+/** A workflow task that timed out does not show that any worker answers. */
+function isAnswer({ problem }: StatusReading): boolean {
+  return problem === null || problem === OTHER_STATUS || problem.isFailure;
 }
 
 /** Finds the type of the last failure of an undelivered run: its description begins with it. */

@@ -1,6 +1,7 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { RawValue } from '@temporalio/common';
+import { workflowIdFor } from '../../../src/contract/names';
 import type { PrepareRequest } from '../../../src/contract/schemas';
 import { cleanUpLater } from '../../support/clean-up';
 import { createCommandFixture, type CommandFixture } from '../../support/command-line';
@@ -117,6 +118,14 @@ it.each<[filters: string[], found: (all: string[]) => string[]]>([
   },
 );
 
+it('list --recoverable --requests prints the requests of recoverable runs only', async () => {
+  const workflowIds = (await listed('--recoverable')).map(({ workflowId }) => workflowId);
+  const exit = await fixture.client('--json', 'list', '--recoverable', '--requests');
+  const requests = objectsIn(exit) as unknown as PrepareRequest[];
+  const pairs = requests.map(({ orgId, sourceOrgId }) => workflowIdFor(orgId, sourceOrgId));
+  expect(pairs.sort()).toEqual(workflowIds.sort());
+});
+
 it('list says how many runs are on other task queues, and on which', async () => {
   const { client, temporal } = fixture;
   const org = newOrgId();
@@ -136,6 +145,8 @@ it('list says how many runs are on other task queues, and on which', async () =>
         ' to see them, name one with --task-queue\n',
     ),
   });
+  const undelivered = await client('list', '--org', org, '--undelivered');
+  expect(undelivered.stderr).toContain(`not shown: up to 3 runs on other task queues (${names})`);
   const onTypo = await client('--task-queue', `typo-${org}`, 'list', '--org', org);
   expect(onTypo.stdout).toMatch(/\n2 runs\n$/);
   expect(onTypo.stderr).toContain(`not shown: 1 run on other task queues (other-${org})`);

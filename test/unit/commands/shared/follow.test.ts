@@ -222,3 +222,30 @@ it.each<[which: string, asked: number, answers: number]>([
     );
   },
 );
+
+it('a workflow task that timed out counts as no answer: the reader gives up all the same', async () => {
+  let queries = 0;
+  const handle = {
+    query: () => {
+      queries += 1;
+      return Promise.reject(new Error('no worker'));
+    },
+    describe: () =>
+      Promise.resolve({
+        workflowId: 'w',
+        runId: 'r',
+        raw: { pendingWorkflowTask: { attempt: 2 } },
+      }),
+  };
+  const timedOut = { history: { events: [{ workflowTaskTimedOutEventAttributes: {} }] } };
+  const client = {
+    options: { namespace: 'default' },
+    connection: { withDeadline: (_: number, call: () => unknown) => call() },
+    withDeadline: (_: number, call: () => unknown) => call(),
+    workflow: { getHandle: () => handle },
+    workflowService: { getWorkflowExecutionHistoryReverse: () => Promise.resolve(timedOut) },
+  } as unknown as Client;
+  const read = createStatusReader(client, 2);
+  for (const runId of '12345') await read({ workflowId: 'w', runId });
+  expect(queries).toBe(2);
+});

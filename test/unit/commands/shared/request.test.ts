@@ -26,6 +26,14 @@ it('a request has the addresses of --ip, then the lines of --ips-file without co
   expect((await make({ accessList: false })).request.accessListIps).toEqual([]);
 });
 
+it('an empty source organization is refused, since an unset variable names another pair', async () => {
+  const options = { org: A.orgId, sourceOrg: '', sink: 'drop', accessList: false };
+  await expect(makeRequest(options, 'nothing was started', undefined)).rejects.toMatchObject({
+    exitCode: 2,
+    lines: [expect.any(String), expect.stringMatching(/^ {2}sourceOrgId is /)],
+  });
+});
+
 describe('a file of requests', () => {
   const requestsIn = (content: string) => readRequests(write('requests', content), undefined);
 
