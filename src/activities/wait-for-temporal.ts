@@ -35,8 +35,10 @@ export async function waitForTemporal(
     } catch (error) {
       const code = findGrpcCode(error);
       if (code === GRPC.notFound) return;
-      if (!isWarned) log.warn(WAITING, { code, until: new Date(attemptEndsAtMs).toISOString() });
-      isWarned = true;
+      if (!isWarned) {
+        log.warn(WAITING, { code, until: new Date(attemptEndsAtMs).toISOString() });
+        isWarned = true;
+      }
       await sleep(PAUSE_MS);
     }
   }

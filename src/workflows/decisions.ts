@@ -96,7 +96,7 @@ export type DeliveryDecision =
 /** Decides what follows from a failed round or redelivery. */
 export function decideDelivery(
   failure: ParsedFailure,
-  { kind, isCancelled, isSuperseded, isToOtherSink: isElsewhere, nowMs, random }: DeliverySituation,
+  { kind, isCancelled, isSuperseded, isToOtherSink, nowMs, random }: DeliverySituation,
   { pauseMs, nextRoundAtMs }: RoundPace,
   { maximumPauseMs }: Pick<Retries, 'maximumPauseMs'>,
 ): DeliveryDecision {
@@ -104,7 +104,7 @@ export function decideDelivery(
   // The failure of a delivery that was stopped says nothing.
   if (isSuperseded) return { next: 'redeliver' };
   const type = isDeliveryFailureType(failure.type) ? failure.type : 'SinkUnavailable';
-  const requestedMs = isElsewhere ? 0 : (failure.retryAfterMs ?? 0);
+  const requestedMs = isToOtherSink ? 0 : (failure.retryAfterMs ?? 0);
   // A failed redelivery postpones the next round only for as long as the request's sink requested.
   if (kind === 'redelivery') {
     return {
