@@ -20,10 +20,10 @@ export function newAccount() {
     orgId: newOrgId(),
     clientId: `mdb_sa_id_${newOrgId()}`,
     clientSecret: `mdb_sa_sk_${randomBytes(30).toString('base64url')}`,
-    publicKey: `test${randomBytes(2).toString('hex')}`,
+    publicKey: randomBytes(4).toString('hex'),
     privateKey: randomUUID(),
     sourceOrgId: newOrgId(),
-    sourcePublicKey: `srce${randomBytes(2).toString('hex')}`,
+    sourcePublicKey: randomBytes(4).toString('hex'),
     sourcePrivateKey: randomUUID(),
   };
 }
