@@ -79,6 +79,45 @@ const faultSchema = z
 
 export type Fault = z.output<typeof faultSchema>;
 
+/** One example of each fault; `npm run atlas -- --help` prints them, and the emulator's test sends each one. */
+export const FAULT_EXAMPLES: [what: string, fault: Fault][] = [
+  ['an error, twice, then success', { on: 'linkTokens', times: 2, status: 500 }],
+  [
+    'an error with a code and detail of Atlas',
+    { on: 'linkTokens', errorCode: 'ORG_REQUIRES_ACCESS_LIST', detail: 'No.' },
+  ],
+  ['one request in ten fails', { on: 'linkTokens', probability: 0.1, status: 502 }],
+  ['rate limited', { on: 'linkTokens', status: 429, headers: { 'Retry-After': '2' } }],
+  ["a proxy's page", { on: 'linkTokens', html: true, status: 503 }],
+  ['an empty body', { on: 'linkTokens', status: 503, body: '' }],
+  ['any body', { on: 'linkTokens', status: 201, body: { linkToken: 'x', extra: 1 } }],
+  ['a wrong content type', { on: 'linkTokens', contentType: 'text/plain' }],
+  ['200 where 201 is usual', { on: 'linkTokens', status: 200 }],
+  ['a redirect', { on: 'linkTokens', status: 302, headers: { Location: 'https://example.com/' } }],
+  ['gzip', { on: 'linkTokens', gzip: true }],
+  ['a slow response', { on: 'linkTokens', delayMs: 500 }],
+  ['a reset before the response', { on: 'linkTokens', reset: 'before-body' }],
+  ['a reset after the headers', { on: 'linkTokens', reset: 'after-headers' }],
+  ['a reset in the middle of the body', { on: 'linkTokens', reset: 'mid-body' }],
+  ['a kept-alive socket reset afterwards', { on: 'linkTokens', reset: 'after-body' }],
+  ['half a body, then an orderly close', { on: 'linkTokens', truncate: true }],
+  ['a slow drip', { on: 'linkTokens', drip: { bytes: 200, intervalMs: 20 } }],
+  [
+    'a lost response: a token is created, the caller never learns',
+    { on: 'linkTokens', afterCreating: true, reset: 'before-body' },
+  ],
+  [
+    'a token is created, the response comes late',
+    { on: 'linkTokens', afterCreating: true, delayMs: 500 },
+  ],
+  [
+    'down for callers without credentials too',
+    { on: 'orgs', beforeAuthentication: true, status: 503 },
+  ],
+  ['no access token', { on: 'oauth', status: 403, errorCode: 'access_denied' }],
+  ['Cloud Manager is down', { on: 'migrationLink', status: 503, html: true }],
+];
+
 /** One fault or a list. Throws ZodError. */
 export function parseFaults(input: unknown): Fault[] {
   return z.array(faultSchema).parse(Array.isArray(input) ? input : [input]);

@@ -8,7 +8,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { Command } from 'commander';
-import { DEFAULT_TASK_QUEUE } from '../../src/contract/names';
+import { DEFAULT_TASK_QUEUE } from '../../src/contract/workflows';
 import { DEFAULTS, startAtlasEmulator, type Fault } from '../atlas-emulator';
 import { startDemoWorker } from '../support/demo-worker';
 import { startDevServer } from '../temporal/dev-server';

@@ -1,14 +1,14 @@
 import { Context, log } from '@temporalio/activity';
 import { classifyAtlasError } from '../atlas/failures';
 import type { Services } from '../config/services';
-import { workflowIdFor } from '../contract/names';
+import { workflowIdFor } from '../contract/formats';
 import type { Receipt } from '../contract/schemas';
 import { linkCheckSchema, type Activities } from '../shared/activities';
 import { commandLine } from '../shared/command-line';
 import { classifyDeliveryError } from '../sinks/failures';
 import type { Sink } from '../sinks/sink';
 import { findEarlierToken, listClosedRuns, type EarlierToken } from '../temporal/earlier-token';
-import { readReceipt } from '../temporal/run-history';
+import { readReceipt } from '../temporal/read-history';
 import { describeRun } from '../temporal/visibility';
 import { repeatableCallFailure, temporalUnavailable } from './failures';
 import { parseInput } from './guards';

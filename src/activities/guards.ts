@@ -1,6 +1,7 @@
 import { Context, type Info } from '@temporalio/activity';
 import type { z } from 'zod';
-import { WORKFLOW_TYPES, workflowIdFor } from '../contract/names';
+import { workflowIdFor } from '../contract/formats';
+import { WORKFLOW_TYPES } from '../contract/workflows';
 import { describeProblems, toFieldProblem } from '../requests/validate-fields';
 import type { AttemptDetails } from '../shared/activities';
 import { applicationFailure } from '../shared/application-failure';

@@ -1,6 +1,6 @@
 import { Context } from '@temporalio/activity';
 import type { Services } from '../config/services';
-import { WORKER_CHECK_FAILED } from '../contract/names';
+import { WORKER_CHECK_FAILED } from '../contract/failure-types';
 import { organizationId, type CheckReport } from '../contract/schemas';
 import type { Scope } from '../doctor/check-result';
 import { checkClock } from '../doctor/clock-check';

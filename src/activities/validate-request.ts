@@ -1,12 +1,13 @@
 import { Context } from '@temporalio/activity';
 import { z } from 'zod';
-import { WORKFLOW_TYPES, workflowIdFor } from '../contract/names';
+import { workflowIdFor } from '../contract/formats';
 import {
   prepareRequestSchema,
   recoverySchema,
   type FieldProblem,
   type ValidRequest,
 } from '../contract/schemas';
+import { WORKFLOW_TYPES } from '../contract/workflows';
 import { validateAgainstConfig, type Permissions } from '../requests/validate-against-config';
 import { toFieldProblem } from '../requests/validate-fields';
 import type { Activities, Retries } from '../shared/activities';

@@ -5,7 +5,7 @@ import {
   textOrReference,
   secretReference,
   type ReferenceContext,
-} from '../secrets/references';
+} from '../secrets/read-secret';
 
 export function credentialSchema(context: ReferenceContext) {
   const id = textOrReference(context, headerFormat);

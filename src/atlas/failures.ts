@@ -1,7 +1,7 @@
-import type { FailureType } from '../contract/names';
+import type { FailureType } from '../contract/failure-types';
 import type { FailureDetails } from '../contract/schemas';
 import { isSuccess, type HttpResponse } from '../http/response';
-import { SecretUnavailableError } from '../secrets/references';
+import { SecretUnavailableError } from '../secrets/read-secret';
 import { nameOfError, quote } from '../shared/text';
 import type { Endpoint } from './credential';
 import { parseErrorBody } from './error-body';

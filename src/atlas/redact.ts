@@ -1,5 +1,5 @@
 import type { HttpResponse } from '../http/response';
-import type { Secret } from '../secrets/references';
+import type { Secret } from '../secrets/read-secret';
 
 /** A shorter text occurs by chance. */
 const MIN_LENGTH = 8;

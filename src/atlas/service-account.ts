@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { createTokenCache } from '../http/token-cache';
-import { headerFormat } from '../secrets/references';
+import { headerFormat } from '../secrets/read-secret';
 import type { AtlasRequest, Credential, Send, ServiceAccountConfig } from './credential';
 import { responseError } from './failures';
 

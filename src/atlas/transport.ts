@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { isSuccess, type HttpResponse } from '../http/response';
 import { HttpError, createSender } from '../http/send';
-import type { Secret } from '../secrets/references';
+import type { Secret } from '../secrets/read-secret';
 import { compareClocks } from './clock';
 import type { AtlasRequest, Endpoint, Send } from './credential';
 import { connectionError } from './failures';

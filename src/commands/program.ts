@@ -1,6 +1,6 @@
 import { Command, CommanderError } from '@commander-js/extra-typings';
 import { raceSignal } from '../abort';
-import { DEFAULT_TASK_QUEUE } from '../contract/names';
+import { DEFAULT_TASK_QUEUE } from '../contract/workflows';
 import { VERSION } from '../version';
 import { apiKeysCommand } from './api-keys/command';
 import { cancelCommand } from './cancel/command';

@@ -1,5 +1,5 @@
 import { ProxyAgent } from 'undici';
-import type { Env } from '../secrets/references';
+import type { Env } from '../secrets/read-secret';
 
 const SERVICE_ACCOUNT = { id: 'MONGODB_ATLAS_CLIENT_ID', secret: 'MONGODB_ATLAS_CLIENT_SECRET' };
 const API_KEY = { id: 'MONGODB_ATLAS_PUBLIC_API_KEY', secret: 'MONGODB_ATLAS_PRIVATE_API_KEY' };

@@ -1,6 +1,6 @@
 import path from 'node:path';
 import type { z } from 'zod';
-import type { Env } from '../secrets/references';
+import type { Env } from '../secrets/read-secret';
 import { formatCount } from '../shared/text';
 import { environmentDefaults, findEnvironmentProblems, readDeployment } from './environment';
 import { installSettingMessages } from './setting-messages';

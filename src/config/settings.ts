@@ -1,15 +1,16 @@
 import { z } from 'zod';
 import { credentialSchema } from '../atlas/credential';
+import { SINK_NAME } from '../contract/formats';
 import { MAX_TEXT_LENGTH } from '../contract/limits';
-import { DEFAULT_TASK_QUEUE, SINK_NAME } from '../contract/names';
 import { organizationId } from '../contract/schemas';
+import { DEFAULT_TASK_QUEUE } from '../contract/workflows';
 import {
   textOrReference,
   secretReference,
   type ReferenceContext,
   type Secret,
   type SecretFormat,
-} from '../secrets/references';
+} from '../secrets/read-secret';
 import { HOW_TO_MAKE_KEYS, createSealer, sealingKeysFormat } from '../secrets/sealing';
 import { escapeControls } from '../shared/text';
 import { sinkConfigSchema } from '../sinks';

@@ -1,9 +1,9 @@
 /**
  * The package `live-migration-prep-contract`: what callers need. It loads neither zod nor Temporal.
  */
-export * from './definitions';
+export * from './failure-types';
+export { ORGANIZATION_ID, SINK_NAME, isOrganizationId, isSinkName, workflowIdFor } from './formats';
 export { MAX_TEXT_LENGTH } from './limits';
-export * from './names';
 export type {
   CheckReport,
   FailureDetails,
@@ -15,3 +15,4 @@ export type {
   ScheduledResult,
   Status,
 } from './schemas';
+export * from './workflows';

@@ -1,8 +1,3 @@
-export const UUID = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i;
-export const SHA256 = /^[a-f0-9]{64}$/;
-export const NOT_AN_ORGANIZATION_ID =
-  'is not 24 lower-case hexadecimal digits: copy it from the organization’s settings page';
-
 /** Characters of `requestedBy`, `changeReference` and a sink's name. */
 export const MAX_TEXT_LENGTH = 200;
 

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { NOT_AN_ORGANIZATION_ID, SHA256, ORGANIZATION_ID } from './formats';
 import {
   MAX_ACCESS_LIST_ENTRIES,
   MAX_DETAIL_LENGTH,
@@ -13,10 +14,8 @@ import {
   MAX_TIME_LENGTH,
   MAX_WARNINGS,
   MAX_WARNING_LENGTH,
-  NOT_AN_ORGANIZATION_ID,
-  SHA256,
 } from './limits';
-import { ORGANIZATION_ID, STEPS } from './names';
+import { STEPS } from './workflows';
 
 /*
  * Anyone in the namespace can write what these read. zod makes an issue for each element of an

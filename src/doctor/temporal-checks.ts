@@ -1,5 +1,5 @@
 import type { Client } from '@temporalio/client';
-import { WORKFLOW_TYPES } from '../contract/names';
+import { WORKFLOW_TYPES } from '../contract/workflows';
 import { escapeControls, formatHours, shellQuote } from '../shared/text';
 import { findGrpcError } from '../temporal/grpc';
 import { findListRefusal, readRetentionMs, visibilityQuery } from '../temporal/visibility';

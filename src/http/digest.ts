@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import type { Secret } from '../secrets/references';
+import type { Secret } from '../secrets/read-secret';
 
 /** A renewed nonce can expire before it is used, if many requests run at once. */
 const MAX_CHALLENGES = 3;

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { tokenFactsSchema, type SealedToken, type TokenFacts } from '../contract/schemas';
 import { toObject } from '../shared/object';
 import { quote, cutAndEscape } from '../shared/text';
-import type { SecretFormat } from './references';
+import type { SecretFormat } from './read-secret';
 
 const keySchema = z.object({
   kty: z.literal('oct'),

@@ -8,7 +8,7 @@ import {
   textOrReference,
   secretReference,
   type ReferenceContext,
-} from '../secrets/references';
+} from '../secrets/read-secret';
 import { SinkRejectedError, SinkUnavailableError, type Sink, type SinkType } from './sink';
 import { createSinkSend, joinUrl, statusError, type Advice } from './utils/http';
 import { durationMs, httpConfig, httpUrl } from './utils/http-config';

@@ -1,6 +1,6 @@
 import { CancelledFailure } from '@temporalio/common';
-import type { DeliveryFailureType } from '../contract/names';
-import { SecretUnavailableError } from '../secrets/references';
+import type { DeliveryFailureType } from '../contract/failure-types';
+import { SecretUnavailableError } from '../secrets/read-secret';
 import { SealedTokenUnreadableError } from '../secrets/sealing';
 import { nameOfError } from '../shared/text';
 import { SinkRejectedError, SinkUnavailableError } from './sink';

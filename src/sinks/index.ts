@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { ReferenceContext } from '../secrets/references';
+import type { ReferenceContext } from '../secrets/read-secret';
 import { awsSecretsManagerSink } from './aws-secrets-manager';
 import { cloudManagerSink } from './cloud-manager';
 import { fileSink } from './file';

@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import type { deliverySchema } from '../contract/schemas';
-import type { ReferenceContext } from '../secrets/references';
+import type { ReferenceContext } from '../secrets/read-secret';
 
 /**
  * A token to deliver. `deliveryId` is the same in every attempt and every redelivery of this token.
@@ -75,4 +75,11 @@ export interface SinkType<Config = unknown> {
    * loads it.
    */
   create(config: Config): Sink | Promise<Sink>;
+}
+
+/**
+ * Leaves out what is not known. The result is the same for the same delivery: stores compare it.
+ */
+export function toStoredToken(delivery: Delivery): object {
+  return Object.fromEntries(Object.entries(delivery).filter(([, value]) => value !== null));
 }

@@ -2,7 +2,7 @@ import type * as StandardWebhooks from 'standardwebhooks';
 import { z } from 'zod';
 import { deliverySchema, timestamp } from '../contract/schemas';
 import { isSuccess } from '../http/response';
-import { secretReference, type ReferenceContext, type SecretFormat } from '../secrets/references';
+import { secretReference, type ReferenceContext, type SecretFormat } from '../secrets/read-secret';
 import type { Sink, SinkType } from './sink';
 import { createSinkSend, statusError } from './utils/http';
 import { httpConfig, httpUrl } from './utils/http-config';

@@ -1,10 +1,10 @@
 import type { Client } from '@temporalio/client';
-import { WORKFLOW_TYPES } from '../contract/names';
 import type { Receipt } from '../contract/schemas';
+import { WORKFLOW_TYPES } from '../contract/workflows';
 import { commandLine } from '../shared/command-line';
 import { differingFields } from '../shared/compare-requests';
 import { cutAndEscape } from '../shared/text';
-import { readReceipt, readRequest, readRun } from './run-history';
+import { readReceipt, readRequest, readRun } from './read-history';
 import { describeRun, isOpen, listExecutions, visibilityQuery, type RunInfo } from './visibility';
 
 const MAX_LOCATION_LENGTH = 1000;

@@ -1,92 +1,222 @@
-import type { Client, WorkflowExecutionInfo } from '@temporalio/client';
-import { MAX_MESSAGE_LENGTH } from '../contract/limits';
-import { receiptSchema, type Receipt } from '../contract/schemas';
-import { fitsAsJson, toObject } from '../shared/object';
-import { decodePayloads } from '../shared/payload-converter';
+import type { Client } from '@temporalio/client';
+import type { Payload } from '@temporalio/common';
+import { z } from 'zod';
+import { MAX_MESSAGE_LENGTH, MAX_SINKS_TRIED, MAX_TEXT_LENGTH } from '../contract/limits';
+import {
+  failureDetailsSchema,
+  recoverySchema,
+  sealedTokenSchema,
+  type SealedToken,
+} from '../contract/schemas';
+import type { AttemptDetails } from '../shared/activities';
+import { toObject } from '../shared/object';
+import {
+  UNREADABLE,
+  decodePayloads,
+  payloadConverter,
+  type Payloads,
+} from '../shared/payload-converter';
 import { cutAndEscape } from '../shared/text';
-import { nullIfNotFound, withReadTimeout } from './grpc';
-import { RunRecord, type HistoryEvent, type RunHistory } from './run-record';
+import { toMs } from './grpc';
 
-/** HISTORY_EVENT_FILTER_TYPE_CLOSE_EVENT of Temporal's API. */
-const CLOSE_EVENT_ONLY = { historyEventFilterType: 2 };
+type HistoryPage = Awaited<ReturnType<Client['workflowService']['getWorkflowExecutionHistory']>>;
+export type HistoryEvent = NonNullable<NonNullable<HistoryPage['history']>['events']>[number];
+type Attributes<Name extends keyof HistoryEvent> = NonNullable<HistoryEvent[Name]>;
 
-export type RunRef = Pick<WorkflowExecutionInfo, 'workflowId' | 'runId'> & {
-  /** Bytes, as lists and descriptions have them. */
-  historySize?: number | undefined;
-};
-
-/** @returns null when the run did not fail, or its history is gone. */
-export async function readFailure(client: Client, run: RunRef) {
-  const failure = (await readFirstEvent(client, run, CLOSE_EVENT_ONLY))
-    ?.workflowExecutionFailedEventAttributes?.failure;
-  if (!failure) return null;
-  const { applicationFailureInfo, message } = failure;
-  return {
-    type: applicationFailureInfo?.type ?? 'unknown',
-    message: cutAndEscape(message ?? '', MAX_MESSAGE_LENGTH),
-  };
-}
-
-/** @returns null when the result is not a receipt, or the history is gone. */
-export async function readReceipt(client: Client, run: RunRef): Promise<Receipt | null> {
-  const completion = (await readFirstEvent(client, run, CLOSE_EVENT_ONLY))
-    ?.workflowExecutionCompletedEventAttributes;
-  const receipt = receiptSchema.safeParse(decodePayloads(completion?.result)[0]).data;
-  // Anyone in the namespace can complete a run, with a receipt that no workflow task could pass on.
-  return receipt && fitsAsJson(receipt) ? receipt : null;
+/** An attempt that may have created a token and returned none. */
+export interface UnconfirmedAttempt {
+  startedAt: string;
+  endedAt: string;
+  reason: string;
 }
 
 /**
- * @returns the request as its caller sent it, or an empty object; null when the history is gone.
+ * The token of a run of `prepareLiveMigration`, its attempts and its deliveries, as its history has
+ * them.
  */
-export async function readRequest(client: Client, run: RunRef): Promise<object | null> {
-  const startEvent = await readFirstEvent(client, run, { maximumPageSize: 1 });
-  if (!startEvent) return null;
-  return toObject(decodePayloads(startEvent.workflowExecutionStartedEventAttributes?.input)[0]);
-}
-
-type PageOptions =
-  { historyEventFilterType: number } | { maximumPageSize?: number; nextPageToken?: Uint8Array };
-
-async function readFirstEvent(client: Client, run: RunRef, options: PageOptions) {
-  return (await readHistoryPage(client, run, options))?.history?.events?.[0];
+export interface RunHistory {
+  /** The first argument, as the caller sent it. */
+  request: object;
+  /** The token that the run created, or was given to recover. */
+  token: SealedToken | null;
+  /** The start of the attempt that received the token; null for a recovered one. */
+  tokenRequestedAt: string | null;
+  /** The end of that attempt. */
+  tokenReturnedAt: string | null;
+  /** When a creation that has no end in the history was scheduled; null if there is none. */
+  creatingSince: string | null;
+  /**
+   * The id of the token that was delivered. It is from inside the seal, unlike that of a recovery's
+   * input.
+   */
+  deliveredId: string | null;
+  /**
+   * Attempts of this run that may have created another token: as many as the run counts in its
+   * memo.
+   */
+  unconfirmedAttempts: UnconfirmedAttempt[];
+  /** Sinks that may have the token, 100 at most. */
+  sinksTried: string[];
 }
 
 /**
- * @returns null when the history is gone: the list names a run for moments after its history was
- *   deleted.
+ * An activity. Until the history has the event of its start, it counts as started when it was
+ * scheduled.
  */
-function readHistoryPage(client: Client, { workflowId, runId }: RunRef, options: PageOptions) {
-  const { namespace } = client.options;
-  const execution = { workflowId, runId };
-  const requestPage = () =>
-    client.workflowService.getWorkflowExecutionHistory({ namespace, execution, ...options });
-  return withReadTimeout(client, requestPage).catch(nullIfNotFound);
+interface ActivityRecord {
+  type: string;
+  startedAt: string;
+  /** Name of the sink that a delivery may have called. */
+  sink?: string | undefined;
 }
 
-/** Reads the history of one run; one that is gone counts as empty. */
-export async function readRun(client: Client, run: RunRef): Promise<RunHistory> {
-  const record = new RunRecord();
-  for await (const event of listEvents(client, run)) record.add(event);
-  return record.toHistory();
-}
-
-/** Exceeds the histories of the job's runs. Anyone in the namespace can make one of 50 MB. */
-const LARGE_HISTORY_BYTES = 8 * 1024 * 1024;
-/** An event has up to 2 MB. */
-const EVENTS_OF_LARGE_PAGE = 2;
+const deliveredSchema = z.object({ deliveryId: z.uuid() });
 
 /**
- * Yields the events of a run, page by page, so that a large history is never in memory as a whole.
+ * Collects what is used of the events of a run, in their order, and keeps none of them: each may
+ * have 2 MB.
  */
-async function* listEvents(client: Client, run: RunRef): AsyncGenerator<HistoryEvent> {
-  const isLarge = (run.historySize ?? 0) > LARGE_HISTORY_BYTES;
-  // 0 means as many as the server returns at once.
-  const maximumPageSize = isLarge ? EVENTS_OF_LARGE_PAGE : 0;
-  let nextPageToken: Uint8Array = Buffer.alloc(0);
-  do {
-    const page = await readHistoryPage(client, run, { maximumPageSize, nextPageToken });
-    yield* page?.history?.events ?? [];
-    nextPageToken = page?.nextPageToken ?? Buffer.alloc(0);
-  } while (nextPageToken.length > 0);
+export class RunHistoryBuilder {
+  private input: unknown[] = [];
+  private readonly activities = new Map<string, ActivityRecord>();
+  private readonly unconfirmedAttempts: UnconfirmedAttempt[] = [];
+  /** The creation that ended last. */
+  private lastCreation: UnconfirmedAttempt | undefined;
+  private created: { token: SealedToken; requestedAt: string; returnedAt: string } | undefined;
+  private creatingSince: string | null = null;
+  private deliveredId: string | undefined;
+  /** The sinks that the failure of the run names. */
+  private namedSinks: string[] | undefined;
+
+  add(event: HistoryEvent): void {
+    const at = new Date(toMs(event.eventTime)).toISOString();
+    const {
+      workflowExecutionStartedEventAttributes: runStarted,
+      activityTaskScheduledEventAttributes: activityScheduled,
+      activityTaskStartedEventAttributes: activityStarted,
+      activityTaskCompletedEventAttributes: activityCompleted,
+      activityTaskCanceledEventAttributes: activityCancelled,
+      workflowPropertiesModifiedEventAttributes: memoModified,
+      workflowExecutionFailedEventAttributes: runFailed,
+    } = event;
+    const activityFailed =
+      event.activityTaskFailedEventAttributes ?? event.activityTaskTimedOutEventAttributes;
+    if (runStarted) this.input = decodePayloads(runStarted.input);
+    if (activityScheduled) this.addScheduled(String(event.eventId), activityScheduled, at);
+    if (activityStarted) this.addStarted(activityStarted, at);
+    if (activityCompleted) this.addCompleted(activityCompleted, at);
+    if (activityFailed) this.addFailed(activityFailed, at);
+    if (activityCancelled) this.addCancelled(activityCancelled, at);
+    if (memoModified) this.addMemo(memoModified.upsertedMemo?.fields ?? {});
+    if (runFailed) this.addRunFailure(runFailed.failure?.applicationFailureInfo?.details);
+  }
+
+  toHistory(): RunHistory {
+    const recovery = recoverySchema.safeParse(this.input[1]).data;
+    const called = [...this.activities.values()].flatMap(({ sink }) => sink ?? []);
+    const sinksTried = this.namedSinks ?? [
+      ...new Set([...(recovery?.sinksTried ?? []), ...called]),
+    ];
+    return {
+      request: toObject(this.input[0]),
+      token: recovery?.sealedToken ?? this.created?.token ?? null,
+      tokenRequestedAt: recovery ? null : (this.created?.requestedAt ?? null),
+      tokenReturnedAt: recovery ? null : (this.created?.returnedAt ?? null),
+      creatingSince: this.creatingSince,
+      deliveredId: this.deliveredId ?? null,
+      unconfirmedAttempts: this.unconfirmedAttempts,
+      sinksTried: sinksTried.slice(0, MAX_SINKS_TRIED),
+    };
+  }
+
+  private find({ scheduledEventId }: { scheduledEventId?: unknown }): ActivityRecord | undefined {
+    return this.activities.get(String(scheduledEventId));
+  }
+
+  private addScheduled(
+    eventId: string,
+    { activityType, input }: Attributes<'activityTaskScheduledEventAttributes'>,
+    at: string,
+  ): void {
+    const activity: ActivityRecord = { type: activityType?.name ?? '', startedAt: at };
+    if (activity.type === 'createLinkToken') this.creatingSince = at;
+    if (activity.type === 'deliverLinkToken') {
+      const [, sink] = decodePayloads(input);
+      const isName = typeof sink === 'string' && sink !== UNREADABLE;
+      if (isName) activity.sink = cutAndEscape(sink, MAX_TEXT_LENGTH);
+    }
+    this.activities.set(eventId, activity);
+  }
+
+  private addStarted(
+    attributes: Attributes<'activityTaskStartedEventAttributes'>,
+    at: string,
+  ): void {
+    const activity = this.find(attributes);
+    if (activity) activity.startedAt = at;
+  }
+
+  private addCompleted(
+    attributes: Attributes<'activityTaskCompletedEventAttributes'>,
+    at: string,
+  ): void {
+    const activity = this.find(attributes);
+    const [result] = decodePayloads(attributes.result);
+    if (activity?.type === 'createLinkToken') {
+      // Counted only if the run refuses the result.
+      this.addCreation(activity, at, 'completed without a token of this run');
+      const token = sealedTokenSchema.safeParse(result).data;
+      if (token) this.created = { token, requestedAt: activity.startedAt, returnedAt: at };
+    }
+    if (activity?.type === 'deliverLinkToken') {
+      this.deliveredId ??= deliveredSchema.safeParse(result).data?.deliveryId;
+    }
+  }
+
+  private addFailed(
+    attributes:
+      | Attributes<'activityTaskFailedEventAttributes'>
+      | Attributes<'activityTaskTimedOutEventAttributes'>,
+    at: string,
+  ): void {
+    const activity = this.find(attributes);
+    if (activity?.type === 'createLinkToken') {
+      this.addCreation(activity, at, attributes.failure?.message ?? 'no result');
+    }
+    const [details] = decodePayloads(attributes.failure?.applicationFailureInfo?.details);
+    const { sinkTried }: Partial<Record<keyof AttemptDetails, unknown>> = toObject(details);
+    if (activity && sinkTried === false) activity.sink = undefined;
+  }
+
+  private addCancelled(
+    attributes: Attributes<'activityTaskCanceledEventAttributes'>,
+    at: string,
+  ): void {
+    const activity = this.find(attributes);
+    if (activity?.type === 'createLinkToken') this.addCreation(activity, at, 'no result');
+  }
+
+  private addCreation({ startedAt }: ActivityRecord, endedAt: string, reason: string): void {
+    this.creatingSince = null;
+    this.lastCreation = { startedAt, endedAt, reason: cutAndEscape(reason, MAX_MESSAGE_LENGTH) };
+    this.created = undefined;
+  }
+
+  /**
+   * The workflow counts an attempt in its memo before it does anything else, so it is the creation
+   * that ended last.
+   */
+  private addMemo({ unconfirmedTokens }: Record<string, Payload>): void {
+    if (!unconfirmedTokens || !this.lastCreation) return;
+    const count: unknown = payloadConverter.fromPayload(unconfirmedTokens);
+    // Anyone in the namespace may write a memo, with an object that cannot become a number.
+    if (typeof count !== 'number' || count <= this.unconfirmedAttempts.length) return;
+    this.unconfirmedAttempts.push(this.lastCreation);
+    this.created = undefined;
+  }
+
+  /** Only the failure of a cancelled run names the sinks that may have the token. */
+  private addRunFailure(details: Payloads): void {
+    this.namedSinks = failureDetailsSchema.safeParse(decodePayloads(details)[0]).data?.sinksTried;
+  }
 }

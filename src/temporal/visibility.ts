@@ -3,8 +3,8 @@ import type {
   WorkflowExecutionDescription,
   WorkflowExecutionInfo,
 } from '@temporalio/client';
-import { WORKFLOW_TYPES } from '../contract/names';
 import { readMemo, type RunMemo } from '../contract/schemas';
+import { WORKFLOW_TYPES } from '../contract/workflows';
 import { GRPC, findGrpcCode, findGrpcError, nullIfNotFound, toMs, withReadTimeout } from './grpc';
 
 const NOT_SUPPORTED =

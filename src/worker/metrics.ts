@@ -1,8 +1,9 @@
 import { ApplicationFailure, type MetricMeter } from '@temporalio/common';
 import type { ActivityInterceptorsFactory } from '@temporalio/worker';
 import type { AdminApiOptions } from '../atlas/admin-api';
-import { DELIVERY_FAILURE_TYPES, FAILURE_TYPES, WORKFLOW_TYPES } from '../contract/names';
+import { DELIVERY_FAILURE_TYPES, FAILURE_TYPES } from '../contract/failure-types';
 import { scheduledResultSchema } from '../contract/schemas';
+import { WORKFLOW_TYPES } from '../contract/workflows';
 import { nameOfError } from '../shared/text';
 
 /**

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
 import type { Logger, MetricMeter } from '@temporalio/common';
-import { WORKFLOW_TYPES } from '../contract/names';
+import { WORKFLOW_TYPES } from '../contract/workflows';
 import { withReadTimeout } from '../temporal/grpc';
 import { visibilityQuery } from '../temporal/visibility';
 

@@ -7,12 +7,12 @@ import { connectWorker } from '../temporal/connection';
 import { VERSION } from '../version';
 import { createWorker } from './create-worker';
 import { findReadinessProblem, startHealth } from './health';
-import { drainOnSignals, runUntilDrained } from './lifecycle';
 import { logCredentialChecks } from './log-credential-checks';
 import { createLogger, logNodeWarnings } from './logger';
 import { startRunCounters } from './metrics';
 import { watchOverdueRuns } from './overdue-runs';
 import { installRuntime } from './runtime';
+import { drainOnSignals, runUntilDrained } from './shutdown';
 
 /** Long enough for a start on a node that is starting much else. */
 const CONNECT_TIMEOUT_MS = 60_000;

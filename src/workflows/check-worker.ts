@@ -1,5 +1,5 @@
 import { isCancellation } from '@temporalio/workflow';
-import { WORKER_CHECK_FAILED } from '../contract/names';
+import { WORKER_CHECK_FAILED } from '../contract/failure-types';
 import type { CheckReport } from '../contract/schemas';
 import { terminalFailure } from '../shared/application-failure';
 import { runChecks } from './activity-proxies';

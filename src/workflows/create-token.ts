@@ -1,5 +1,5 @@
 import { sleep } from '@temporalio/workflow';
-import type { FailureType } from '../contract/names';
+import type { FailureType } from '../contract/failure-types';
 import type { SealedToken } from '../contract/schemas';
 import type { ValidatedRequest } from '../shared/activities';
 import { formatGaveUp } from '../shared/application-failure';

@@ -3,7 +3,7 @@ import {
   isRunFailureType,
   type DeliveryFailureType,
   type FailureType,
-} from '../contract/names';
+} from '../contract/failure-types';
 import type { Backoff, Retries } from '../shared/activities';
 import { retryDelayMs } from '../shared/retry-delay';
 import type { ParsedFailure } from './activity-results';

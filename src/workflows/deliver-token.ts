@@ -1,6 +1,6 @@
 import { CancellationScope, condition } from '@temporalio/workflow';
+import type { DeliveryFailureType } from '../contract/failure-types';
 import { MAX_SINKS_TRIED } from '../contract/limits';
-import type { DeliveryFailureType } from '../contract/names';
 import type { Receipt, Recovery, SealedToken } from '../contract/schemas';
 import type { ValidatedRequest } from '../shared/activities';
 import { describePair } from '../shared/text';

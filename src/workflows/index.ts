@@ -1,5 +1,5 @@
 import { workflowInfo } from '@temporalio/workflow';
-import { WORKFLOW_TYPES } from '../contract/names';
+import { WORKFLOW_TYPES } from '../contract/workflows';
 import { terminalFailure } from '../shared/application-failure';
 
 export { checkWorker } from './check-worker';

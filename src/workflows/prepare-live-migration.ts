@@ -1,10 +1,5 @@
-import {
-  ApplicationFailure,
-  CancelledFailure,
-  setDefaultSignalHandler,
-  workflowInfo,
-} from '@temporalio/workflow';
-import { isRunFailureType, type FailureType } from '../contract/names';
+import { ApplicationFailure, CancelledFailure, workflowInfo } from '@temporalio/workflow';
+import { isRunFailureType, type FailureType } from '../contract/failure-types';
 import type { PrepareRequest, Receipt, Recovery } from '../contract/schemas';
 import type { ValidatedRequest } from '../shared/activities';
 import { fitsAsJson } from '../shared/object';
@@ -15,9 +10,9 @@ import { isCancelled } from './cancellation';
 import { createToken } from './create-token';
 import { deliverToken } from './deliver-token';
 import { createDeliveryChannel } from './delivery-channel';
+import { handleMessages } from './message-handlers';
 import { createFailure, firstDetails } from './run-failures';
 import { createRunStatus } from './run-status';
-import { handleUpdates } from './updates';
 
 /**
  * A server may give every run a long timeout of its own: ten years on the time-skipping test
@@ -44,9 +39,7 @@ export async function prepareLiveMigration(
 ): Promise<Receipt> {
   const status = createRunStatus();
   const channel = createDeliveryChannel();
-  handleUpdates(request, status, channel);
-  // Temporal would keep signals, of up to 2 MB each, for a handler to come.
-  setDefaultSignalHandler(() => undefined);
+  handleMessages(request, status, channel);
   try {
     const valid = await validateStart(request, recovery);
     const deadlineAtMs = Date.now() + valid.retries.giveUpAfterMs;

@@ -11,14 +11,13 @@ import {
   startChild,
   workflowInfo,
 } from '@temporalio/workflow';
-import { NOT_AN_ORGANIZATION_ID } from '../contract/limits';
+import { isDeliveryFailureType, isRunFailureType } from '../contract/failure-types';
 import {
-  isDeliveryFailureType,
+  NOT_AN_ORGANIZATION_ID,
   isOrganizationId,
-  isRunFailureType,
   isSinkName,
   workflowIdFor,
-} from '../contract/names';
+} from '../contract/formats';
 import type {
   FailureDetails,
   FieldProblem,

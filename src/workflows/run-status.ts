@@ -2,14 +2,12 @@ import {
   CancelledFailure,
   log,
   setCurrentDetails,
-  setHandler,
   upsertMemo,
   type ApplicationFailure,
 } from '@temporalio/workflow';
-import { statusQuery } from '../contract/definitions';
 import { MAX_MESSAGE_LENGTH } from '../contract/limits';
-import type { Step } from '../contract/names';
 import type { Receipt, RunMemo, SealedToken, Status, ValidRequest } from '../contract/schemas';
+import type { Step } from '../contract/workflows';
 import { cut, describePair } from '../shared/text';
 import type { ParsedFailure } from './activity-results';
 import { formatCurrentDetails } from './current-details';
@@ -77,7 +75,6 @@ export function createRunStatus() {
    */
   const timesOfCreation = () => ({ startedAt: creatingSince, endedAt: formatNow() });
 
-  setHandler(statusQuery, () => status);
   show(status.step, status.description);
 
   return {

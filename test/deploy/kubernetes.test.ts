@@ -4,7 +4,7 @@ import path from 'node:path';
 import Ajv from 'ajv';
 import { parse, parseAllDocuments, stringify } from 'yaml';
 import { loadConfig } from '../../src/config';
-import { WORKFLOW_TYPES } from '../../src/contract/names';
+import { WORKFLOW_TYPES } from '../../src/contract/workflows';
 import { makeKey } from '../../src/secrets/sealing';
 import { VERSION } from '../../src/version';
 import { alertRules } from '../support/alerts';

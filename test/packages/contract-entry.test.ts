@@ -1,15 +1,15 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import * as definitions from '../../src/contract/definitions';
-import * as names from '../../src/contract/names';
+import * as failureTypes from '../../src/contract/failure-types';
+import * as workflows from '../../src/contract/workflows';
 import { newFolder } from '../support/clean-up';
 import { INSTALL_CONTRACT, sh } from '../support/examples';
 import { ROOT, codeBlocks, page } from '../support/markdown';
 
 const ENTRY = 'live-migration-prep-contract';
 
-const PUBLIC = Object.keys({ ...names, ...definitions });
+const PUBLIC = [...Object.keys({ ...failureTypes, ...workflows }), 'workflowIdFor'];
 
 const folder = newFolder();
 
@@ -35,7 +35,7 @@ it.each([
 it('gives access to its JSON Schemas, and to no other file', () => {
   const load = (file: string) => evaluate('commonjs', `require('${ENTRY}/${file}')`);
   expect(load('schemas/receipt.schema.json')).toMatchObject({ title: 'Receipt' });
-  expect(() => load('names.js')).toThrow('ERR_PACKAGE_PATH_NOT_EXPORTED');
+  expect(() => load('formats.js')).toThrow('ERR_PACKAGE_PATH_NOT_EXPORTED');
 });
 
 it('depends on @temporalio/common only, for its types', () => {

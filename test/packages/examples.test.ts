@@ -6,7 +6,7 @@ import type { Client, WorkflowHandle } from '@temporalio/client';
 import { startAtlasEmulator, type AtlasEmulator } from '../../dev/atlas-emulator';
 import { startDemoWorker } from '../../dev/support/demo-worker';
 import { devServerEnv } from '../../dev/temporal/dev-server-env';
-import { workflowIdFor } from '../../src/contract/names';
+import { workflowIdFor } from '../../src/contract/formats';
 import type { PrepareRequest, Status } from '../../src/contract/schemas';
 import { cleanUpLater, closeLater, newFolder } from '../support/clean-up';
 import { eventually } from '../support/eventually';

@@ -1,7 +1,7 @@
 import type { Client } from '@temporalio/client';
 import { defaultPayloadConverter } from '@temporalio/common';
 import { msToTs } from '@temporalio/common/lib/time';
-import { WORKFLOW_TYPES } from '../../src/contract/names';
+import { WORKFLOW_TYPES } from '../../src/contract/workflows';
 import { newOrgId } from './ids';
 
 /** Types of commands in Temporal's API, COMMAND_TYPE_*. */

@@ -6,15 +6,19 @@ import {
   type WorkflowHandle,
 } from '@temporalio/client';
 import { ApplicationFailure, CancelledFailure, defaultPayloadConverter } from '@temporalio/common';
-import { awaitDeliveryUpdate, redeliverUpdate, statusQuery } from '../../src/contract/definitions';
 import {
-  WORKFLOW_TYPES,
   type DeliveryFailureType,
   type FailureType,
   type RefusalType,
-  type Step,
-} from '../../src/contract/names';
+} from '../../src/contract/failure-types';
 import type { FailureDetails, PrepareRequest, Receipt, Status } from '../../src/contract/schemas';
+import {
+  awaitDeliveryUpdate,
+  redeliverUpdate,
+  statusQuery,
+  WORKFLOW_TYPES,
+  type Step,
+} from '../../src/contract/workflows';
 import { toMs } from '../../src/temporal/grpc';
 import { eventually } from './eventually';
 import type { Handle, Installation, System } from './installation';

@@ -1,6 +1,6 @@
 import type { ScheduleHandle, WorkflowHandle } from '@temporalio/client';
-import { WORKFLOW_TYPES } from '../../src/contract/names';
 import type { ScheduledRequest, ScheduledResult } from '../../src/contract/schemas';
+import { WORKFLOW_TYPES } from '../../src/contract/workflows';
 import { cleanUpLater } from './clean-up';
 import { newOrgId } from './ids';
 import { sharedTemporal } from './temporal';

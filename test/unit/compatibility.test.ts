@@ -11,16 +11,17 @@ import type { AdminApi } from '../../src/atlas/admin-api';
 import { responseError } from '../../src/atlas/failures';
 import { buildRetries } from '../../src/config/retries';
 import type { Services } from '../../src/config/services';
-import * as definitions from '../../src/contract/definitions';
-import * as names from '../../src/contract/names';
+import * as failureTypes from '../../src/contract/failure-types';
+import { workflowIdFor } from '../../src/contract/formats';
 import * as contract from '../../src/contract/schemas';
 import type { Receipt } from '../../src/contract/schemas';
+import * as workflows from '../../src/contract/workflows';
 import { createSealer } from '../../src/secrets/sealing';
 import * as shared from '../../src/shared/activities';
 import type { Sink } from '../../src/sinks/sink';
 import { linkTokenCreatedSchema } from '../../src/sinks/webhook';
 import { parseFailure } from '../../src/workflows/activity-results';
-import { isRedelivery } from '../../src/workflows/updates';
+import { isRedelivery } from '../../src/workflows/message-handlers';
 import { attemptIn, organizations, type Untyped } from './activities/attempt';
 import { SINKS, load } from './config/configuration';
 import { BACKOFF, ORG, SOURCE_ORG } from './samples';
@@ -154,18 +155,18 @@ describe.each(RELEASES)('what release %s wrote', (release) => {
   });
 
   it('is what this release writes: names', () => {
-    const { awaitDeliveryUpdate, redeliverUpdate, statusQuery } = definitions;
+    const { awaitDeliveryUpdate, redeliverUpdate, statusQuery } = workflows;
     const services = { atlas: {}, sealer, sinks, organizations } as unknown as Services;
     expect({
-      workflowTypes: Object.values(names.WORKFLOW_TYPES),
+      workflowTypes: Object.values(workflows.WORKFLOW_TYPES),
       updates: [awaitDeliveryUpdate.name, redeliverUpdate.name],
       query: statusQuery.name,
       activities: Object.keys(createActivities(services, defaultRetries(), 0)),
-      steps: names.STEPS,
-      failureTypes: names.FAILURE_TYPES,
-      deliveryFailureTypes: names.DELIVERY_FAILURE_TYPES,
-      refusalTypes: names.REFUSAL_TYPES,
-      workflowId: names.workflowIdFor(ORG, SOURCE_ORG),
+      steps: workflows.STEPS,
+      failureTypes: failureTypes.FAILURE_TYPES,
+      deliveryFailureTypes: failureTypes.DELIVERY_FAILURE_TYPES,
+      refusalTypes: failureTypes.REFUSAL_TYPES,
+      workflowId: workflowIdFor(ORG, SOURCE_ORG),
     }).toEqual(expectation(stored.names));
   });
 

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Context } from '@temporalio/activity';
 import fc from 'fast-check';
 import pMap from 'p-map';
-import { redeliverUpdate } from '../../src/contract/definitions';
+import { redeliverUpdate } from '../../src/contract/workflows';
 import {
   CREATIONS,
   DELIVERIES,

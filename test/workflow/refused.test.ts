@@ -1,6 +1,7 @@
 import type { WorkflowStartOptions } from '@temporalio/client';
 import { RawValue } from '@temporalio/common';
-import { WORKFLOW_TYPES, workflowIdFor } from '../../src/contract/names';
+import { workflowIdFor } from '../../src/contract/formats';
+import { WORKFLOW_TYPES } from '../../src/contract/workflows';
 import { eventually } from '../support/eventually';
 import { newOrgId } from '../support/ids';
 import { endingOf } from '../support/runs';

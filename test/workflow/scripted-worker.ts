@@ -4,7 +4,7 @@ import { NativeConnection, Worker } from '@temporalio/worker';
 import { invalidRequest } from '../../src/activities/failures';
 import { validateRequestActivity } from '../../src/activities/validate-request';
 import { createOrganizations } from '../../src/config/organizations';
-import { workflowIdFor } from '../../src/contract/names';
+import { workflowIdFor } from '../../src/contract/formats';
 import type { PrepareRequest, Recovery } from '../../src/contract/schemas';
 import type { Activities, LinkState, Retries } from '../../src/shared/activities';
 import type { Sink } from '../../src/sinks/sink';

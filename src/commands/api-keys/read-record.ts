@@ -1,7 +1,7 @@
 import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { z } from 'zod';
-import { workflowIdFor } from '../../contract/names';
+import { workflowIdFor } from '../../contract/formats';
 import { organizationId, sinkName, timestamp } from '../../contract/schemas';
 import { systemErrorCode } from '../../files';
 import { usageError } from '../cli/command-error';

@@ -1,6 +1,6 @@
 import { pMapIterable } from 'p-map';
-import { workflowIdFor } from '../../contract/names';
-import { readReceipt, readRun } from '../../temporal/run-history';
+import { workflowIdFor } from '../../contract/formats';
+import { readReceipt, readRun } from '../../temporal/read-history';
 import { isOpen, listRuns, type RunInfo } from '../../temporal/visibility';
 import type { CommandContext } from '../cli/context';
 import { spanOfArrival, spanOfAttempt, type AttemptOrigin, type TokenOrigin } from './match-keys';

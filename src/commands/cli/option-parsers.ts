@@ -1,6 +1,5 @@
 import { InvalidArgumentError } from '@commander-js/extra-typings';
-import { NOT_AN_ORGANIZATION_ID, UUID } from '../../contract/limits';
-import { ORGANIZATION_ID } from '../../contract/names';
+import { NOT_AN_ORGANIZATION_ID, UUID, ORGANIZATION_ID } from '../../contract/formats';
 
 /**
  * Parses a date or an RFC 3339 time. JavaScript would read `5` as a month of 2001, and a time

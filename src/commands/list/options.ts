@@ -1,5 +1,5 @@
 import { Command, Option } from '@commander-js/extra-typings';
-import { FAILURE_TYPES } from '../../contract/names';
+import { FAILURE_TYPES } from '../../contract/failure-types';
 import { formatExamples } from '../cli/help';
 import { parseOrgId, parseTimeOrAge } from '../cli/option-parsers';
 

@@ -1,10 +1,10 @@
 import type { Client } from '@temporalio/client';
 import pMap from 'p-map';
-import { workflowIdFor } from '../../contract/names';
+import { workflowIdFor } from '../../contract/formats';
 import type { PrepareRequest } from '../../contract/schemas';
 import { validateFields } from '../../requests/validate-fields';
 import { formatCount } from '../../shared/text';
-import { readRequest } from '../../temporal/run-history';
+import { readRequest } from '../../temporal/read-history';
 import type { CommandContext } from '../cli/context';
 import type { FilteredRun, ListedRun } from './read-runs';
 

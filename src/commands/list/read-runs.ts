@@ -1,7 +1,7 @@
 import type { Client } from '@temporalio/client';
 import { pMapIterable } from 'p-map';
 import { z } from 'zod';
-import { workflowIdFor } from '../../contract/names';
+import { workflowIdFor } from '../../contract/formats';
 import type { Receipt, Status } from '../../contract/schemas';
 import { cutAndEscape } from '../../shared/text';
 import {
@@ -9,8 +9,8 @@ import {
   type RecoverableTokenFinder,
 } from '../../temporal/earlier-token';
 import { findGrpcError } from '../../temporal/grpc';
-import { readFailure, readReceipt, readRequest, readRun } from '../../temporal/run-history';
-import type { UnconfirmedAttempt } from '../../temporal/run-record';
+import { readFailure, readReceipt, readRequest, readRun } from '../../temporal/read-history';
+import type { UnconfirmedAttempt } from '../../temporal/run-history';
 import { isOpen, listRuns, type RunInfo } from '../../temporal/visibility';
 import type { CommandContext } from '../cli/context';
 import { createStatusReader } from '../shared/status';

@@ -2,7 +2,7 @@ import { WorkflowExecutionAlreadyStartedError, type Client } from '@temporalio/c
 import type { PrepareRequest } from '../../contract/schemas';
 import { commandLine } from '../../shared/command-line';
 import { findDeliveredIds } from '../../temporal/earlier-token';
-import { readRun, type RunRef } from '../../temporal/run-history';
+import { readRun, type RunRef } from '../../temporal/read-history';
 import { refusalError, type ErrorFacts } from '../cli/command-error';
 import type { CommandContext } from '../cli/context';
 import { watch } from '../shared/follow';

@@ -1,10 +1,10 @@
 import { WorkflowNotFoundError, WorkflowUpdateFailedError, type Client } from '@temporalio/client';
-import { redeliverUpdate } from '../../contract/definitions';
 import type { Receipt } from '../../contract/schemas';
+import { redeliverUpdate } from '../../contract/workflows';
 import { commandLine } from '../../shared/command-line';
 import { findEarlierToken } from '../../temporal/earlier-token';
 import { findGrpcError } from '../../temporal/grpc';
-import type { RunRef } from '../../temporal/run-history';
+import type { RunRef } from '../../temporal/read-history';
 import { describeRun, isOpen, listRuns } from '../../temporal/visibility';
 import { CommandError, EXIT_CODES, refusalError } from '../cli/command-error';
 import type { CommandContext } from '../cli/context';

@@ -1,7 +1,7 @@
 import { Command } from '@commander-js/extra-typings';
 import type { ScheduleOptions, ScheduleSpec } from '@temporalio/client';
-import { WORKFLOW_TYPES } from '../../contract/names';
 import type { ScheduledRequest } from '../../contract/schemas';
+import { WORKFLOW_TYPES } from '../../contract/workflows';
 import { shellQuote } from '../../shared/text';
 import { refusalError, usageError } from '../cli/command-error';
 import type { CommandContext, ProgramContext } from '../cli/context';

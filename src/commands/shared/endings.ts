@@ -7,15 +7,15 @@ import {
 import {
   DELIVERY_FAILURE_TYPES,
   FAILURE_TYPES,
-  workflowIdFor,
   type DeliveryFailureType,
   type FailureType,
   type RefusalType,
-} from '../../contract/names';
+} from '../../contract/failure-types';
+import { workflowIdFor } from '../../contract/formats';
 import { failureDetailsSchema, type Receipt } from '../../contract/schemas';
 import { commandLine, reportCommand } from '../../shared/command-line';
 import { formatCount } from '../../shared/text';
-import type { RunRef } from '../../temporal/run-history';
+import type { RunRef } from '../../temporal/read-history';
 import { CommandError, EXIT_CODES, type ExitCode } from '../cli/command-error';
 import { describeRows, type TableRow } from '../cli/output';
 

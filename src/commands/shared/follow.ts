@@ -4,12 +4,12 @@ import { readMemo, receiptSchema, type Receipt } from '../../contract/schemas';
 import { checkTaskQueue } from '../../doctor/task-queue';
 import { commandLine } from '../../shared/command-line';
 import { toMs } from '../../temporal/grpc';
-import type { RunRef } from '../../temporal/run-history';
+import type { RunRef } from '../../temporal/read-history';
 import {
   findTaskProblem,
   isWorkflowTaskRetried,
   type TaskProblem,
-} from '../../temporal/workflow-task';
+} from '../../temporal/workflow-task-problem';
 import { CommandError, EXIT_CODES } from '../cli/command-error';
 import type { CommandContext } from '../cli/context';
 import {

@@ -1,11 +1,11 @@
 import type { Client } from '@temporalio/client';
-import { WORKFLOW_TYPES } from '../../contract/names';
 import type { PrepareRequest } from '../../contract/schemas';
+import { WORKFLOW_TYPES } from '../../contract/workflows';
 import { differingFields } from '../../shared/compare-requests';
 import { toObject } from '../../shared/object';
 import { shellQuote, cutAndEscape } from '../../shared/text';
 import { describeEarlierToken, type EarlierToken } from '../../temporal/earlier-token';
-import { readRequest, type RunRef } from '../../temporal/run-history';
+import { readRequest, type RunRef } from '../../temporal/read-history';
 import { isOpen } from '../../temporal/visibility';
 import { refusalError, type ErrorFacts } from '../cli/command-error';
 import { describeReceipt } from './endings';

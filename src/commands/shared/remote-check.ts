@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { WorkflowFailedError, type Client } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
-import { WORKER_CHECK_FAILED, WORKFLOW_TYPES } from '../../contract/names';
+import { WORKER_CHECK_FAILED } from '../../contract/failure-types';
 import { checkReportSchema, type CheckReport, type PrepareRequest } from '../../contract/schemas';
+import { WORKFLOW_TYPES } from '../../contract/workflows';
 import { FIRST_POLL_MS, checkTaskQueue } from '../../doctor/task-queue';
 import { CommandError, EXIT_CODES } from '../cli/command-error';
 import type { CommandContext } from '../cli/context';

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { text as readText } from 'node:stream/consumers';
-import { workflowIdFor } from '../../contract/names';
+import { workflowIdFor } from '../../contract/formats';
 import type { FieldProblem, PrepareRequest } from '../../contract/schemas';
 import { systemErrorCode } from '../../files';
 import { validateFields, describeProblems } from '../../requests/validate-fields';

@@ -3,11 +3,11 @@ import {
   type Client,
   type WorkflowIdReusePolicy,
 } from '@temporalio/client';
-import { WORKFLOW_TYPES } from '../../contract/names';
 import type { PrepareRequest, Recovery } from '../../contract/schemas';
+import { WORKFLOW_TYPES } from '../../contract/workflows';
 import { describePair } from '../../shared/text';
 import { findEarlierToken } from '../../temporal/earlier-token';
-import type { RunRef } from '../../temporal/run-history';
+import type { RunRef } from '../../temporal/read-history';
 import { describeRun, isCancelRequested, isOpen } from '../../temporal/visibility';
 import type { CommandContext } from '../cli/context';
 import { refuseEarlierToken, refuseOtherWorkflowType, refuseIfDifferent } from './refusals';

@@ -1,9 +1,9 @@
 import { QueryNotRegisteredError, type Client } from '@temporalio/client';
-import { statusQuery } from '../../contract/definitions';
-import { DELIVERY_FAILURE_TYPES, type DeliveryFailureType } from '../../contract/names';
+import { DELIVERY_FAILURE_TYPES, type DeliveryFailureType } from '../../contract/failure-types';
 import { statusSchema, type Status } from '../../contract/schemas';
-import type { RunRef } from '../../temporal/run-history';
-import { findTaskProblem, type TaskProblem } from '../../temporal/workflow-task';
+import { statusQuery } from '../../contract/workflows';
+import type { RunRef } from '../../temporal/read-history';
+import { findTaskProblem, type TaskProblem } from '../../temporal/workflow-task-problem';
 
 const QUERY_TIMEOUT_MS = 5000;
 

@@ -2,9 +2,15 @@ import type * as SecretsManager from '@aws-sdk/client-secrets-manager';
 import { z } from 'zod';
 import { withTimeout } from '../../abort';
 import { VERSION } from '../../version';
-import { SinkRejectedError, type CheckTarget, type Sink, type SinkType } from '../sink';
+import {
+  SinkRejectedError,
+  toStoredToken,
+  type CheckTarget,
+  type Sink,
+  type SinkType,
+} from '../sink';
 import { httpConfig, httpUrl } from '../utils/http-config';
-import { completeIds, templateSchema, toStoredToken } from '../utils/secret-store';
+import { completeIds, templateSchema } from '../utils/name-template';
 import { callError } from './errors';
 
 /** The text of a tag (AWS's reference of the data type Tag). */

@@ -1,6 +1,6 @@
 import path from 'node:path';
 import { z } from 'zod';
-import type { ReferenceContext } from '../../secrets/references';
+import type { ReferenceContext } from '../../secrets/read-secret';
 import type { Sink, SinkType } from '../sink';
 import { callFolderProcess } from './call-folder-process';
 import { createQueue } from './queue';

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { firstEntries, type HttpResponse } from '../../http/response';
 import type { HttpRequest } from '../../http/send';
-import type { Secret } from '../../secrets/references';
+import type { Secret } from '../../secrets/read-secret';
 import { SinkUnavailableError } from '../sink';
 import { createSinkSend, joinUrl, statusError, type Advice } from '../utils/http';
 

@@ -1,8 +1,8 @@
 import type { z } from 'zod';
-import { headerFormat, secretReference, type ReferenceContext } from '../../secrets/references';
-import { SinkRejectedError, type Delivery, type Sink, type SinkType } from '../sink';
+import { headerFormat, secretReference, type ReferenceContext } from '../../secrets/read-secret';
+import { SinkRejectedError, toStoredToken, type Delivery, type Sink, type SinkType } from '../sink';
 import { httpConfig, httpUrl } from '../utils/http-config';
-import { completeIds, plainPath, templateSchema, toStoredToken } from '../utils/secret-store';
+import { completeIds, plainPath, templateSchema } from '../utils/name-template';
 import { createVaultClient } from './client';
 import { createKv } from './kv';
 

@@ -1,6 +1,6 @@
 import { EXIT_CODES, type ExitCode } from '../../../src/commands/cli/command-error';
 import { sealedTokenSchema, type PrepareRequest } from '../../../src/contract/schemas';
-import { readRequest } from '../../../src/temporal/run-history';
+import { readRequest } from '../../../src/temporal/read-history';
 import type { Target } from '../../support/command-line';
 import { eventually } from '../../support/eventually';
 import { startForgedRun } from '../../support/forged-run';

@@ -1,7 +1,7 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { RawValue } from '@temporalio/common';
-import { workflowIdFor } from '../../../src/contract/names';
+import { workflowIdFor } from '../../../src/contract/formats';
 import type { PrepareRequest } from '../../../src/contract/schemas';
 import { cleanUpLater } from '../../support/clean-up';
 import { createCommandFixture, type CommandFixture } from '../../support/command-line';

@@ -1,4 +1,4 @@
-import { workflowIdFor } from '../../../src/contract/names';
+import { workflowIdFor } from '../../../src/contract/formats';
 import type { PrepareRequest } from '../../../src/contract/schemas';
 import { eventually } from '../../support/eventually';
 import { newOrgId } from '../../support/ids';

@@ -4,7 +4,7 @@ import {
   startAtlasEmulator,
   type AtlasEmulator,
 } from '../../../dev/atlas-emulator';
-import { FAULT_EXAMPLES } from '../../../dev/atlas-emulator/cli';
+import { FAULT_EXAMPLES } from '../../../dev/atlas-emulator/faults';
 import { createDigest } from '../../../src/http/digest';
 import { closeLater } from '../../support/clean-up';
 

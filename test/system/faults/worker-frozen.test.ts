@@ -1,5 +1,5 @@
 import type { Fault } from '../../../dev/atlas-emulator';
-import { readRun } from '../../../src/temporal/run-history';
+import { readRun } from '../../../src/temporal/read-history';
 import { eventually } from '../../support/eventually';
 import { startOwnOrganizations, type OwnOrganizations } from '../../support/organizations';
 import { endingOf, loseAttempts, redeliver } from '../../support/runs';

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import type { Client } from '@temporalio/client';
-import { WORKFLOW_TYPES, workflowIdFor } from '../../../src/contract/names';
+import { workflowIdFor } from '../../../src/contract/formats';
 import type { PrepareRequest } from '../../../src/contract/schemas';
+import { WORKFLOW_TYPES } from '../../../src/contract/workflows';
 import type { TestAtlas } from '../../support/atlas';
 import { startForgedRun } from '../../support/forged-run';
 import { install, type Installation, type Handle } from '../../support/installation';

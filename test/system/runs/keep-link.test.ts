@@ -1,6 +1,6 @@
 import type { ScheduleHandle } from '@temporalio/client';
-import { WORKFLOW_TYPES } from '../../../src/contract/names';
 import type { PrepareRequest, ScheduledResult } from '../../../src/contract/schemas';
+import { WORKFLOW_TYPES } from '../../../src/contract/workflows';
 import { startAtlas } from '../../support/atlas';
 import { eventually } from '../../support/eventually';
 import { startForgedRun } from '../../support/forged-run';

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { Webhook } from 'standardwebhooks';
 import { startChildProcess } from '../../../dev/temporal/child-process';
 import { freePort } from '../../../dev/temporal/free-port';
-import { SecretUnavailableError } from '../../../src/secrets/references';
+import { SecretUnavailableError } from '../../../src/secrets/read-secret';
 import { linkTokenCreatedSchema } from '../../../src/sinks/webhook';
 import { cleanUpLater, newFolder } from '../../support/clean-up';
 import { eventually } from '../../support/eventually';

@@ -1,7 +1,7 @@
 import type { WorkflowFailedError } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
-import { WORKFLOW_TYPES } from '../../../src/contract/names';
 import { checkReportSchema } from '../../../src/contract/schemas';
+import { WORKFLOW_TYPES } from '../../../src/contract/workflows';
 import { VERSION } from '../../../src/version';
 import { newOrgId } from '../../support/ids';
 import { startSystem } from '../../support/installation';

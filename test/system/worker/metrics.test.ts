@@ -1,5 +1,5 @@
 import { freePort } from '../../../dev/temporal/free-port';
-import { DELIVERY_FAILURE_TYPES, FAILURE_TYPES } from '../../../src/contract/names';
+import { DELIVERY_FAILURE_TYPES, FAILURE_TYPES } from '../../../src/contract/failure-types';
 import { alertRules } from '../../support/alerts';
 import { startAtlas } from '../../support/atlas';
 import { cleanUpLater } from '../../support/clean-up';

@@ -1,5 +1,6 @@
 import { devServerEnv } from '../../../dev/temporal/dev-server-env';
-import { WORKFLOW_TYPES, workflowIdFor } from '../../../src/contract/names';
+import { workflowIdFor } from '../../../src/contract/formats';
+import { WORKFLOW_TYPES } from '../../../src/contract/workflows';
 import { credentialEnv, startAtlas } from '../../support/atlas';
 import { cleanUpLater } from '../../support/clean-up';
 import { eventually } from '../../support/eventually';

@@ -1,6 +1,6 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { WORKFLOW_TYPES } from '../../../src/contract/names';
+import { WORKFLOW_TYPES } from '../../../src/contract/workflows';
 import { startAtlas } from '../../support/atlas';
 import { eventually } from '../../support/eventually';
 import { fetchOnce } from '../../support/fetch-once';

@@ -4,7 +4,7 @@ import type { MockActivityEnvironment } from '@temporalio/testing';
 import { createLinkTokenActivity } from '../../../src/activities/create-link-token';
 import type { AdminApi } from '../../../src/atlas/admin-api';
 import { connectionError } from '../../../src/atlas/failures';
-import { workflowIdFor } from '../../../src/contract/names';
+import { workflowIdFor } from '../../../src/contract/formats';
 import type { SealedToken } from '../../../src/contract/schemas';
 import { eventually } from '../../support/eventually';
 import { rejectionWithoutCanary } from '../rejection';

@@ -1,7 +1,7 @@
 import type { Endpoint } from '../../../src/atlas/credential';
 import * as failures from '../../../src/atlas/failures';
-import type { FailureType } from '../../../src/contract/names';
-import { SecretUnavailableError } from '../../../src/secrets/references';
+import type { FailureType } from '../../../src/contract/failure-types';
+import { SecretUnavailableError } from '../../../src/secrets/read-secret';
 
 function responded(
   endpoint: Endpoint,

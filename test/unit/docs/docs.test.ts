@@ -5,7 +5,11 @@ import { responseError } from '../../../src/atlas/failures';
 import { EXIT_CODES } from '../../../src/commands/cli/command-error';
 import { runProgram } from '../../../src/commands/program';
 import { settingsSchema } from '../../../src/config/settings';
-import { DELIVERY_FAILURE_TYPES, FAILURE_TYPES, REFUSAL_TYPES } from '../../../src/contract/names';
+import {
+  DELIVERY_FAILURE_TYPES,
+  FAILURE_TYPES,
+  REFUSAL_TYPES,
+} from '../../../src/contract/failure-types';
 import { receiptSchema } from '../../../src/contract/schemas';
 import { VERSION } from '../../../src/version';
 import { LANGUAGES, sourceOf } from '../../support/examples';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { CompactEncrypt, base64url, decodeProtectedHeader } from 'jose';
-import { workflowIdFor } from '../../../src/contract/names';
+import { workflowIdFor } from '../../../src/contract/formats';
 import { sealedTokenSchema } from '../../../src/contract/schemas';
 import { SealedTokenUnreadableError, createSealer, makeKey } from '../../../src/secrets/sealing';
 import { ANY_CHARACTER } from '../../support/any-character';

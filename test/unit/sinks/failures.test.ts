@@ -1,4 +1,4 @@
-import { SecretUnavailableError } from '../../../src/secrets/references';
+import { SecretUnavailableError } from '../../../src/secrets/read-secret';
 import { SealedTokenUnreadableError } from '../../../src/secrets/sealing';
 import { classifyDeliveryError } from '../../../src/sinks/failures';
 import { SinkRejectedError, SinkUnavailableError } from '../../../src/sinks/sink';

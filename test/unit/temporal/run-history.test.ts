@@ -1,5 +1,5 @@
 import { defaultPayloadConverter } from '@temporalio/common';
-import { readRequest, readRun } from '../../../src/temporal/run-history';
+import { readRequest, readRun } from '../../../src/temporal/read-history';
 import { aToken } from '../samples';
 import { clientOf } from './scripted-server';
 

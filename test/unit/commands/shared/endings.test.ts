@@ -5,11 +5,8 @@ import {
   TimeoutFailure,
 } from '@temporalio/common';
 import { toEndingError, toFailureError } from '../../../../src/commands/shared/endings';
-import {
-  DELIVERY_FAILURE_TYPES,
-  FAILURE_TYPES,
-  workflowIdFor,
-} from '../../../../src/contract/names';
+import { DELIVERY_FAILURE_TYPES, FAILURE_TYPES } from '../../../../src/contract/failure-types';
+import { workflowIdFor } from '../../../../src/contract/formats';
 import { ORG } from '../../samples';
 
 const workflowId = workflowIdFor(ORG);

@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
 import { makeRequest, readRequests } from '../../../../src/commands/shared/request';
-import { workflowIdFor } from '../../../../src/contract/names';
+import { workflowIdFor } from '../../../../src/contract/formats';
 import { newOrgId } from '../../../support/ids';
 import { aRequest } from '../../samples';
 import { temporaryFiles } from '../../temporary-folder';

@@ -1,7 +1,8 @@
-import { setHandler, type ApplicationFailure } from '@temporalio/workflow';
-import { awaitDeliveryUpdate, redeliverUpdate } from '../contract/definitions';
+import { setDefaultSignalHandler, setHandler, type ApplicationFailure } from '@temporalio/workflow';
+import type { RefusalType } from '../contract/failure-types';
+import { isSinkName } from '../contract/formats';
 import { MAX_WAITING_CALLERS } from '../contract/limits';
-import { isSinkName, type RefusalType } from '../contract/names';
+import { awaitDeliveryUpdate, redeliverUpdate, statusQuery } from '../contract/workflows';
 import { terminalFailure } from '../shared/application-failure';
 import { differingFields } from '../shared/compare-requests';
 import { isCancelled } from './cancellation';
@@ -9,13 +10,29 @@ import type { DeliveryChannel, Redelivery } from './delivery-channel';
 import type { RunStatus } from './run-status';
 
 /**
- * Handles the Updates `redeliver` and `awaitDelivery`. Validators are synchronous and check the
- * shape of their input by hand: an error that is not an ApplicationFailure would block the workflow
- * task. What they refuse leaves no trace.
+ * Handles the Query and the Updates of a run of `prepareLiveMigration`, and ignores Signals.
+ *
+ * @param request of the run, not validated yet.
  */
-export function handleUpdates(request: unknown, status: RunStatus, channel: DeliveryChannel): void {
-  let waiting = 0;
+export function handleMessages(
+  request: unknown,
+  status: RunStatus,
+  channel: DeliveryChannel,
+): void {
+  // Temporal would keep Signals, of up to 2 MB each, for a handler to come.
+  setDefaultSignalHandler(() => undefined);
+  setHandler(statusQuery, () => status.current);
+  handleRedeliver(status, channel);
+  handleAwaitDelivery(request, status, channel);
+}
 
+/*
+ * The validators of Updates are synchronous and check the shape of their input by hand: an error
+ * that is not an ApplicationFailure would block the workflow task. What they refuse leaves no
+ * trace.
+ */
+
+function handleRedeliver(status: RunStatus, channel: DeliveryChannel): void {
   setHandler(
     redeliverUpdate,
     (input: unknown) => {
@@ -26,7 +43,10 @@ export function handleUpdates(request: unknown, status: RunStatus, channel: Deli
     },
     { validator: (input: unknown) => validateRedeliver(input, status, channel) },
   );
+}
 
+function handleAwaitDelivery(request: unknown, status: RunStatus, channel: DeliveryChannel): void {
+  let waiting = 0;
   setHandler(
     awaitDeliveryUpdate,
     async () => {

@@ -10,10 +10,30 @@ import type {
 } from './schemas';
 
 /*
- * The workflows, Updates and the Query, with their types, as Temporal's TypeScript client takes
- * them. The definitions are what `defineUpdate` and `defineQuery` return: written as plain objects,
- * they load nothing.
+ * The workflows with their steps, Updates and Query, by name and by type. Workflow code and callers
+ * load this file, so it is free of zod and of Node. The definitions of the Updates and the Query
+ * are what `defineUpdate` and `defineQuery` return: written as plain objects, they load nothing.
  */
+
+export const WORKFLOW_TYPES = {
+  prepare: 'prepareLiveMigration',
+  prepareOnSchedule: 'prepareOnSchedule',
+  checkWorker: 'checkWorker',
+} as const;
+
+export const DEFAULT_TASK_QUEUE = 'live-migration-prep';
+
+export const STEPS = [
+  'validating',
+  'creating',
+  'delivering',
+  'undelivered',
+  'delivered',
+  'failed',
+  'cancelled',
+] as const;
+
+export type Step = (typeof STEPS)[number];
 
 /**
  * The workflow `WORKFLOW_TYPES.prepare`. `recovery` belongs to the command `recover`: callers leave

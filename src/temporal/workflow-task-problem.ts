@@ -2,7 +2,7 @@ import type { Client, WorkflowExecutionDescription } from '@temporalio/client';
 import { MAX_MESSAGE_LENGTH } from '../contract/limits';
 import { cutAndEscape } from '../shared/text';
 import { nullIfNotFound, withReadTimeout } from './grpc';
-import type { RunRef } from './run-history';
+import type { RunRef } from './read-history';
 
 /** Allows for Signals and Updates that arrived since the task failed. */
 const NEWEST_EVENTS = 10;

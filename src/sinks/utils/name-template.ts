@@ -60,10 +60,3 @@ export function completeIds(target: CheckTarget | null): Ids {
     deliveryId: '00000000-0000-0000-0000-000000000000',
   };
 }
-
-/**
- * Leaves out what is not known. The result is the same for the same delivery: stores compare it.
- */
-export function toStoredToken(delivery: Delivery): object {
-  return Object.fromEntries(Object.entries(delivery).filter(([, value]) => value !== null));
-}

@@ -1,5 +1,5 @@
 import { rmSync } from 'node:fs';
-import * as references from '../../../src/secrets/references';
+import * as references from '../../../src/secrets/read-secret';
 import { CANARY, fileIn, write, type Env } from '../config/configuration';
 
 function refer(reference: unknown, env: Env = {}) {

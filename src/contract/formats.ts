@@ -1,0 +1,36 @@
+/*
+ * The forms of ids and names. Workflow code imports them, so this file is free of zod and of Node.
+ */
+
+export const UUID = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i;
+export const SHA256 = /^[a-f0-9]{64}$/;
+
+/** 24 lower-case hexadecimal digits (pattern from the published Atlas Administration API). */
+export const ORGANIZATION_ID = /^[a-f0-9]{24}$/;
+
+export const NOT_AN_ORGANIZATION_ID =
+  'is not 24 lower-case hexadecimal digits: copy it from the organization’s settings page';
+
+export function isOrganizationId(id: unknown): id is string {
+  return typeof id === 'string' && ORGANIZATION_ID.test(id);
+}
+
+/** The form of a sink's name in a worker's configuration. */
+export const SINK_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
+
+export function isSinkName(name: unknown): name is string {
+  return typeof name === 'string' && SINK_NAME.test(name);
+}
+
+/**
+ * Builds the workflow id of a pair of organizations: the Atlas organization and, if any, the source
+ * organization.
+ *
+ * @throws TypeError when `sourceOrgId` is empty: the id would be that of another pair.
+ */
+export function workflowIdFor(orgId: string, sourceOrgId?: string | null): string {
+  if (sourceOrgId === '') throw new TypeError('sourceOrgId is empty: leave it out or pass null');
+  return sourceOrgId
+    ? `live-migration-prep/${orgId}/${sourceOrgId}`
+    : `live-migration-prep/${orgId}`;
+}
