@@ -1,11 +1,12 @@
 import { Context } from '@temporalio/activity';
 import type { Client } from '@temporalio/client';
 import { raceSignal, withTimeout } from '../abort';
+import { validateAgainstConfig, type Permissions } from '../requests/validate-against-config';
 import type { Activities } from '../shared/activities';
 import { terminalFailure } from '../shared/application-failure';
 import { toObject } from '../shared/object';
 import { describeEarlierToken, findEarlierToken } from '../temporal/earlier-token';
-import { temporalUnavailable } from './failures';
+import { invalidRequest, temporalUnavailable } from './failures';
 
 /** Limit for one attempt, which occupies one of the worker's slots for workflow tasks. */
 const ATTEMPT_TIMEOUT_MS = 1000;
@@ -19,13 +20,16 @@ const KEEP_UNREAD_MS = 5 * 60_000;
 /**
  * Creates the activity that refuses a run whose workflow id has a token already, delivered or
  * recoverable, unless `again` in its request permits another. It runs concurrently with the
- * validation, so it reads only `again` of the request.
+ * validation, so the request is not validated yet.
  *
  * A retry is safe: it only reads.
  *
  * @param giveUpAfterMs time for which Temporal's list may fail before the run fails.
  */
-export function findTokenActivity(giveUpAfterMs: number): Activities['findToken'] {
+export function findTokenActivity(
+  permissions: Permissions,
+  giveUpAfterMs: number,
+): Activities['findToken'] {
   /**
    * Searches by run id. A search outlives the attempt that started it: the next one reads its
    * outcome.
@@ -55,6 +59,9 @@ export function findTokenActivity(giveUpAfterMs: number): Activities['findToken'
       });
     const refusal = await withTimeout(ATTEMPT_TIMEOUT_MS, undefined, waitForSearch).catch(
       (error: unknown) => {
+        // The run waits for this activity before it reports a mistake in its request.
+        const { problems } = validateAgainstConfig(request, permissions);
+        if (problems.length > 0) throw invalidRequest(problems);
         throw temporalUnavailable(error, workflowId, Date.now() >= startedAtMs + giveUpAfterMs);
       },
     );

@@ -15,7 +15,7 @@ export function createActivities(
 ): Activities {
   return {
     validateRequest: validateRequestActivity(services, retries),
-    findToken: findTokenActivity(retries.giveUpAfterMs),
+    findToken: findTokenActivity(services, retries.giveUpAfterMs),
     createLinkToken: createLinkTokenActivity(services, retries),
     deliverLinkToken: deliverLinkTokenActivity(services, retries),
     checkLink: checkLinkActivity(services, minimumTokenAgeMs),

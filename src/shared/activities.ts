@@ -125,7 +125,8 @@ export interface Activities {
    * @param request not validated yet.
    * @param startedAtMs when the run began to look: Core's timers between local retries start that
    *   time anew.
-   * @throws ApplicationFailure of type TokenExists or TemporalUnavailable.
+   * @throws ApplicationFailure of type TokenExists or TemporalUnavailable; InvalidRequest when
+   *   Temporal's list is away and the request is not valid.
    */
   findToken(request: unknown, startedAtMs: number): Promise<void>;
   createLinkToken(input: CreateInput): Promise<SealedToken>;

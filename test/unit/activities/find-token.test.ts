@@ -1,8 +1,13 @@
 import { findTokenActivity } from '../../../src/activities/find-token';
+import { SOURCE_ORG, aRequest } from '../samples';
 import { clientOf, grpcError, listedRun } from '../temporal/scripted-server';
-import { attemptIn, failureOf, type Untyped } from './attempt';
+import { attemptIn, failureOf, organizations, refusedFields, type Untyped } from './attempt';
 
 const UNAVAILABLE = 14;
+const REQUEST = aRequest({ sourceOrgId: SOURCE_ORG });
+
+const newActivity = () =>
+  findTokenActivity({ organizations, sinks: new Map() }, 3_600_000) as Untyped;
 
 beforeEach(() => void jest.useFakeTimers());
 afterEach(() => void jest.useRealTimers());
@@ -28,13 +33,13 @@ function pairOf(terminated: number, lateMs: number, startedAtMs = Date.now()) {
       return {};
     },
   });
-  const findToken = findTokenActivity(3_600_000) as Untyped;
+  const findToken = newActivity();
   /** Tries until one passes, as Temporal does; returns the number of tries. */
   async function search(pauses = PAUSES_S): Promise<number> {
     for (const [tries, pause] of pauses.entries()) {
       const attempt = attemptIn({}, client).run<unknown[], unknown, Untyped>(
         findToken,
-        {},
+        REQUEST,
         startedAtMs,
       );
       const failure = await failureOf(attempt).catch(() => null);
@@ -81,9 +86,11 @@ it('a search that failed leaves no timer that ends a later search of the run', a
       return { executions: [] };
     },
   });
-  const findToken = findTokenActivity(3_600_000) as Untyped;
+  const findToken = newActivity();
   const attempt = () =>
-    failureOf(attemptIn({}, client).run<unknown[], unknown, Untyped>(findToken, {}, Date.now()));
+    failureOf(
+      attemptIn({}, client).run<unknown[], unknown, Untyped>(findToken, REQUEST, Date.now()),
+    );
   const first = attempt();
   await jest.advanceTimersByTimeAsync(1000);
   await first;
@@ -96,4 +103,15 @@ it('a search that failed leaves no timer that ends a later search of the run', a
   await jest.advanceTimersByTimeAsync(2000);
   await third;
   expect(calls).toHaveLength(2);
+});
+
+it('a request that is not valid is refused at once while the list is away', async () => {
+  const client = clientOf({
+    list: () => Promise.reject(grpcError(UNAVAILABLE, 'away')),
+  });
+  const findIn = (request: object) =>
+    attemptIn({}, client).run<unknown[], unknown, Untyped>(newActivity(), request, Date.now());
+  const typo = { ...REQUEST, accessListIps: ['192.31.196'] };
+  expect(await refusedFields(findIn(typo))).toEqual(['accessListIps[0]']);
+  expect(await failureOf(findIn(REQUEST))).toMatchObject({ type: 'TemporalUnavailable' });
 });
