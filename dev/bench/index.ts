@@ -4,13 +4,13 @@
  */
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { WorkflowHandle } from '@temporalio/client';
 import { Command } from 'commander';
 import { cpuMs, idOf, newRequest, startJob } from '../support/measured-job';
 import { startChildProcess } from '../temporal/child-process';
 import { startDevServer, type DevServer } from '../temporal/dev-server';
 import { freePort } from '../temporal/free-port';
 import type { Sizes } from './baseline-workflow';
+import { countBilledEvents, type Event } from './billable-actions';
 
 const SEQUENTIAL_RUNS = 60;
 const TIMED_ACTIVITIES = 20;
@@ -21,14 +21,6 @@ const METRICS_LAG_MS = 2500;
 const CLIENT_REQUESTS = /^service_requests\{.*service_name="frontend"\} \d+$/gm;
 /** Requests that do not belong to a run. */
 const OTHER_REQUESTS = /namespace="(temporal_system|_unknown_)|operation="(RecordWorker|Describe)/;
-/** Events that Temporal Cloud bills. */
-const BILLED_EVENTS = [
-  'workflowExecutionStarted',
-  'activityTaskStarted',
-  'timerStarted',
-  'markerRecorded',
-  'workflowPropertiesModified',
-];
 
 const { external, json } = new Command('npm run bench --')
   .description(
@@ -142,8 +134,6 @@ async function main(): Promise<void> {
   }
 }
 
-type Event = NonNullable<Awaited<ReturnType<WorkflowHandle['fetchHistory']>>['events']>[number];
-
 interface Payloads {
   payloads?: { data?: Uint8Array | null }[] | null;
 }
@@ -163,12 +153,6 @@ function measurePayloads(events: Event[]): Sizes {
     (event) => event.activityTaskCompletedEventAttributes?.result,
   );
   return { validated, toCreate, sealed, toDeliver, receipt };
-}
-
-function countBilledEvents(events: Event[]): number {
-  return events.filter((event) =>
-    BILLED_EVENTS.some((name) => event[`${name}EventAttributes` as keyof Event]),
-  ).length;
 }
 
 /**

@@ -9,6 +9,7 @@ import { STATES, startPictureRuns, untilDetails } from '../support/picture-runs'
 
 const IMAGES = path.join(__dirname, '../../docs/images');
 
+const VIEWPORT = { width: 1480, height: 850 };
 const NAVIGATION_HEIGHT = 50;
 
 /** Text that the current details of a run show once they are there. */
@@ -24,12 +25,12 @@ async function takePictures(): Promise<void> {
   const runs = await startPictureRuns();
   try {
     for (const state of STATES) {
-      const page = await runs.open(`${await runs.bringTo(state)}/user-metadata`);
+      const page = await runs.open(`${await runs.bringTo(state)}/user-metadata`, VIEWPORT);
       // The page of an open run never stops loading, so this waits for what the run reports.
       await untilDetails(page, DETAILS[state]);
       await picture(page, page.getByText('Back to Workflows'), `${state}-run.png`);
     }
-    const list = await runs.open('/workflows');
+    const list = await runs.open('/workflows', VIEWPORT);
     await list
       .getByText('prepareLiveMigration')
       .nth(STATES.length - 1)

@@ -3,8 +3,8 @@ import { randomBytes } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { workflowIdFor } from '../../src/contract/formats';
 import type { PrepareRequest } from '../../src/contract/schemas';
+import { workflowIdFor } from '../../src/contract/workflow-id';
 import { WORKFLOW_TYPES } from '../../src/contract/workflows';
 import { connectClient } from '../../src/temporal/connection';
 import { DEFAULTS, startAtlasEmulator } from '../atlas-emulator';
@@ -36,7 +36,7 @@ export type Job = Awaited<ReturnType<typeof startJob>>;
 export async function startJob({ server, config = '' }: JobOptions) {
   const folder = mkdtempSync(path.join(os.tmpdir(), 'live-migration-prep-'));
   const env = server ? devServerEnv(server.address) : process.env;
-  const { connection, client } = await connectClient(env, 10_000);
+  const { connection, client } = await connectClient(env);
   const { workflow } = client;
   const atlas = await startAtlasEmulator({
     seed: { settings: { rateLimit: { enabled: false }, accessTokensPerMinute: null } },

@@ -6,17 +6,15 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { chromium, type Page } from 'playwright-core';
-import { workflowIdFor } from '../../src/contract/formats';
+import { chromium, type Page, type ViewportSize } from 'playwright-core';
 import type { PrepareRequest, Status } from '../../src/contract/schemas';
+import { workflowIdFor } from '../../src/contract/workflow-id';
 import { statusQuery, DEFAULT_TASK_QUEUE, WORKFLOW_TYPES } from '../../src/contract/workflows';
 import { DEFAULTS, startAtlasEmulator } from '../atlas-emulator';
 import { startDevServer } from '../temporal/dev-server';
 import { startDemoWorker } from './demo-worker';
 
 const POLL_INTERVAL_MS = 100;
-
-const VIEWPORT = { width: 1480, height: 850 };
 
 /**
  * The directory of `nas` is missing, and a round of delivery is over at once. Nothing is tried
@@ -38,8 +36,8 @@ export const STATES = ['delivered', 'retrying', 'undelivered', 'cancelled'] as c
 type State = (typeof STATES)[number];
 
 export interface PictureRuns {
-  /** Opens a page of the UI, such as `/workflows`, below the namespace. */
-  open(page: string): Promise<Page>;
+  /** Opens a page of the UI, such as `/workflows`, below the namespace; 1280 by 720 by default. */
+  open(page: string, viewport?: ViewportSize): Promise<Page>;
   /** Starts a run and waits until it has this state. Returns its page in the UI. */
   bringTo(state: State): Promise<string>;
   close(): Promise<void>;
@@ -75,8 +73,9 @@ export async function startPictureRuns(): Promise<PictureRuns> {
       });
 
     return {
-      async open(page) {
-        const opened = await browser.newPage({ viewport: VIEWPORT, deviceScaleFactor: 1.25 });
+      async open(page, viewport) {
+        const size = viewport ? { viewport, deviceScaleFactor: 1.25 } : {};
+        const opened = await browser.newPage(size);
         await opened.goto(`${String(temporal.uiUrl)}/namespaces/default${page}`);
         return opened;
       },

@@ -1,8 +1,8 @@
 import { Context, log } from '@temporalio/activity';
 import { classifyAtlasError } from '../atlas/failures';
 import type { Services } from '../config/services';
-import { workflowIdFor } from '../contract/formats';
 import type { Receipt } from '../contract/schemas';
+import { workflowIdFor } from '../contract/workflow-id';
 import { linkCheckSchema, type Activities } from '../shared/activities';
 import { commandLine } from '../shared/command-line';
 import { classifyDeliveryError } from '../sinks/failures';

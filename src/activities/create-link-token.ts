@@ -15,7 +15,7 @@ import { formatGaveUp } from '../shared/application-failure';
 import { creationFailure, invalidRequest } from './failures';
 import { NOTHING_DONE, parseInput, requireRunOfPair } from './guards';
 import { withHeartbeats } from './heartbeat';
-import { waitForTemporal } from './wait-for-temporal';
+import { waitForHeartbeat } from './wait-for-heartbeat';
 
 const TOO_LATE =
   "the retry deadline passed, by the worker's clock, before the request was sent to Atlas";
@@ -70,7 +70,7 @@ export function createLinkTokenActivity(
     const failureCount = activityNumber - 1 + info.attempt;
     const fail = async (failure: AtlasFailure): Promise<never> => {
       // A failure that never reaches Temporal would count as a token that may exist.
-      await waitForTemporal(context, attemptEndsAtMs);
+      await waitForHeartbeat(context, attemptEndsAtMs);
       throw creationFailure(failure, { failureCount, deadlineAtMs, backoff });
     };
 
@@ -92,7 +92,7 @@ export function createLinkTokenActivity(
       }
       // Nothing was sent. Unless the run is cancelled, Temporal retries the attempt.
       if (!context.cancellationDetails?.cancelRequested) return fail(STOPPED);
-      await waitForTemporal(context, attemptEndsAtMs);
+      await waitForHeartbeat(context, attemptEndsAtMs);
       throw error;
     });
     // From here on a token exists, and a retry would create another.
@@ -105,7 +105,7 @@ export function createLinkTokenActivity(
     // Before the wait: should this process end meanwhile, the log has what tells the token's API
     // key.
     context.log.info('link-token received', { deliveryId, tokenSha256, createdAt });
-    await waitForTemporal(context, attemptEndsAtMs);
+    await waitForHeartbeat(context, attemptEndsAtMs);
     return sealed;
   };
 }

@@ -1,6 +1,6 @@
 import { Context, type Info } from '@temporalio/activity';
 import type { z } from 'zod';
-import { workflowIdFor } from '../contract/formats';
+import { workflowIdFor } from '../contract/workflow-id';
 import { WORKFLOW_TYPES } from '../contract/workflows';
 import { describeProblems, toFieldProblem } from '../requests/validate-fields';
 import type { AttemptDetails } from '../shared/activities';

@@ -1,12 +1,12 @@
 import { Context } from '@temporalio/activity';
 import { z } from 'zod';
-import { workflowIdFor } from '../contract/formats';
 import {
   prepareRequestSchema,
   recoverySchema,
   type FieldProblem,
   type ValidRequest,
 } from '../contract/schemas';
+import { workflowIdFor } from '../contract/workflow-id';
 import { WORKFLOW_TYPES } from '../contract/workflows';
 import { validateAgainstConfig, type Permissions } from '../requests/validate-against-config';
 import { toFieldProblem } from '../requests/validate-fields';

@@ -1,14 +1,8 @@
 import { z } from 'zod';
-import { createTokenCache } from '../http/token-cache';
 import { headerFormat } from '../secrets/read-secret';
+import { createTokenCache, timeUntilRenewalMs } from './access-token-cache';
 import type { AtlasRequest, Credential, Send, ServiceAccountConfig } from './credential';
 import { responseError } from './failures';
-
-/**
- * Time before expiry at which a token is renewed, so that it does not expire during a usual
- * request.
- */
-const ACCESS_TOKEN_MARGIN_MS = 60_000;
 
 const accessTokenSchema = z.object({
   access_token: z.string().refine((token) => headerFormat(token) === null),
@@ -62,8 +56,7 @@ async function fetchAccessToken(config: ServiceAccountConfig, send: Send) {
   );
   const parsed = response.status === 200 ? accessTokenSchema.safeParse(response.json) : null;
   if (!parsed?.success) throw responseError('oauthToken', response);
-  const lifetimeMs = parsed.data.expires_in * 1000;
-  const renewAtMs = Date.now() + Math.max(lifetimeMs - ACCESS_TOKEN_MARGIN_MS, lifetimeMs / 2);
+  const renewAtMs = Date.now() + timeUntilRenewalMs(parsed.data.expires_in * 1000);
   return { value: parsed.data.access_token, renewAtMs };
 }
 

@@ -116,19 +116,16 @@ function createProgram(io: Io, stop: Stop) {
   const context: ProgramContext = {
     stdin: io.stdin,
     output: () => createOutput(io, program.opts().json ?? false, stop),
-    env() {
-      const { address, namespace } = program.opts();
-      const env = { ...io.env };
-      if (address) env['TEMPORAL_ADDRESS'] = address;
-      if (namespace) env['TEMPORAL_NAMESPACE'] = namespace;
-      return env;
+    async env() {
+      const { overrideTemporalSettings } = await import('../temporal/settings.js');
+      return overrideTemporalSettings(io.env, program.opts());
     },
     async withTemporal(work) {
       const { withClient } = await import('./shared/with-client.js');
       const { taskQueue } = program.opts();
       const isTaskQueueGiven = program.getOptionValueSource('taskQueue') === 'cli';
       const common = { taskQueue, isTaskQueueGiven, output: context.output() };
-      await withClient(context.env(), io.connectTimeoutMs, stop.signal, (client) =>
+      await withClient(await context.env(), io.connectTimeoutMs, stop.signal, (client) =>
         work({ client, ...common }),
       );
     },

@@ -21,16 +21,3 @@ export const SINK_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
 export function isSinkName(name: unknown): name is string {
   return typeof name === 'string' && SINK_NAME.test(name);
 }
-
-/**
- * Builds the workflow id of a pair of organizations: the Atlas organization and, if any, the source
- * organization.
- *
- * @throws TypeError when `sourceOrgId` is empty: the id would be that of another pair.
- */
-export function workflowIdFor(orgId: string, sourceOrgId?: string | null): string {
-  if (sourceOrgId === '') throw new TypeError('sourceOrgId is empty: leave it out or pass null');
-  return sourceOrgId
-    ? `live-migration-prep/${orgId}/${sourceOrgId}`
-    : `live-migration-prep/${orgId}`;
-}

@@ -2,7 +2,7 @@
  * The package `live-migration-prep-contract`: what callers need. It loads neither zod nor Temporal.
  */
 export * from './failure-types';
-export { ORGANIZATION_ID, SINK_NAME, isOrganizationId, isSinkName, workflowIdFor } from './formats';
+export { ORGANIZATION_ID, SINK_NAME, isOrganizationId, isSinkName } from './formats';
 export { MAX_TEXT_LENGTH } from './limits';
 export type {
   CheckReport,
@@ -15,4 +15,5 @@ export type {
   ScheduledResult,
   Status,
 } from './schemas';
+export { workflowIdFor } from './workflow-id';
 export * from './workflows';

@@ -1,6 +1,5 @@
+import { parseWorkflowId } from '../contract/workflow-id';
 import { shellQuote } from './text';
-
-const USUAL_ID = /^live-migration-prep\/([a-f0-9]{24})(?:\/([a-f0-9]{24}))?$/;
 
 /** Formats a command for one run, to paste into a shell. */
 export function commandLine(command: string, workflowId: string, ...options: string[]): string {
@@ -8,15 +7,17 @@ export function commandLine(command: string, workflowId: string, ...options: str
 }
 
 function targetOptions(workflowId: string): string[] {
-  const [, org, sourceOrg] = USUAL_ID.exec(workflowId) ?? [];
-  if (!org) return ['--workflow-id', shellQuote(workflowId)];
-  if (!sourceOrg) return ['--org', org];
-  return ['--org', org, '--source-org', sourceOrg];
+  const pair = parseWorkflowId(workflowId);
+  if (pair === null) return ['--workflow-id', shellQuote(workflowId)];
+  const { orgId, sourceOrgId } = pair;
+  return sourceOrgId === undefined
+    ? ['--org', orgId]
+    : ['--org', orgId, '--source-org', sourceOrgId];
 }
 
 export function reportCommand(workflowId: string): string {
-  const [, org] = USUAL_ID.exec(workflowId) ?? [];
-  return `live-migration-prep list --unconfirmed${org ? ` --org ${org}` : ''}`;
+  const pair = parseWorkflowId(workflowId);
+  return `live-migration-prep list --unconfirmed${pair ? ` --org ${pair.orgId}` : ''}`;
 }
 
 /**

@@ -13,8 +13,11 @@ const CHANNEL_ARGS = {
   'grpc.enable_http_proxy': 0,
 };
 
+/** For a slow server or machine. A server that is not there is reported at once. */
+const CONNECT_TIMEOUT_MS = 10_000;
+
 /** @throws Error that says how to reach Temporal, and quotes no secret. */
-export function connectClient(env: NodeJS.ProcessEnv, timeoutMs: number) {
+export function connectClient(env: NodeJS.ProcessEnv, timeoutMs = CONNECT_TIMEOUT_MS) {
   return connect(env, async (options) => {
     await tryConnection(options, timeoutMs);
     return Connection.connect({ ...options, connectTimeout: timeoutMs, channelArgs: CHANNEL_ARGS });

@@ -10,6 +10,18 @@ export const GRPC = {
   unauthenticated: 16,
 } as const;
 
+const UNREACHABLE_CODES: readonly number[] = [
+  GRPC.deadlineExceeded,
+  GRPC.permissionDenied,
+  GRPC.unavailable,
+  GRPC.unauthenticated,
+];
+
+/** Tells whether a call that failed with this code did not reach Temporal, or was denied. */
+export function isUnreachable(code: number): boolean {
+  return UNREACHABLE_CODES.includes(code);
+}
+
 /** Exceeds Core's own limit of 30 s for a call: a slow visibility store may take longer. */
 const READ_TIMEOUT_MS = 60_000;
 

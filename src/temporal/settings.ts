@@ -3,6 +3,17 @@ import { loadClientConnectConfig } from '@temporalio/envconfig';
 
 export type TemporalSettings = ReturnType<typeof readTemporalSettings>;
 
+/** Puts what the command line says of Temporal in place of the environment variables. */
+export function overrideTemporalSettings(
+  env: NodeJS.ProcessEnv,
+  { address, namespace }: { address?: string; namespace?: string },
+): NodeJS.ProcessEnv {
+  const overridden = { ...env };
+  if (address) overridden['TEMPORAL_ADDRESS'] = address;
+  if (namespace) overridden['TEMPORAL_NAMESPACE'] = namespace;
+  return overridden;
+}
+
 /**
  * @throws Error when the environment variables or the profile file are wrong. The message quotes no
  *   secret.

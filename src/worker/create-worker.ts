@@ -5,7 +5,7 @@ import { Worker, type Logger, type NativeConnection, type WorkerOptions } from '
 import { createActivities } from '../activities';
 import { HEARTBEAT_INTERVAL_MS } from '../activities/heartbeat';
 import type { Config } from '../config';
-import { buildRetries } from '../config/retries';
+import { addAttemptTimeouts } from '../config/attempt-timeouts';
 import { createServices } from '../config/services';
 import { VERSION } from '../version';
 import { createClockWarning } from './clock-warning';
@@ -32,7 +32,7 @@ export async function createWorker(
     timeRequest(request);
     warnOfClock(request);
   });
-  const retries = buildRetries(config);
+  const retries = addAttemptTimeouts(config);
   const worker = await Worker.create({
     connection,
     namespace,

@@ -5,7 +5,7 @@ import {
   type FailureType,
 } from '../contract/failure-types';
 import type { Backoff, Retries } from '../shared/activities';
-import { retryDelayMs } from '../shared/retry-delay';
+import { retryDelayMs, shortenPauseMs } from '../shared/retry-delay';
 import type { ParsedFailure } from './activity-results';
 
 export interface CreationSituation {
@@ -78,7 +78,7 @@ export interface DeliverySituation {
   /** True if it went to another sink than the request's. */
   isToOtherSink: boolean;
   nowMs: number;
-  /** Shortens a pause, by a fifth at 1 and not at 0, so that runs that failed together spread. */
+  /** From 0 to 1; see `shortenPauseMs`. */
   random: number;
 }
 
@@ -114,11 +114,10 @@ export function decideDelivery(
       nextRoundAtMs: Math.max(nextRoundAtMs, nowMs + requestedMs),
     };
   }
-  const jitteredMs = Math.round(pauseMs * (1 - random / 5));
   return {
     next: 'wait',
     type,
     pauseMs: Math.min(pauseMs * 2, maximumPauseMs),
-    nextRoundAtMs: nowMs + Math.max(jitteredMs, requestedMs),
+    nextRoundAtMs: nowMs + Math.max(shortenPauseMs(pauseMs, random), requestedMs),
   };
 }

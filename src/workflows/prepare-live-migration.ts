@@ -1,9 +1,7 @@
-import { ApplicationFailure, CancelledFailure, workflowInfo } from '@temporalio/workflow';
+import { ApplicationFailure, CancelledFailure } from '@temporalio/workflow';
 import { isRunFailureType, type FailureType } from '../contract/failure-types';
 import type { PrepareRequest, Receipt, Recovery } from '../contract/schemas';
 import type { ValidatedRequest } from '../shared/activities';
-import { fitsAsJson } from '../shared/object';
-import { UNREADABLE } from '../shared/payload-converter';
 import { findToken, validateRequest } from './activity-proxies';
 import { findApplicationFailure, parseFailure } from './activity-results';
 import { isCancelled } from './cancellation';
@@ -13,17 +11,11 @@ import { createDeliveryChannel } from './delivery-channel';
 import { handleMessages } from './message-handlers';
 import { createFailure, firstDetails } from './run-failures';
 import { createRunStatus } from './run-status';
+import { findRefusedOptions } from './start-options';
 
-/**
- * A server may give every run a long timeout of its own: ten years on the time-skipping test
- * server.
- */
-const SHORTEST_PERMITTED_TIMEOUT_MS = 365 * 24 * 3_600_000;
 const CANCELLED_RECOVERY =
   'cancelled before the delivery began;' +
   ' the token is still recoverable from the closed run that has it';
-/** The server terminates a run whose memo exceeds 2 MiB when the run adds to it. */
-const MAX_MEMO_LENGTH = 16 * 1024;
 
 /**
  * Validates the request, creates a link-token and delivers it to the sink. The run stays open until
@@ -96,25 +88,4 @@ function toRunFailure(error: unknown, fallbackType: FailureType, work: string): 
     `the worker could not ${work}, and created nothing:` +
     ` ${parseFailure(error).message}; start again`;
   return createFailure(fallbackType, message);
-}
-
-/**
- * Finds what the caller chose for the run, where that could create a second token or abandon one.
- */
-function findRefusedOptions(): string[] {
-  const { executionTimeoutMs, runTimeoutMs, retryPolicy, cronSchedule, memo } = workflowInfo();
-  const isRefused = {
-    workflowExecutionTimeout: isTooShort(executionTimeoutMs),
-    // The server sets it to the execution timeout where the caller set none.
-    workflowRunTimeout: isTooShort(runTimeoutMs) && runTimeoutMs !== executionTimeoutMs,
-    retryPolicy,
-    cronSchedule,
-    memo: memo && (Object.values(memo).includes(UNREADABLE) || !fitsAsJson(memo, MAX_MEMO_LENGTH)),
-  };
-  return Object.entries(isRefused).flatMap(([name, value]) => (value ? [name] : []));
-}
-
-/** @param timeoutMs 0 means no timeout. */
-function isTooShort(timeoutMs = 0): boolean {
-  return timeoutMs > 0 && timeoutMs < SHORTEST_PERMITTED_TIMEOUT_MS;
 }

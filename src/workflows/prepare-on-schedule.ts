@@ -12,12 +12,7 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import { isDeliveryFailureType, isRunFailureType } from '../contract/failure-types';
-import {
-  NOT_AN_ORGANIZATION_ID,
-  isOrganizationId,
-  isSinkName,
-  workflowIdFor,
-} from '../contract/formats';
+import { NOT_AN_ORGANIZATION_ID, isOrganizationId, isSinkName } from '../contract/formats';
 import type {
   FailureDetails,
   FieldProblem,
@@ -25,6 +20,7 @@ import type {
   ScheduledRequest,
   ScheduledResult,
 } from '../contract/schemas';
+import { workflowIdFor } from '../contract/workflow-id';
 import type { LinkState } from '../shared/activities';
 import { terminalFailure } from '../shared/application-failure';
 import { commandLine } from '../shared/command-line';

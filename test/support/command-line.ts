@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { devServerEnv } from '../../dev/temporal/dev-server-env';
-import { workflowIdFor } from '../../src/contract/formats';
+import { workflowIdFor } from '../../src/contract/workflow-id';
 import { startAtlas } from './atlas';
 import { WITH_BLOCKED_SINK, blockSink } from './blocked-sink';
 import { newAddress, newOrgId } from './ids';

@@ -9,12 +9,12 @@ import { creationFailure, deliveryFailure } from '../../src/activities/failures'
 import { validateRequestActivity } from '../../src/activities/validate-request';
 import type { AdminApi } from '../../src/atlas/admin-api';
 import { responseError } from '../../src/atlas/failures';
-import { buildRetries } from '../../src/config/retries';
+import { addAttemptTimeouts } from '../../src/config/attempt-timeouts';
 import type { Services } from '../../src/config/services';
 import * as failureTypes from '../../src/contract/failure-types';
-import { workflowIdFor } from '../../src/contract/formats';
 import * as contract from '../../src/contract/schemas';
 import type { Receipt } from '../../src/contract/schemas';
+import { workflowIdFor } from '../../src/contract/workflow-id';
 import * as workflows from '../../src/contract/workflows';
 import { createSealer } from '../../src/secrets/sealing';
 import * as shared from '../../src/shared/activities';
@@ -35,7 +35,7 @@ import { clientOf } from './temporal/scripted-server';
  */
 
 /** Creates the retries of the default settings. */
-const defaultRetries = () => buildRetries(load(SINKS));
+const defaultRetries = () => addAttemptTimeouts(load(SINKS));
 /** The stored deadline is an hour later. */
 const BEFORE_THE_DEADLINE = Date.parse('2026-11-29T12:00:00Z');
 

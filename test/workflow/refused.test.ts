@@ -1,6 +1,6 @@
 import type { WorkflowStartOptions } from '@temporalio/client';
 import { RawValue } from '@temporalio/common';
-import { workflowIdFor } from '../../src/contract/formats';
+import { workflowIdFor } from '../../src/contract/workflow-id';
 import { WORKFLOW_TYPES } from '../../src/contract/workflows';
 import { eventually } from '../support/eventually';
 import { newOrgId } from '../support/ids';

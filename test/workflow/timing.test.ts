@@ -3,7 +3,7 @@ import path from 'node:path';
 import { Worker } from '@temporalio/worker';
 import { startTimeSkippingTemporal } from '../../dev/temporal/dev-server';
 import { loadConfig } from '../../src/config';
-import { buildRetries } from '../../src/config/retries';
+import { addAttemptTimeouts } from '../../src/config/attempt-timeouts';
 import { makeKey } from '../../src/secrets/sealing';
 import { cleanUpLater, newFolder } from '../support/clean-up';
 import { workflowBundle } from '../support/replay';
@@ -29,7 +29,7 @@ function defaultRetries() {
     MONGODB_ATLAS_CLIENT_SECRET: 'secret',
     LIVE_MIGRATION_PREP_SEALING_KEYS: JSON.stringify({ keys: [makeKey(new Date())] }),
   };
-  return buildRetries(loadConfig(env, configFile));
+  return addAttemptTimeouts(loadConfig(env, configFile));
 }
 
 async function run(script: Script) {

@@ -3,8 +3,8 @@ import { formatCount, quote, cutAndEscape } from '../../shared/text';
 import type { CommandContext } from '../cli/context';
 import { madeAtMs, matchKeys, stateOf, type Origin } from './match-keys';
 import type { ApiKey } from './read-keys';
-import { readRecord } from './read-record';
 import { readRuns } from './read-runs';
+import { readTokenLog } from './read-token-log';
 
 const MAX_REASON_LENGTH = 40;
 
@@ -63,7 +63,7 @@ async function readOrigins(
   orgId: string,
   record: readonly string[],
 ): Promise<Origin[]> {
-  const recorded = await readRecord(record, orgId);
+  const recorded = await readTokenLog(record, orgId);
   const runs = await readRuns(context, orgId);
   const attempts = recorded.attempts.filter(
     ({ runId }) => runId === null || !runs.runIds.has(runId),

@@ -1,5 +1,5 @@
 import { pMapIterable } from 'p-map';
-import { workflowIdFor } from '../../contract/formats';
+import { workflowIdFor } from '../../contract/workflow-id';
 import { readReceipt, readRun } from '../../temporal/read-history';
 import { isOpen, listRuns, type RunInfo } from '../../temporal/visibility';
 import type { CommandContext } from '../cli/context';

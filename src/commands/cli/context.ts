@@ -5,7 +5,7 @@ import type { Io, Output } from './output';
 export interface ProgramContext {
   stdin: Io['stdin'];
   /** Returns the environment, in which the global options replace the settings of Temporal. */
-  env: () => NodeJS.ProcessEnv;
+  env: () => Promise<NodeJS.ProcessEnv>;
   output: () => Output;
   withTemporal: (work: (context: CommandContext) => Promise<void>) => Promise<void>;
 }

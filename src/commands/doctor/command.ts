@@ -28,7 +28,7 @@ export const doctorCommand = ({ env, output, withTemporal }: ProgramContext) =>
         });
       }
       const { checkInstallation } = await import('../../doctor/check-installation.js');
-      report(await checkInstallation(env(), config), output());
+      report(await checkInstallation(await env(), config), output());
     });
 
 /** @throws CommandError when a check found an error. */

@@ -1,7 +1,7 @@
 import type { Client } from '@temporalio/client';
 import pMap from 'p-map';
-import { workflowIdFor } from '../../contract/formats';
 import type { PrepareRequest } from '../../contract/schemas';
+import { workflowIdFor } from '../../contract/workflow-id';
 import { validateFields } from '../../requests/validate-fields';
 import { formatCount } from '../../shared/text';
 import { readRequest } from '../../temporal/read-history';

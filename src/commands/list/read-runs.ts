@@ -1,8 +1,8 @@
 import type { Client } from '@temporalio/client';
 import { pMapIterable } from 'p-map';
 import { z } from 'zod';
-import { workflowIdFor } from '../../contract/formats';
 import type { Receipt, Status } from '../../contract/schemas';
+import { workflowIdFor } from '../../contract/workflow-id';
 import { cutAndEscape } from '../../shared/text';
 import {
   createRecoverableTokenFinder,

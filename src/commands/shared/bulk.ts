@@ -5,7 +5,9 @@ import { CommandError, EXIT_CODES, type ExitCode } from '../cli/command-error';
 import type { Output } from '../cli/output';
 import { describeSdkError } from './with-client';
 
-const MAX_CONCURRENCY = 20;
+const MAX_CONCURRENT_RUNS = 20;
+/** Checks at once. Each makes a worker call Atlas and a sink. */
+export const MAX_CONCURRENT_CHECKS = 5;
 
 /** Bounds a reason, which may quote an access list. */
 const MAX_REASON_LENGTH = 1000;
@@ -39,7 +41,7 @@ export interface RunOutcome {
 export async function runBulk<I extends { workflowId: string; line?: number }>(
   items: readonly I[],
   output: Output,
-  { noun, concurrency = MAX_CONCURRENCY }: { noun: string; concurrency?: number | undefined },
+  { noun, concurrency = MAX_CONCURRENT_RUNS }: { noun: string; concurrency?: number | undefined },
   work: (item: I) => Promise<RunOutcome>,
 ): Promise<void> {
   const counts = new Map<Action, number>();

@@ -11,8 +11,8 @@ import {
   type FailureType,
   type RefusalType,
 } from '../../contract/failure-types';
-import { workflowIdFor } from '../../contract/formats';
 import { failureDetailsSchema, type Receipt } from '../../contract/schemas';
+import { workflowIdFor } from '../../contract/workflow-id';
 import { commandLine, reportCommand } from '../../shared/command-line';
 import { formatCount } from '../../shared/text';
 import type { RunRef } from '../../temporal/read-history';

@@ -1,5 +1,5 @@
 import { Command, Option } from '@commander-js/extra-typings';
-import { workflowIdFor } from '../../contract/formats';
+import { workflowIdFor } from '../../contract/workflow-id';
 import { usageError } from '../cli/command-error';
 import { collect, parseOrgId } from '../cli/option-parsers';
 

@@ -1,17 +1,8 @@
 import { WorkflowNotFoundError, isGrpcServiceError, type Client } from '@temporalio/client';
 import { NamespaceNotFoundError } from '@temporalio/common';
 import { connectClient } from '../../temporal/connection';
-import { GRPC, findGrpcCode, findGrpcError } from '../../temporal/grpc';
+import { GRPC, findGrpcCode, findGrpcError, isUnreachable } from '../../temporal/grpc';
 import { CommandError, EXIT_CODES } from '../cli/command-error';
-
-// For a slow server or machine. A server that is not there is reported at once.
-const CONNECT_TIMEOUT_MS = 10_000;
-const UNREACHABLE_CODES: readonly number[] = [
-  GRPC.deadlineExceeded,
-  GRPC.permissionDenied,
-  GRPC.unavailable,
-  GRPC.unauthenticated,
-];
 
 /**
  * @throws CommandError; with exit code 3 when Temporal's settings are wrong or it cannot be
@@ -19,7 +10,7 @@ const UNREACHABLE_CODES: readonly number[] = [
  */
 export async function withClient(
   env: NodeJS.ProcessEnv,
-  connectTimeoutMs: number = CONNECT_TIMEOUT_MS,
+  connectTimeoutMs: number | undefined,
   signal: AbortSignal,
   work: (client: Client) => Promise<void>,
 ): Promise<void> {
@@ -41,7 +32,7 @@ export async function withClient(
       (isGrpcServiceError(error) && findGrpcCode(error) === GRPC.notFound);
     if (noNamespace) throw cannotReach(unreachable(error));
     const cause = findGrpcError(error);
-    if (cause && UNREACHABLE_CODES.includes(cause.code)) throw cannotReach(unreachable(cause));
+    if (cause && isUnreachable(cause.code)) throw cannotReach(unreachable(cause));
     throw new CommandError(describeSdkError(error));
   } finally {
     await connection.close();

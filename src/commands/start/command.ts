@@ -30,12 +30,13 @@ export function startCommand({ stdin, withTemporal }: ProgramContext) {
       ),
     )
     .action(async ({ wait, dryRun, from, ...options }) => {
-      const { makeRequest, readRequests } = await import('../shared/request.js');
       if (from !== undefined) {
+        const { readRequests } = await import('../shared/requests-file.js');
         const requests = await readRequests(from, stdin);
         const { startMany } = await import('./start.js');
         return withTemporal((context) => startMany(context, requests, { wait, dryRun }));
       }
+      const { makeRequest } = await import('../shared/request.js');
       const pair = await makeRequest(options, 'nothing was started', stdin);
       const { start, dryRunStart } = await import('./start.js');
       return withTemporal((context) =>

@@ -2,10 +2,17 @@ import { commandLine } from '../../shared/command-line';
 import { CommandError } from '../cli/command-error';
 import type { CommandContext } from '../cli/context';
 import { describeFindings, describeRows, type TableRow } from '../cli/output';
-import { runBulk, toDelivered, toFailed, type RunOutcome } from '../shared/bulk';
+import {
+  MAX_CONCURRENT_CHECKS,
+  runBulk,
+  toDelivered,
+  toFailed,
+  type RunOutcome,
+} from '../shared/bulk';
 import { follow, watch } from '../shared/follow';
 import { checkRequestRemotely, describeMissingWorker } from '../shared/remote-check';
-import type { NumberedRequest, PairRequest } from '../shared/request';
+import type { PairRequest } from '../shared/request';
+import type { NumberedRequest } from '../shared/requests-file';
 import { requireStartable, startOrJoin } from '../shared/start-or-join';
 
 const CANCEL_REQUESTED = 'this run is being cancelled: wait for its end, then start again';
@@ -55,8 +62,6 @@ export async function dryRunStart(context: CommandContext, pair: PairRequest): P
   ]);
 }
 
-const CHECKS_AT_A_TIME = 5;
-
 /**
  * Starts every request of a file. It skips pairs with an open run or a delivered token, so it can
  * be repeated.
@@ -93,7 +98,7 @@ export async function startMany(
     return run.joined ? toSkipped(run) : { action: 'started', reason: `run ${runId}`, runId };
   }
 
-  const concurrency = dryRun ? CHECKS_AT_A_TIME : undefined;
+  const concurrency = dryRun ? MAX_CONCURRENT_CHECKS : undefined;
   await runBulk(requests, output, { noun: 'request', concurrency }, startOne);
 }
 

@@ -61,9 +61,15 @@ export function createVaultClient(
   };
 }
 
-/** Builds the error for a response of Vault; see `statusError`. */
-export function vaultError(what: string, response: HttpResponse, advice: Advice): Error {
-  const reason = findTemporaryReason(response);
+/** Builds the error for a response of Vault at a path; see `statusError`. */
+export function vaultError(
+  { server, identity }: Pick<VaultClient, 'server' | 'identity'>,
+  path: string,
+  response: HttpResponse,
+  advice: Advice,
+): Error {
+  const what = `${server}, ${path}`;
+  const reason = findTemporaryReason(response, identity);
   if (reason === null) return statusError(what, response, advice);
   return new SinkUnavailableError(
     `${what} responded with ${response.status}: ${reason}`,
@@ -75,8 +81,18 @@ export function vaultError(what: string, response: HttpResponse, advice: Advice)
  * Finds why a refusal may end without a change to the sink, although its status alone does not say
  * so; or null.
  */
-function findTemporaryReason(response: HttpResponse): string | null {
+function findTemporaryReason(response: HttpResponse, identity: string): string | null {
   const { status } = response;
+  // For an invalid token as well as for a denied path.
+  if (status === 403) {
+    return (
+      `${identity} is wrong, expired or revoked, or its policy denies the path; ` +
+      'replace it (the log of Vault Agent says why a login fails), ' +
+      'or grant create, read and update on the path. ' +
+      'Then "live-migration-prep doctor --remote" checks the token at once, ' +
+      'and "live-migration-prep redeliver" delivers'
+    );
+  }
   // A redirect would send the token to an address that no operator configured.
   if (status === 307) {
     return (

@@ -23,28 +23,14 @@ const writtenSchema = z.object({ data: z.object({ version: z.int() }) });
  * Creates a client of a key/value engine of version 2, whose HTTP API is the same in Vault and
  * OpenBao.
  */
-export function createKv({ server, identity, send }: VaultClient, mount: string) {
+export function createKv(client: VaultClient, mount: string) {
+  const { server, send } = client;
+
   function errorAt(path: string, response: HttpResponse): Error {
-    if (response.status === 403) return refusedToken(path);
-    return vaultError(`${server}, ${mount}/data/${path}`, response, {
+    return vaultError(client, `${mount}/data/${path}`, response, {
       404: `there is no key/value engine at ${mount} in this namespace; correct mount or namespace`,
       405: `${mount} is not a key/value engine; correct mount`,
     });
-  }
-
-  /**
-   * Vault responds with 403 to an invalid token and to a denied path, which an operator corrects
-   * while a run waits.
-   */
-  function refusedToken(path: string): SinkUnavailableError {
-    return new SinkUnavailableError(
-      `${server} responded with 403 to ${identity}, at ${mount}/data/${path}: ` +
-        'the token is wrong, expired or revoked, or its policy denies the path; ' +
-        'replace it (the log of Vault Agent says why a login fails), ' +
-        'or grant create, read and update on the path. ' +
-        'Then "live-migration-prep doctor --remote" checks the token at once, ' +
-        'and "live-migration-prep redeliver" delivers',
-    );
   }
 
   let isVersion2 = false;

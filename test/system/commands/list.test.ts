@@ -1,8 +1,8 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { RawValue } from '@temporalio/common';
-import { workflowIdFor } from '../../../src/contract/formats';
 import type { PrepareRequest } from '../../../src/contract/schemas';
+import { workflowIdFor } from '../../../src/contract/workflow-id';
 import { cleanUpLater } from '../../support/clean-up';
 import { createCommandFixture, type CommandFixture } from '../../support/command-line';
 import { eventually } from '../../support/eventually';

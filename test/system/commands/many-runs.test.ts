@@ -1,5 +1,5 @@
-import { workflowIdFor } from '../../../src/contract/formats';
 import type { PrepareRequest } from '../../../src/contract/schemas';
+import { workflowIdFor } from '../../../src/contract/workflow-id';
 import { eventually } from '../../support/eventually';
 import { newOrgId } from '../../support/ids';
 import { objectsIn, type ClientExit } from '../../support/run-command';

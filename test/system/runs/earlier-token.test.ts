@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Client } from '@temporalio/client';
-import { workflowIdFor } from '../../../src/contract/formats';
 import type { PrepareRequest } from '../../../src/contract/schemas';
+import { workflowIdFor } from '../../../src/contract/workflow-id';
 import { WORKFLOW_TYPES } from '../../../src/contract/workflows';
 import type { TestAtlas } from '../../support/atlas';
 import { startForgedRun } from '../../support/forged-run';

@@ -137,7 +137,7 @@ describe('a path', () => {
 });
 
 const REFUSED_TOKEN =
-  /responded with 403 to the token from environment variable VAULT_TOKEN, at secret\/data\/\S+: the token is wrong, expired or revoked, or its policy denies the path; .* grant create, read and update on the path\. Then "live-migration-prep doctor --remote" checks .* "live-migration-prep redeliver" delivers$/;
+  /, secret\/data\/\S+ responded with 403: the token from environment variable VAULT_TOKEN is wrong, expired or revoked, or its policy denies the path; .* grant create, read and update on the path\. Then "live-migration-prep doctor --remote" checks .* "live-migration-prep redeliver" delivers$/;
 
 it('waits while its token is wrong, expired or denied the path, and uses the right one without a restart', async () => {
   const env = { ...fixture().env, VAULT_TOKEN: 'canary-wrong' };
@@ -367,7 +367,7 @@ describe('docs/sinks/vault.md', () => {
     const request = installation.newRequest({ sink: 'it' });
     const handle = await installation.start(request);
     expect(await untilDeliveryFails(handle)).toMatch(
-      `403 to the token from file ${tokenFile}, at secret/data/live-`,
+      `responded with 403: the token from file ${tokenFile} is wrong`,
     );
 
     await setLifetime('1h');

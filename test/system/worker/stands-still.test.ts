@@ -1,5 +1,5 @@
 import { devServerEnv } from '../../../dev/temporal/dev-server-env';
-import { workflowIdFor } from '../../../src/contract/formats';
+import { workflowIdFor } from '../../../src/contract/workflow-id';
 import { WORKFLOW_TYPES } from '../../../src/contract/workflows';
 import { credentialEnv, startAtlas } from '../../support/atlas';
 import { cleanUpLater } from '../../support/clean-up';

@@ -1,9 +1,9 @@
 import type { Info } from '@temporalio/activity';
 import { CancelledFailure } from '@temporalio/common';
 import { deliverLinkTokenActivity } from '../../../src/activities/deliver-link-token';
-import { workflowIdFor } from '../../../src/contract/formats';
 import { MAX_JWE_LENGTH } from '../../../src/contract/limits';
 import { receiptSchema } from '../../../src/contract/schemas';
+import { workflowIdFor } from '../../../src/contract/workflow-id';
 import { SinkRejectedError, SinkUnavailableError, type Sink } from '../../../src/sinks/sink';
 import { BACKOFF, FACTS, ORG, SOURCE_ORG } from '../samples';
 import {

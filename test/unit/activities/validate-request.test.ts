@@ -1,5 +1,5 @@
 import { validateRequestActivity } from '../../../src/activities/validate-request';
-import { workflowIdFor } from '../../../src/contract/formats';
+import { workflowIdFor } from '../../../src/contract/workflow-id';
 import { sinkConfigSchema } from '../../../src/sinks';
 import type { Sink } from '../../../src/sinks/sink';
 import { BACKOFF, LEFT_OUT, ORG, OTHER_ORG, SOURCE_ORG, aRequest, aToken } from '../samples';

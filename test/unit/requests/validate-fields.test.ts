@@ -1,4 +1,4 @@
-import { workflowIdFor } from '../../../src/contract/formats';
+import { workflowIdFor } from '../../../src/contract/workflow-id';
 import { validateFields } from '../../../src/requests/validate-fields';
 import { UNREADABLE } from '../../../src/shared/payload-converter';
 import { LEFT_OUT, ORG, SOURCE_ORG, aRequest } from '../samples';

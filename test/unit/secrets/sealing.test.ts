@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { CompactEncrypt, base64url, decodeProtectedHeader } from 'jose';
-import { workflowIdFor } from '../../../src/contract/formats';
 import { sealedTokenSchema } from '../../../src/contract/schemas';
+import { workflowIdFor } from '../../../src/contract/workflow-id';
 import { SealedTokenUnreadableError, createSealer, makeKey } from '../../../src/secrets/sealing';
 import { ANY_CHARACTER } from '../../support/any-character';
 import { rejectionWithoutCanary } from '../rejection';

@@ -1,6 +1,6 @@
 import { ServiceError } from '@temporalio/client';
 import { redeliver } from '../../../../src/commands/redeliver/redeliver';
-import { workflowIdFor } from '../../../../src/contract/formats';
+import { workflowIdFor } from '../../../../src/contract/workflow-id';
 import { ORG } from '../../samples';
 import { contextWith } from '../shared/context';
 

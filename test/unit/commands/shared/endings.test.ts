@@ -6,7 +6,7 @@ import {
 } from '@temporalio/common';
 import { toEndingError, toFailureError } from '../../../../src/commands/shared/endings';
 import { DELIVERY_FAILURE_TYPES, FAILURE_TYPES } from '../../../../src/contract/failure-types';
-import { workflowIdFor } from '../../../../src/contract/formats';
+import { workflowIdFor } from '../../../../src/contract/workflow-id';
 import { ORG } from '../../samples';
 
 const workflowId = workflowIdFor(ORG);

@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream';
-import { makeRequest, readRequests } from '../../../../src/commands/shared/request';
-import { workflowIdFor } from '../../../../src/contract/formats';
+import { makeRequest } from '../../../../src/commands/shared/request';
+import { readRequests } from '../../../../src/commands/shared/requests-file';
+import { workflowIdFor } from '../../../../src/contract/workflow-id';
 import { newOrgId } from '../../../support/ids';
 import { aRequest } from '../../samples';
 import { temporaryFiles } from '../../temporary-folder';

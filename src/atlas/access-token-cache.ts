@@ -1,3 +1,14 @@
+/**
+ * Time before expiry at which a token is renewed, so that it does not expire during a usual
+ * request.
+ */
+const MARGIN_MS = 60_000;
+
+/** Computes how long a token is used. A token of a short lifetime is used for half of it. */
+export function timeUntilRenewalMs(lifetimeMs: number): number {
+  return Math.max(lifetimeMs - MARGIN_MS, lifetimeMs / 2);
+}
+
 /** Caches an access token, and fetches another after `renewAtMs`. A failure is not cached. */
 export function createTokenCache<T extends { renewAtMs: number }>(fetch: () => Promise<T>) {
   let current: Promise<T> | null = null;

@@ -1,4 +1,4 @@
-import { readRecord } from '../../../../src/commands/api-keys/read-record';
+import { readTokenLog } from '../../../../src/commands/api-keys/read-token-log';
 import { ORG, OTHER_ORG, SOURCE_ORG } from '../../samples';
 import { temporaryFiles } from '../../temporary-folder';
 
@@ -58,7 +58,7 @@ it.each<
     0,
   ],
 ])('reads %s', async (_what, lines, expected, expectedAttempts) => {
-  const { tokens, attempts } = await readRecord([write('worker-1.log', toText(lines))], ORG);
+  const { tokens, attempts } = await readTokenLog([write('worker-1.log', toText(lines))], ORG);
   expect([...tokens.values()].map(({ state, sink }) => [state, sink])).toEqual(expected);
   expect(attempts).toHaveLength(expectedAttempts);
 });
@@ -68,7 +68,7 @@ it('reads several files, with the run and the time of each', async () => {
     write('worker-1.log', toText([CREATED])),
     write('worker-2.log', toText([UNCONFIRMED, DELIVERED])),
   ];
-  const { tokens, attempts } = await readRecord(files, ORG);
+  const { tokens, attempts } = await readTokenLog(files, ORG);
   const atMs = Date.parse(TOKEN.createdAt);
   expect([...tokens.values()]).toMatchObject([
     {
@@ -92,7 +92,7 @@ it.each([
 ])('finds the key of a token by %s', async (_what, lines, secondsBefore) => {
   const times = { startedAt: TOKEN.createdAt, endedAt: TOKEN.createdAt };
   const text = toText(lines.map((line) => (line === CREATED ? { ...line, ...times } : line)));
-  const { tokens } = await readRecord([write('worker-1.log', text)], ORG);
+  const { tokens } = await readTokenLog([write('worker-1.log', text)], ORG);
   const fromMs = Date.parse(TOKEN.createdAt) - secondsBefore * 1000;
   expect([...tokens.values()]).toMatchObject([
     { state: 'delivered', sink: 'drop', span: { fromMs } },
@@ -101,7 +101,7 @@ it.each([
 
 it('names a file that cannot be read', async () => {
   const file = fileIn('nowhere.log');
-  await expect(readRecord([file], ORG)).rejects.toThrow(
+  await expect(readTokenLog([file], ORG)).rejects.toThrow(
     `--record ${file} cannot be read (ENOENT): correct its path`,
   );
 });

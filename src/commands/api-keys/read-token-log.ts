@@ -1,8 +1,8 @@
 import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { z } from 'zod';
-import { workflowIdFor } from '../../contract/formats';
 import { organizationId, sinkName, timestamp } from '../../contract/schemas';
+import { workflowIdFor } from '../../contract/workflow-id';
 import { systemErrorCode } from '../../files';
 import { usageError } from '../cli/command-error';
 import { spanOfArrival, spanOfAttempt, type AttemptOrigin, type TokenOrigin } from './match-keys';
@@ -41,7 +41,7 @@ const attemptLine = z.object({
  *
  * @throws CommandError when a file cannot be read.
  */
-export async function readRecord(files: readonly string[], orgId: string) {
+export async function readTokenLog(files: readonly string[], orgId: string) {
   const tokens = new Map<string, TokenOrigin>();
   const attempts: AttemptOrigin[] = [];
   for (const file of files) {

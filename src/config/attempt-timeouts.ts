@@ -15,7 +15,7 @@ const DELIVER_ATTEMPT_TIMEOUT_MS = 5 * 60_000;
 const DELIVER_HEARTBEAT_TIMEOUT_MS = 10_000;
 
 /** Adds the timeouts of an attempt to the settings `retries`. */
-export function buildRetries({
+export function addAttemptTimeouts({
   retries,
   atlas,
   worker,

@@ -20,7 +20,7 @@ const WAITING =
  * @param attemptEndsAtMs when the attempt times out, by the clock of this worker. The wait ends
  *   then.
  */
-export async function waitForTemporal(
+export async function waitForHeartbeat(
   { client, info, log }: Context,
   attemptEndsAtMs: number,
 ): Promise<void> {
