@@ -21,7 +21,7 @@ function keysOf(state: State, orgId: string): Key[] {
   const seeded = state.seed.apiKeys.filter((key) => key.orgId === orgId);
   return [
     ...seeded.map((key) => ({ ...key, id: seededKeyId(key), desc: 'of the seed', accessList: [] })),
-    ...state.liveLinkTokens(orgId).map(({ apiKey, accessListIps }) => ({
+    ...state.linkTokens.liveOf(orgId).map(({ apiKey, accessListIps }) => ({
       ...apiKey,
       desc: 'Live Migration link-token',
       roles: ['ORG_OWNER'],
@@ -68,7 +68,7 @@ const listAccessList = inOrganization((call, orgId) => {
 const deleteApiKey = inOrganization((call, orgId) => {
   const { state } = call;
   const { id } = findKey(call, orgId);
-  const token = state.liveLinkTokens(orgId).find(({ apiKey }) => apiKey.id === id);
+  const token = state.linkTokens.liveOf(orgId).find(({ apiKey }) => apiKey.id === id);
   if (token) token.removedAt = new Date().toISOString();
   const apiKeys = state.seed.apiKeys.filter((key) => seededKeyId(key) !== id);
   state.seed = { ...state.seed, apiKeys };
@@ -77,7 +77,7 @@ const deleteApiKey = inOrganization((call, orgId) => {
 
 const listEvents = inOrganization(({ state, query }, orgId) => {
   const { minDate = '1970-01-01', maxDate = '9999-12-31' } = query;
-  const events = state.linkTokens
+  const events = state.linkTokens.all
     .filter((token) => token.orgId === orgId)
     .flatMap(({ apiKey, createdAt, removedAt }) => {
       const creation = { eventTypeName: 'API_KEY_CREATED', at: createdAt, apiKey };

@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { isIP } from 'node:net';
 import { z } from 'zod';
 import { requireOwner } from './authentication';
+import { rateLimited } from './rate-limit';
 import { atlasError, noOrganizationLink, RouteError, type RouteResponse } from './responses';
 import {
   parseJsonBody,
@@ -38,12 +39,12 @@ export function inOrganization(
   handle: (call: AuthenticatedCall, orgId: string) => RouteResponse,
 ): Handler {
   return (call) => {
-    const { state, credential, headers, params } = call;
+    const { state, credential, path, headers, params } = call;
     const { organizations, settings } = state.seed;
     const orgId = params['orgId'] ?? '';
     requireVersion(headers, settings.withdrawnVersions);
     requireOwner(credential, orgId, organizations);
-    const { allowed, remaining, retryAfterSeconds } = state.takeFromBudget(orgId);
+    const { allowed, remaining, retryAfterSeconds } = state.budgets.take(orgId, settings.rateLimit);
     const limits = {
       'RateLimit-Limit': String(settings.rateLimit.capacity),
       'RateLimit-Remaining': String(remaining),
@@ -52,7 +53,7 @@ export function inOrganization(
       const wait = settings.rateLimit.sendRetryAfter && {
         'Retry-After': String(retryAfterSeconds),
       };
-      throw rateLimited(call, retryAfterSeconds, { ...limits, ...wait });
+      throw rateLimited(path, settings.rateLimit, retryAfterSeconds, { ...limits, ...wait });
     }
     try {
       return { contentType: VERSIONED_JSON, ...handle(call, orgId), headers: limits };
@@ -61,21 +62,6 @@ export function inOrganization(
       throw error;
     }
   };
-}
-
-/** The 429 recorded in 2026: it repeats its parameters in its text. */
-function rateLimited(
-  { path, state }: Call,
-  retryAfterSeconds: number,
-  headers: Record<string, string>,
-): RouteError {
-  const { capacity, refillPerMinute } = state.seed.settings.rateLimit;
-  const detail =
-    `Rate limit exceeded for {0}. Please retry after ${retryAfterSeconds} seconds. ` +
-    `Request capacity: ${capacity}. Refill rate: ${refillPerMinute} per 60 seconds. ` +
-    'For more information, see: http://dochub.mongodb.org/core/atlas-api-rate-limit.';
-  const parameters = [path.slice(1), retryAfterSeconds, capacity, refillPerMinute, 60];
-  return atlasError('RATE_LIMITED_TOKEN_BUCKET', { detail, parameters, headers });
 }
 
 const linkTokenRequest = z.strictObject({ accessListIps: z.array(z.string()).nullish() });
@@ -93,7 +79,7 @@ const createLinkToken = inOrganization((call, orgId) => {
       throw atlasError('IPV6_UNSUPPORTED', { parameters });
     }
   }
-  const { linkToken } = state.createLinkToken(orgId, addresses, credential.id);
+  const { linkToken } = state.linkTokens.create(orgId, addresses, credential.id);
   return { status: 201, body: { linkToken } };
 });
 
@@ -111,14 +97,14 @@ function isAddressOrBlock(text: string): boolean {
 }
 
 const deleteLinkTokens = inOrganization(({ state }, orgId) => {
-  if (state.removeLinkTokens(orgId)) return { status: 204 };
+  if (state.linkTokens.remove(orgId)) return { status: 204 };
   throw noOrganizationLink();
 });
 
 /** Projects that only a linked source can supply: one for each link. */
 const listAvailableProjects = inOrganization(({ state }, orgId) => {
   const links = [...state.migrationLinks.values()].filter(
-    (link) => link.atlasOrgId === orgId && state.isLive(link),
+    (link) => link.atlasOrgId === orgId && state.linkTokens.isLive(link),
   );
   if (links.length === 0 && state.seed.settings.projectsWithoutLink === 'notFound') {
     throw noOrganizationLink();

@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import { requireOwner } from './authentication';
+import type { MigrationLink } from './link-tokens';
 import { atlasError, noOrganizationLink, type RouteResponse } from './responses';
 import { parseJsonBody, type AuthenticatedCall, type Handler, type Route } from './route';
-import type { MigrationLink, State } from './state';
+import type { State } from './state';
 
 const linkRequest = z.strictObject({ linkToken: z.string().min(1) });
 
@@ -23,9 +24,7 @@ function inSourceOrganization(
 const connect = inSourceOrganization((call, sourceOrgId) => {
   const { linkTokens, migrationLinks, seed } = call.state;
   const { linkToken } = parseJsonBody(call, linkRequest);
-  const created = linkTokens.find(
-    (token) => token.linkToken === linkToken && token.removedAt === null,
-  );
+  const created = linkTokens.findLive(linkToken);
   if (!created && !seed.settings.acceptUnknownLinkTokens) {
     const fields = [
       { description: 'is not a link-token of an Atlas organization', field: 'linkToken' },
@@ -69,7 +68,9 @@ const listSourceOrganizations: Handler = ({ state, credential }) => {
 function statusOf(link: MigrationLink | undefined, state: State): RouteResponse {
   const ageMs = Date.now() - Date.parse(link?.linkedAt ?? '');
   const synced =
-    link?.pollsLeft === 0 && ageMs >= state.seed.settings.syncDelayMs && state.isLive(link);
+    link?.pollsLeft === 0 &&
+    ageMs >= state.seed.settings.syncDelayMs &&
+    state.linkTokens.isLive(link);
   return { status: 200, body: { status: synced ? 'SYNCED' : 'NOT_SYNCED' } };
 }
 

@@ -14,15 +14,15 @@ export function createControls(state: State) {
     /** Says what exists from now on; what has happened stays. Throws ZodError. */
     seed: (seed: SeedInput) => void (state.seed = parseSeed(seed)),
     /** Adds faults behind those that wait. Throws ZodError. */
-    faults: (faults: Fault | Fault[]) => state.addFaults(parseFaults(faults)),
+    faults: (faults: Fault | Fault[]) => state.faults.add(parseFaults(faults)),
     /** Forgets the faults that wait, and ends the delays of those under way. */
-    clearFaults: () => state.clearFaults(),
+    clearFaults: () => state.faults.clear(),
     /** Ends all access tokens or all nonces at once, as if they had expired. */
-    expire: (what: z.output<typeof expirable>) => state.expire(expirable.parse(what)),
+    expire: (what: z.output<typeof expirable>) => state[expirable.parse(what)].expire(),
     requests: () => structuredClone(state.requests),
     requestsOn: (on: RouteName) =>
       structuredClone(state.requests.filter((request) => request.on === on)),
-    createdTokens: () => structuredClone(state.linkTokens),
+    createdTokens: () => structuredClone(state.linkTokens.all),
     state: () => state.visible(),
     /** Forgets all that has happened, the faults that wait, and every seed but the first. */
     reset: () => state.reset(),

@@ -149,3 +149,60 @@ export function replacementFor(fault: Fault): RouteResponse | undefined {
   return oauthError(response.status, errorCode ?? 'server_error', detail ?? 'Unexpected error.')
     .response;
 }
+
+/** The faults that wait for requests, in their order. */
+export class FaultQueue {
+  private waiting: { fault: Fault; left: number }[] = [];
+  /** Ends of the delays under way. */
+  private readonly delays = new Set<() => void>();
+
+  add(faults: Fault[]): void {
+    const timesOf = ({ probability, times = 1 }: Fault) =>
+      probability === undefined ? times : Infinity;
+    this.waiting.push(...faults.map((fault) => ({ fault, left: timesOf(fault) })));
+  }
+
+  /** Forgets the faults that wait, and ends the delays of those under way. */
+  clear(): void {
+    this.waiting = [];
+    for (const end of this.delays) end();
+  }
+
+  /** Passes the time, unless the faults are cleared before. */
+  delay(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const end = () => {
+        clearTimeout(timer);
+        this.delays.delete(end);
+        resolve();
+      };
+      const timer = setTimeout(end, ms).unref();
+      this.delays.add(end);
+    });
+  }
+
+  /** Takes the first fault that fits a request. */
+  take(
+    on: RouteName | 'unknown',
+    orgId: string | undefined,
+    authenticated: boolean,
+  ): Fault | undefined {
+    const hit = this.waiting.find(
+      ({ fault }) =>
+        fault.on === on &&
+        (fault.orgId === undefined || fault.orgId === orgId) &&
+        (authenticated || fault.beforeAuthentication === true) &&
+        (fault.probability === undefined || Math.random() < fault.probability),
+    );
+    if (!hit) return undefined;
+    hit.left -= 1;
+    this.waiting = this.waiting.filter(({ left }) => left > 0);
+    return hit.fault;
+  }
+
+  list(): Fault[] {
+    return this.waiting.map(({ fault, left }) =>
+      left === Infinity ? fault : { ...fault, times: left },
+    );
+  }
+}

@@ -2,10 +2,11 @@ import type { ServerResponse } from 'node:http';
 import fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
 import { apiKeyRoutes } from './api-keys';
 import { atlasRoutes } from './atlas-api';
-import { authenticate, findOrganization, oauthRoutes } from './authentication';
+import { authenticate, findOrganization } from './authentication';
 import { cloudManagerRoutes } from './cloud-manager';
 import { createControls, registerControls, type Controls } from './controls';
 import { replacementFor, type Fault } from './faults';
+import { oauthRoutes } from './oauth';
 import { respond } from './respond';
 import { atlasError, codeForStatus, RouteError, type RouteResponse } from './responses';
 import type { Call, Endpoint } from './route';
@@ -99,15 +100,15 @@ async function serve(
   };
   state.requests.push(entry);
   const work = admit(route, request, state);
-  const fault = state.takeFault(
+  const fault = state.faults.take(
     route.on,
     findOrganization(request, state),
     !(work instanceof RouteError),
   );
 
-  if (fault?.delayMs && !fault.afterCreating) await state.delay(fault.delayMs);
+  if (fault?.delayMs && !fault.afterCreating) await state.faults.delay(fault.delayMs);
   const response = outcome(work, fault);
-  if (fault?.delayMs && fault.afterCreating) await state.delay(fault.delayMs);
+  if (fault?.delayMs && fault.afterCreating) await state.faults.delay(fault.delayMs);
 
   if (fault?.reset !== 'before-body') entry.status = response.status;
   entry.challenge = response.headers?.['WWW-Authenticate']?.startsWith('Digest ') ?? false;
