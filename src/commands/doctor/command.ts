@@ -21,9 +21,9 @@ export const doctorCommand = ({ env, output, withTemporal }: ProgramContext) =>
     )
     .action(async ({ config, remote }) => {
       if (remote) {
-        const { requestWorkerCheck } = await import('../shared/remote-check.js');
+        const { requestWorkerCheck, waitForAnswer } = await import('../shared/remote-check.js');
         return withTemporal(async (context) => {
-          const { findings, worker } = await requestWorkerCheck(context);
+          const { findings, worker } = await waitForAnswer(context, requestWorkerCheck(context));
           report(findings, output(), worker);
         });
       }

@@ -68,8 +68,9 @@ async function createSchedule(
 ): Promise<void> {
   const { client, taskQueue, output } = context;
   const { ScheduleAlreadyRunning } = await import('@temporalio/client');
-  const { checkRequestRemotely } = await import('../shared/remote-check.js');
-  await checkRequestRemotely(context, request, 'no schedule was created');
+  const { checkRequestRemotely, waitForAnswer } = await import('../shared/remote-check.js');
+  const check = checkRequestRemotely(context, request, 'no schedule was created');
+  await waitForAnswer(context, check);
   const spec: ScheduleSpec = { cronExpressions: cron };
   if (timezone) spec.timezone = timezone;
   if (jitter !== undefined) spec.jitter = jitter;

@@ -59,14 +59,14 @@ export async function watch(
 /**
  * Follows a run until it ends or its token is undelivered.
  *
- * @param report gets a line whenever something changes.
+ * @param report gets a line whenever something changes, also in the task queue.
  * @throws CommandError when the run ended without a receipt, is undelivered (exit code 5) or has
  *   another workflow type.
  */
 export async function follow(
   client: Client,
   target: { workflowId: string; runId?: string },
-  report: (progress: string) => void = () => undefined,
+  report?: (progress: string) => void,
 ): Promise<Receipt> {
   const { workflowId } = target;
   const runId = target.runId ?? (await requirePrepareRun(client, target)).runId;
@@ -83,10 +83,12 @@ export async function follow(
     const isStuck = task !== null && task === lastTask;
     lastTask = task;
     progress = (await describeProgress(client, run, isStuck)) ?? progress;
-    const missing = await describeMissing(client, run, isStuck);
-    const line = [progress, missing].filter(Boolean).join('; ');
-    if (line !== lastLine) report(line);
-    lastLine = line;
+    if (report) {
+      const queueProblem = await findQueueProblem(client, run, isStuck);
+      const line = [progress, queueProblem].filter(Boolean).join('; ');
+      if (line !== lastLine) report(line);
+      lastLine = line;
+    }
     await sleep(intervalMs);
     intervalMs = Math.min(intervalMs * 1.2, MAX_POLL_INTERVAL_MS);
   }
@@ -143,8 +145,8 @@ async function describeProgress(
   return `${step}: ${description}${nextAttemptAt ? `; next attempt at ${nextAttemptAt}` : ''}`;
 }
 
-/** Describes what the task queue lacks while a task waits there; null when it lacks nothing. */
-async function describeMissing(
+/** Finds out why a task waits in the task queue, such as that no worker polls it; or null. */
+async function findQueueProblem(
   client: Client,
   run: Description,
   isStuck: boolean,

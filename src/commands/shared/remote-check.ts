@@ -19,6 +19,20 @@ export async function describeMissingWorker(
   return state === 'warning' ? message : null;
 }
 
+/** Waits for the answer of a worker. A command that is stopped meanwhile says what to look at. */
+export async function waitForAnswer<T>(
+  { taskQueue, output }: CommandContext,
+  answer: Promise<T>,
+): Promise<T> {
+  output.setFollowUp(
+    `no worker of task queue ${taskQueue} has answered: see that one runs,` +
+      ' since a worker that has stopped is still listed as polling for five minutes',
+  );
+  const answered = await answer;
+  output.setFollowUp();
+  return answered;
+}
+
 /**
  * Allows for three attempts, which take up to a minute, and for a busy worker that starts them
  * late.
@@ -34,16 +48,12 @@ export async function requestWorkerCheck(
   context: CommandContext,
   request?: PrepareRequest,
 ): Promise<CheckReport> {
-  const { client, taskQueue, output } = context;
+  const { client, taskQueue } = context;
   // This machine's clock may be wrong, so a worker counts for the five minutes that the server
   // lists it.
   const polled = { patienceMs: FIRST_POLL_MS, expiresMs: Infinity };
   const { state, message } = await checkTaskQueue(client, taskQueue, polled);
   if (state === 'warning') throw new CommandError(message);
-  output.setFollowUp(
-    `no worker of task queue ${taskQueue} has answered: see that one runs,` +
-      ' since a worker that has stopped is still listed as polling for five minutes',
-  );
   const handle = await client.workflow.start(WORKFLOW_TYPES.checkWorker, {
     workflowId: `live-migration-prep-check/${randomUUID()}`,
     taskQueue,
@@ -54,7 +64,6 @@ export async function requestWorkerCheck(
     if (error instanceof WorkflowFailedError) return error.cause;
     throw error;
   });
-  output.setFollowUp();
   const content: unknown = outcome instanceof ApplicationFailure ? outcome.details?.[0] : outcome;
   const report = checkReportSchema.safeParse(content).data;
   const isExplained = ({ findings, fields }: CheckReport) =>

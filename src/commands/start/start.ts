@@ -10,7 +10,7 @@ import {
   type RunOutcome,
 } from '../shared/bulk';
 import { follow, watch } from '../shared/follow';
-import { checkRequestRemotely, describeMissingWorker } from '../shared/remote-check';
+import { checkRequestRemotely, describeMissingWorker, waitForAnswer } from '../shared/remote-check';
 import type { PairRequest } from '../shared/request';
 import type { NumberedRequest } from '../shared/requests-file';
 import { requireStartable, startOrJoin } from '../shared/start-or-join';
@@ -46,7 +46,8 @@ export async function start(
 /** Lets a worker check the request, and says whether a start would start or join a run. */
 export async function dryRunStart(context: CommandContext, pair: PairRequest): Promise<void> {
   const { workflowId, request } = pair;
-  const report = await checkRequestRemotely(context, request, 'nothing was started');
+  const check = checkRequestRemotely(context, request, 'nothing was started');
+  const report = await waitForAnswer(context, check);
   const { open } = await requireStartable(context.client, pair);
   if (open?.cancelRequested) context.output.note(CANCEL_REQUESTED);
   const { credential, accessListIps = [], warnings = [] } = report.request ?? {};

@@ -3,6 +3,7 @@ import { ApplicationFailure } from '@temporalio/common';
 import {
   checkRequestRemotely,
   requestWorkerCheck,
+  waitForAnswer,
 } from '../../../../src/commands/shared/remote-check';
 import type { FieldProblem, Finding, PrepareRequest } from '../../../../src/contract/schemas';
 import { contextWith, polledAgo } from './context';
@@ -72,4 +73,19 @@ it.each([
     lines: [`nothing was started: ${problem}`, line],
     facts: { type, ...report },
   });
+});
+
+it('a command that is stopped says what to look at until a worker has answered, and not after', async () => {
+  const { context } = failingCheck([]);
+  const hints: string[][] = [];
+  context.output.setFollowUp = (...lines) => void hints.push(lines);
+  let answer: (report: string) => void = () => undefined;
+  const answered = new Promise<string>((resolve) => {
+    answer = resolve;
+  });
+  const waiting = waitForAnswer(context, answered);
+  expect(hints).toEqual([[expect.stringContaining('no worker of task queue prep has answered')]]);
+  answer('report');
+  expect(await waiting).toBe('report');
+  expect(hints.at(-1)).toEqual([]);
 });
