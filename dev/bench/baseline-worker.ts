@@ -2,7 +2,7 @@
 import { Context } from '@temporalio/activity';
 import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
 import { connectWorker } from '../../src/temporal/connection';
-import { visibilityQuery } from '../../src/temporal/visibility';
+import { visibilityQuery } from '../../src/temporal/list-runs';
 import { baseline, type BaselineActivities } from './baseline-workflow';
 
 const activities: BaselineActivities = {

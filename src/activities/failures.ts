@@ -13,7 +13,7 @@ import { retryDelayMs } from '../shared/retry-delay';
 import { cut } from '../shared/text';
 import type { DeliveryFailure } from '../sinks/failures';
 import { findGrpcCode } from '../temporal/grpc';
-import { findListRefusal } from '../temporal/visibility';
+import { findListRefusal } from '../temporal/list-runs';
 
 /** Builds the failure of a call that creates nothing. Temporal retries it by the retry policy. */
 export function repeatableCallFailure(

@@ -4,9 +4,10 @@ import type { Finding } from '../contract/schemas';
 import { connectClient } from '../temporal/connection';
 import { failedCheck, unchecked, warning, type CheckResult } from './check-result';
 import { checkClock } from './clock-check';
+import { runAll } from './run-checks';
 import { checkTaskQueue } from './task-queue';
 import { checkNamespace, checkRunList } from './temporal-checks';
-import { runAll, wholeWorker, workerChecks } from './worker-checks';
+import { wholeWorker, workerChecks } from './worker-checks';
 
 const TEMPORAL_TIMEOUT_MS = 4000;
 

@@ -2,7 +2,7 @@ import type { Client } from '@temporalio/client';
 import { WORKFLOW_TYPES } from '../contract/workflows';
 import { escapeControls, formatHours, shellQuote } from '../shared/text';
 import { findGrpcError } from '../temporal/grpc';
-import { findListRefusal, readRetentionMs, visibilityQuery } from '../temporal/visibility';
+import { findListRefusal, readRetentionMs, visibilityQuery } from '../temporal/list-runs';
 import { failedCheck, ok, warning, type CheckResult } from './check-result';
 
 /** Retention that leaves time to recover a token over a weekend. */

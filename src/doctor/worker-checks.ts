@@ -1,46 +1,8 @@
-import { once } from 'node:events';
 import type { Services } from '../config/services';
-import type { Finding } from '../contract/schemas';
 import type { Sealer } from '../secrets/sealing';
-import { classifyDeliveryError } from '../sinks/failures';
 import type { CheckTarget, Sink } from '../sinks/sink';
-import {
-  failedCheck,
-  ok,
-  unchecked,
-  type Check,
-  type CheckResult,
-  type Scope,
-} from './check-result';
+import { ok, unchecked, type Check, type CheckResult, type Scope } from './check-result';
 import { credentialChecks, type CredentialOptions } from './credential-checks';
-
-const CHECK_TIMEOUT_MS = 10_000;
-
-/**
- * Runs checks at the same time, each for at most ten seconds. An error of a check is its result.
- */
-export function runAll(checks: readonly Check[]): Promise<(CheckResult & Finding)[]> {
-  return Promise.all(
-    checks.map(async (check) => {
-      const result = await runOne(check);
-      return { check: check.name, ...result };
-    }),
-  );
-}
-
-async function runOne({ run, onTimeout = retryableError }: Check): Promise<CheckResult> {
-  const timeout = AbortSignal.timeout(CHECK_TIMEOUT_MS);
-  const expired = once(timeout, 'abort').then(() =>
-    onTimeout(`no result within ${CHECK_TIMEOUT_MS / 1000} s: check that the worker can reach it`),
-  );
-  const result = run(timeout).catch((cause: unknown) => {
-    const { message, retryable } = classifyDeliveryError(cause);
-    return failedCheck(message, retryable);
-  });
-  return Promise.race([result, expired]);
-}
-
-const retryableError = (message: string) => failedCheck(message, true);
 
 export function wholeWorker({ organizations, sinks }: Services): Scope {
   return { credentials: organizations.credentials(), sinks: [...sinks.keys()], target: null };

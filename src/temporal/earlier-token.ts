@@ -4,8 +4,9 @@ import { WORKFLOW_TYPES } from '../contract/workflows';
 import { commandLine } from '../shared/command-line';
 import { differingFields } from '../shared/compare-requests';
 import { cutAndEscape } from '../shared/text';
+import { describeRun, isOpen } from './describe-run';
+import { listExecutions, visibilityQuery, type RunInfo } from './list-runs';
 import { readReceipt, readRequest, readRun } from './read-history';
-import { describeRun, isOpen, listExecutions, visibilityQuery, type RunInfo } from './visibility';
 
 const MAX_LOCATION_LENGTH = 1000;
 

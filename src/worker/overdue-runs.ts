@@ -3,7 +3,7 @@ import type { Client } from '@temporalio/client';
 import type { Logger, MetricMeter } from '@temporalio/common';
 import { WORKFLOW_TYPES } from '../contract/workflows';
 import { withReadTimeout } from '../temporal/grpc';
-import { visibilityQuery } from '../temporal/visibility';
+import { visibilityQuery } from '../temporal/list-runs';
 
 const INTERVAL_MS = 60_000;
 /** Time for the delivery of a token that was created just before the deadline. */

@@ -2,8 +2,8 @@ import { commandLine } from '../../shared/command-line';
 import { formatCount, quote, cutAndEscape } from '../../shared/text';
 import type { CommandContext } from '../cli/context';
 import { madeAtMs, matchKeys, stateOf, type Origin } from './match-keys';
+import { readHistories } from './read-histories';
 import type { ApiKey } from './read-keys';
-import { readRuns } from './read-runs';
 import { readTokenLog } from './read-token-log';
 
 const MAX_REASON_LENGTH = 40;
@@ -64,7 +64,7 @@ async function readOrigins(
   record: readonly string[],
 ): Promise<Origin[]> {
   const recorded = await readTokenLog(record, orgId);
-  const runs = await readRuns(context, orgId);
+  const runs = await readHistories(context, orgId);
   const attempts = recorded.attempts.filter(
     ({ runId }) => runId === null || !runs.runIds.has(runId),
   );

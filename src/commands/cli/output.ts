@@ -1,5 +1,4 @@
-import type { Finding } from '../../contract/schemas';
-import { escapeControls, formatCount } from '../../shared/text';
+import { escapeControls } from '../../shared/text';
 import type { CommandError } from './command-error';
 import type { Stop } from './stop';
 
@@ -75,26 +74,4 @@ export type TableRow = readonly [name: string, value: string];
 
 export function describeRows(rows: readonly TableRow[]): string[] {
   return rows.map(([name, value]) => `  ${name.padEnd(16)}${value}`);
-}
-
-const MAX_CHECKS_NAMED = 10;
-
-/**
- * Describes findings, one line for all with the same state and message: sixty credentials fail
- * alike without Atlas.
- */
-export function describeFindings(findings: readonly Finding[]): string[] {
-  const groups = new Map<string, { state: string; message: string; checks: string[] }>();
-  for (const { check, state, message } of findings) {
-    const key = JSON.stringify([state, message]);
-    const group = groups.get(key) ?? { state, message, checks: [] };
-    group.checks.push(check);
-    groups.set(key, group);
-  }
-  return [...groups.values()].map(({ state, message, checks }) => {
-    const names = checks.slice(0, MAX_CHECKS_NAMED).join(', ');
-    const unnamed = checks.length - MAX_CHECKS_NAMED;
-    const suffix = unnamed > 0 ? ` and ${formatCount(unnamed, 'more check')}` : '';
-    return `${state.padEnd(10)}${names}${suffix}: ${message}`;
-  });
 }

@@ -3,8 +3,9 @@ import type { Finding } from '../../contract/schemas';
 import { formatCount } from '../../shared/text';
 import { CommandError, EXIT_CODES } from '../cli/command-error';
 import type { ProgramContext } from '../cli/context';
+import { describeFindings } from '../cli/describe-findings';
 import { formatExamples } from '../cli/help';
-import { describeFindings, type Output } from '../cli/output';
+import type { Output } from '../cli/output';
 
 export const doctorCommand = ({ env, output, withTemporal }: ProgramContext) =>
   new Command('doctor')

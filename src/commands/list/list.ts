@@ -1,7 +1,7 @@
 import { commandLine } from '../../shared/command-line';
 import { formatCount, formatHours, cutAndEscape } from '../../shared/text';
 import { withReadTimeout } from '../../temporal/grpc';
-import { findOtherTaskQueues, readRetentionMs } from '../../temporal/visibility';
+import { findOtherTaskQueues, readRetentionMs } from '../../temporal/list-runs';
 import type { CommandContext } from '../cli/context';
 import { describeNotCounted } from '../shared/endings';
 import { findFailureType } from '../shared/status';

@@ -4,14 +4,15 @@ import { z } from 'zod';
 import type { Receipt, Status } from '../../contract/schemas';
 import { workflowIdFor } from '../../contract/workflow-id';
 import { cutAndEscape } from '../../shared/text';
+import { isOpen } from '../../temporal/describe-run';
 import {
   createRecoverableTokenFinder,
   type RecoverableTokenFinder,
 } from '../../temporal/earlier-token';
 import { findGrpcError } from '../../temporal/grpc';
+import { listRuns, type RunInfo } from '../../temporal/list-runs';
 import { readFailure, readReceipt, readRequest, readRun } from '../../temporal/read-history';
 import type { UnconfirmedAttempt } from '../../temporal/run-history';
-import { isOpen, listRuns, type RunInfo } from '../../temporal/visibility';
 import type { CommandContext } from '../cli/context';
 import { createStatusReader } from '../shared/status';
 import type { ListOptions } from './options';

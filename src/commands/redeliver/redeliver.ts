@@ -2,10 +2,11 @@ import { WorkflowNotFoundError, WorkflowUpdateFailedError, type Client } from '@
 import type { Receipt } from '../../contract/schemas';
 import { redeliverUpdate } from '../../contract/workflows';
 import { commandLine } from '../../shared/command-line';
+import { describeRun, isOpen } from '../../temporal/describe-run';
 import { findEarlierToken } from '../../temporal/earlier-token';
 import { findGrpcError } from '../../temporal/grpc';
+import { listRuns } from '../../temporal/list-runs';
 import type { RunRef } from '../../temporal/read-history';
-import { describeRun, isOpen, listRuns } from '../../temporal/visibility';
 import { CommandError, EXIT_CODES, refusalError } from '../cli/command-error';
 import type { CommandContext } from '../cli/context';
 import { runBulk, toDelivered } from '../shared/bulk';

@@ -4,9 +4,9 @@ import { WORKFLOW_TYPES } from '../../contract/workflows';
 import { differingFields } from '../../shared/compare-requests';
 import { toObject } from '../../shared/object';
 import { shellQuote, cutAndEscape } from '../../shared/text';
+import { isOpen } from '../../temporal/describe-run';
 import { describeEarlierToken, type EarlierToken } from '../../temporal/earlier-token';
 import { readRequest, type RunRef } from '../../temporal/read-history';
-import { isOpen } from '../../temporal/visibility';
 import { refusalError, type ErrorFacts } from '../cli/command-error';
 import { describeReceipt } from './endings';
 

@@ -7,7 +7,7 @@ import { WORKFLOW_TYPES } from '../../contract/workflows';
 import { FIRST_POLL_MS, checkTaskQueue } from '../../doctor/task-queue';
 import { CommandError, EXIT_CODES } from '../cli/command-error';
 import type { CommandContext } from '../cli/context';
-import { describeFindings } from '../cli/output';
+import { describeFindings } from '../cli/describe-findings';
 import { describeInvalidRequest } from './request';
 
 /** @returns null when a worker polls the task queue, or when it is not known. */

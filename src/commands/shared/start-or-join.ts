@@ -6,12 +6,15 @@ import {
 import type { PrepareRequest, Recovery } from '../../contract/schemas';
 import { WORKFLOW_TYPES } from '../../contract/workflows';
 import { describePair } from '../../shared/text';
+import { describeRun, isCancelRequested, isOpen } from '../../temporal/describe-run';
 import { findEarlierToken } from '../../temporal/earlier-token';
 import type { RunRef } from '../../temporal/read-history';
-import { describeRun, isCancelRequested, isOpen } from '../../temporal/visibility';
 import type { CommandContext } from '../cli/context';
 import { refuseEarlierToken, refuseOtherWorkflowType, refuseIfDifferent } from './refusals';
 import type { PairRequest } from './request';
+
+/** A note about a joined run. */
+export const CANCEL_REQUESTED = 'this run is being cancelled: wait for its end, then start again';
 
 const MAX_ATTEMPTS = 5;
 

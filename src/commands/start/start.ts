@@ -1,7 +1,8 @@
 import { commandLine } from '../../shared/command-line';
 import { CommandError } from '../cli/command-error';
 import type { CommandContext } from '../cli/context';
-import { describeFindings, describeRows, type TableRow } from '../cli/output';
+import { describeFindings } from '../cli/describe-findings';
+import { describeRows, type TableRow } from '../cli/output';
 import {
   MAX_CONCURRENT_CHECKS,
   runBulk,
@@ -13,9 +14,7 @@ import { follow, watch } from '../shared/follow';
 import { checkRequestRemotely, describeMissingWorker, waitForAnswer } from '../shared/remote-check';
 import type { PairRequest } from '../shared/request';
 import type { NumberedRequest } from '../shared/requests-file';
-import { requireStartable, startOrJoin } from '../shared/start-or-join';
-
-const CANCEL_REQUESTED = 'this run is being cancelled: wait for its end, then start again';
+import { CANCEL_REQUESTED, requireStartable, startOrJoin } from '../shared/start-or-join';
 
 export async function start(
   context: CommandContext,

@@ -1,4 +1,4 @@
-import { describeFindings } from '../../../../src/commands/cli/output';
+import { describeFindings } from '../../../../src/commands/cli/describe-findings';
 
 const NO_CONNECTION = 'no connection to Atlas at https://cloud.mongodb.com (ECONNREFUSED)';
 

@@ -1,6 +1,6 @@
 import { listClosedRuns } from '../../../src/temporal/earlier-token';
 import { GRPC } from '../../../src/temporal/grpc';
-import { listRuns, type RunInfo } from '../../../src/temporal/visibility';
+import { listRuns, type RunInfo } from '../../../src/temporal/list-runs';
 import { clientOf, grpcError, listedRun, type ListRequest } from './scripted-server';
 
 const RUN_IDS = Array.from({ length: 120 }, (_, n) => String(n));

@@ -1,11 +1,7 @@
-import type {
-  Client,
-  WorkflowExecutionDescription,
-  WorkflowExecutionInfo,
-} from '@temporalio/client';
+import type { Client, WorkflowExecutionInfo } from '@temporalio/client';
 import { readMemo, type RunMemo } from '../contract/schemas';
 import { WORKFLOW_TYPES } from '../contract/workflows';
-import { GRPC, findGrpcCode, findGrpcError, nullIfNotFound, toMs, withReadTimeout } from './grpc';
+import { GRPC, findGrpcCode, findGrpcError, toMs, withReadTimeout } from './grpc';
 
 const NOT_SUPPORTED =
   'use a server and a visibility store that list runs by workflow id, type and status';
@@ -27,18 +23,6 @@ export function findListRefusal(error: unknown): string | null {
   return REFUSALS.get(findGrpcCode(error)) ?? null;
 }
 
-export function isOpen({ status: { name } }: Pick<RunInfo, 'status'>): boolean {
-  return name === 'RUNNING' || name === 'PAUSED';
-}
-
-/**
- * Tells whether somebody has requested the cancellation of a run. Old servers do not say, so that
- * it counts as not.
- */
-export function isCancelRequested({ raw }: Pick<WorkflowExecutionDescription, 'raw'>): boolean {
-  return raw.workflowExtendedInfo?.cancelRequested ?? false;
-}
-
 /** The part that is used of a run as Temporal lists or describes it. */
 export type RunInfo = Pick<
   WorkflowExecutionInfo,
@@ -49,15 +33,6 @@ export type RunInfo = Pick<
   closeTime?: Date | undefined;
   memo: RunMemo;
 };
-
-/**
- * Describes a run, the newest of its workflow id by default; null without one. Temporal's list lags
- * by moments.
- */
-export async function describeRun(client: Client, workflowId: string, runId?: string) {
-  const run = await client.workflow.getHandle(workflowId, runId).describe().catch(nullIfNotFound);
-  return run && { ...run, memo: readMemo(run.memo) };
-}
 
 /**
  * Lists the runs of `prepareLiveMigration` on a task queue: other workers may share the namespace.

@@ -1,7 +1,8 @@
 import { pMapIterable } from 'p-map';
 import { workflowIdFor } from '../../contract/workflow-id';
+import { isOpen } from '../../temporal/describe-run';
+import { listRuns, type RunInfo } from '../../temporal/list-runs';
 import { readReceipt, readRun } from '../../temporal/read-history';
-import { isOpen, listRuns, type RunInfo } from '../../temporal/visibility';
 import type { CommandContext } from '../cli/context';
 import { spanOfArrival, spanOfAttempt, type AttemptOrigin, type TokenOrigin } from './match-keys';
 
@@ -20,7 +21,7 @@ const MAX_REQUEST_MS = 60_000;
  * Reads the tokens and the unconfirmed attempts of the runs of an organization, and the ids of
  * these runs.
  */
-export async function readRuns(context: Context, orgId: string) {
+export async function readHistories(context: Context, orgId: string) {
   const infos = listRuns(
     context.client,
     context.taskQueue,

@@ -1,0 +1,32 @@
+import { once } from 'node:events';
+import type { Finding } from '../contract/schemas';
+import { classifyDeliveryError } from '../sinks/failures';
+import { failedCheck, type Check, type CheckResult } from './check-result';
+
+const CHECK_TIMEOUT_MS = 10_000;
+
+/**
+ * Runs checks at the same time, each for at most ten seconds. An error of a check is its result.
+ */
+export function runAll(checks: readonly Check[]): Promise<(CheckResult & Finding)[]> {
+  return Promise.all(
+    checks.map(async (check) => {
+      const result = await runOne(check);
+      return { check: check.name, ...result };
+    }),
+  );
+}
+
+async function runOne({ run, onTimeout = retryableError }: Check): Promise<CheckResult> {
+  const timeout = AbortSignal.timeout(CHECK_TIMEOUT_MS);
+  const expired = once(timeout, 'abort').then(() =>
+    onTimeout(`no result within ${CHECK_TIMEOUT_MS / 1000} s: check that the worker can reach it`),
+  );
+  const result = run(timeout).catch((cause: unknown) => {
+    const { message, retryable } = classifyDeliveryError(cause);
+    return failedCheck(message, retryable);
+  });
+  return Promise.race([result, expired]);
+}
+
+const retryableError = (message: string) => failedCheck(message, true);

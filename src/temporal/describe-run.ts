@@ -1,0 +1,24 @@
+import type { Client, WorkflowExecutionDescription } from '@temporalio/client';
+import { readMemo } from '../contract/schemas';
+import { nullIfNotFound } from './grpc';
+
+/**
+ * Describes a run, the newest of its workflow id by default; null without one. Temporal's list lags
+ * by moments.
+ */
+export async function describeRun(client: Client, workflowId: string, runId?: string) {
+  const run = await client.workflow.getHandle(workflowId, runId).describe().catch(nullIfNotFound);
+  return run && { ...run, memo: readMemo(run.memo) };
+}
+
+export function isOpen({ status: { name } }: { status: { name: string } }): boolean {
+  return name === 'RUNNING' || name === 'PAUSED';
+}
+
+/**
+ * Tells whether somebody has requested the cancellation of a run. Old servers do not say, so that
+ * it counts as not.
+ */
+export function isCancelRequested({ raw }: Pick<WorkflowExecutionDescription, 'raw'>): boolean {
+  return raw.workflowExtendedInfo?.cancelRequested ?? false;
+}
