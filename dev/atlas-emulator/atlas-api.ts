@@ -2,15 +2,10 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { isIP } from 'node:net';
 import { z } from 'zod';
 import { requireOwner } from './authentication';
+import { parseJsonBody } from './json-body';
 import { rateLimited } from './rate-limit';
 import { atlasError, noOrganizationLink, RouteError, type RouteResponse } from './responses';
-import {
-  parseJsonBody,
-  type AuthenticatedCall,
-  type Call,
-  type Handler,
-  type Route,
-} from './route';
+import type { AuthenticatedCall, Call, Handler, Route } from './route';
 
 /** The one version the emulated resources have; a later date resolves to it. */
 const VERSION = '2023-01-01';

@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import { requireOwner } from './authentication';
+import { parseJsonBody } from './json-body';
 import type { MigrationLink } from './link-tokens';
 import { atlasError, noOrganizationLink, type RouteResponse } from './responses';
-import { parseJsonBody, type AuthenticatedCall, type Handler, type Route } from './route';
+import type { AuthenticatedCall, Handler, Route } from './route';
 import type { State } from './state';
 
 const linkRequest = z.strictObject({ linkToken: z.string().min(1) });
