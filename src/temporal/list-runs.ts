@@ -1,5 +1,6 @@
 import type { Client, WorkflowExecutionInfo } from '@temporalio/client';
 import { readMemo, type RunMemo } from '../contract/schemas';
+import { workflowIdFor } from '../contract/workflow-id';
 import { WORKFLOW_TYPES } from '../contract/workflows';
 import { GRPC, findGrpcCode, findGrpcError, toMs, withReadTimeout } from './grpc';
 
@@ -40,6 +41,11 @@ export type RunInfo = Pick<
 export function listRuns(client: Client, taskQueue: string, ...conditions: string[]) {
   const fields = { WorkflowType: WORKFLOW_TYPES.prepare, TaskQueue: taskQueue };
   return listExecutions(client, visibilityQuery(fields, ...conditions));
+}
+
+/** Builds the condition of the runs of an Atlas organization, with any source organization. */
+export function isOfOrganization(orgId: string): string {
+  return `WorkflowId STARTS_WITH '${workflowIdFor(orgId)}'`;
 }
 
 /** The task queues of runs that a list of one task queue leaves out. */

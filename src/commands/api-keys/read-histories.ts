@@ -1,7 +1,6 @@
 import { pMapIterable } from 'p-map';
-import { workflowIdFor } from '../../contract/workflow-id';
 import { isOpen } from '../../temporal/describe-run';
-import { listRuns, type RunInfo } from '../../temporal/list-runs';
+import { isOfOrganization, listRuns, type RunInfo } from '../../temporal/list-runs';
 import { readReceipt, readRun } from '../../temporal/read-history';
 import type { CommandContext } from '../cli/context';
 import { spanOfArrival, spanOfAttempt, type AttemptOrigin, type TokenOrigin } from './match-keys';
@@ -22,11 +21,7 @@ const MAX_REQUEST_MS = 60_000;
  * these runs.
  */
 export async function readHistories(context: Context, orgId: string) {
-  const infos = listRuns(
-    context.client,
-    context.taskQueue,
-    `WorkflowId STARTS_WITH '${workflowIdFor(orgId)}'`,
-  );
+  const infos = listRuns(context.client, context.taskQueue, isOfOrganization(orgId));
   const readRun = (info: RunInfo) => readOrigins(context, info);
   const runIds = new Set<string>();
   const attempts: AttemptOrigin[] = [];

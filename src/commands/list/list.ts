@@ -5,9 +5,10 @@ import { findOtherTaskQueues, readRetentionMs } from '../../temporal/list-runs';
 import type { CommandContext } from '../cli/context';
 import { describeNotCounted } from '../shared/endings';
 import { findFailureType } from '../shared/status';
+import { buildConditions } from './filters';
 import type { ListOptions } from './options';
 import { printRequests } from './print-requests';
-import { buildConditions, readListedRuns, type FilteredRun, type ListedRun } from './read-runs';
+import { readListedRuns, type FilteredRun, type ListedRun } from './read-runs';
 
 const MAX_NAMES_LENGTH = 1000;
 

@@ -2,7 +2,6 @@ import type { Client } from '@temporalio/client';
 import { pMapIterable } from 'p-map';
 import { z } from 'zod';
 import type { Receipt, Status } from '../../contract/schemas';
-import { workflowIdFor } from '../../contract/workflow-id';
 import { cutAndEscape } from '../../shared/text';
 import { isOpen } from '../../temporal/describe-run';
 import {
@@ -15,6 +14,7 @@ import { readFailure, readReceipt, readRequest, readRun } from '../../temporal/r
 import type { UnconfirmedAttempt } from '../../temporal/run-history';
 import type { CommandContext } from '../cli/context';
 import { createStatusReader } from '../shared/status';
+import { buildConditions } from './filters';
 import type { ListOptions } from './options';
 
 const READ_CONCURRENCY = 20;
@@ -64,31 +64,13 @@ export function readListedRuns(
   return pMapIterable(infos, createRunReader(client, options), { concurrency });
 }
 
-/** Builds the conditions of the options that Temporal's list can answer by itself. */
-export function buildConditions({
-  undelivered,
-  recoverable,
-  failure,
-  org,
-  since,
-}: ListOptions): string[] {
-  const conditions = [
-    undelivered && 'CloseTime IS NULL',
-    recoverable && "ExecutionStatus IN ('Failed', 'Terminated', 'TimedOut')",
-    failure && "ExecutionStatus = 'Failed'",
-    org && `WorkflowId STARTS_WITH '${workflowIdFor(org)}'`,
-    since && `(CloseTime IS NULL OR CloseTime >= '${since.toISOString()}')`,
-  ];
-  return conditions.filter((condition) => typeof condition === 'string');
-}
-
 function createRunReader(client: Client, options: ListOptions) {
   const readStatus = createStatusReader(client, QUERY_CONCURRENCY);
   const findRecoverableToken = createRecoverableTokenFinder(client);
   return async (info: RunInfo): Promise<FilteredRun> => {
     const run: ListedRun = toListedRun(info);
     try {
-      const isMatch = await readMatch({ client, findRecoverableToken }, info, run, options);
+      const isMatch = await readAndFilter({ client, findRecoverableToken }, info, run, options);
       if (!isMatch) return { run, isMatch };
     } catch (error) {
       run.unreadable = describeUnreadable(error);
@@ -115,7 +97,8 @@ function toListedRun(info: RunInfo) {
     closedAt: closeTime?.toISOString() ?? null,
     unconfirmedTokens,
     sink: isUndelivered ? sink : null,
-    // From the memo. For a closed run, `readMatch` sets it to null unless the token is recoverable.
+    // From the memo. For a closed run, `readAndFilter` sets it to null unless the token is
+    // recoverable.
     deliveryId,
   };
 }
@@ -125,7 +108,7 @@ function toListedRun(info: RunInfo) {
  *
  * @returns false when the run does not match every filter.
  */
-async function readMatch(
+async function readAndFilter(
   {
     client,
     findRecoverableToken,
