@@ -6,7 +6,7 @@ import type { Retries } from '../shared/activities';
  */
 const MAX_REQUESTS_PER_ATTEMPT = 4;
 
-const MARGIN_MS = 10_000;
+const LEAST_MARGIN_MS = 10_000;
 
 /** Allows for a sink that waits until another system has accepted the token. */
 const DELIVER_ATTEMPT_TIMEOUT_MS = 5 * 60_000;
@@ -20,11 +20,15 @@ export function addAttemptTimeouts({
   atlas,
   worker,
 }: Pick<Config, 'retries' | 'atlas' | 'worker'>): Retries {
+  const { heartbeatTimeoutMs } = worker;
+  // After its requests, an attempt waits for a Temporal that is away as long as Temporal waits for
+  // its heartbeat.
+  const marginMs = Math.max(heartbeatTimeoutMs, LEAST_MARGIN_MS);
   return {
     ...retries,
     create: {
-      attemptTimeoutMs: MAX_REQUESTS_PER_ATTEMPT * atlas.requestTimeoutMs + MARGIN_MS,
-      heartbeatTimeoutMs: worker.heartbeatTimeoutMs,
+      attemptTimeoutMs: MAX_REQUESTS_PER_ATTEMPT * atlas.requestTimeoutMs + marginMs,
+      heartbeatTimeoutMs,
     },
     deliver: {
       attemptTimeoutMs: DELIVER_ATTEMPT_TIMEOUT_MS,

@@ -92,7 +92,7 @@ describe.each([
     expect(find(manifests, 'PodDisruptionBudget').spec).toMatchObject({ maxUnavailable: 1 });
     expect(replicas).toBe(2);
     expect(template.spec).toMatchObject({
-      terminationGracePeriodSeconds: 150,
+      terminationGracePeriodSeconds: 200,
       serviceAccountName: account.metadata.name,
       securityContext: { runAsNonRoot: true, seccompProfile: { type: 'RuntimeDefault' } },
     });
