@@ -47,7 +47,8 @@ export function checkLinkActivity(
       if (check.lastTokenAt !== null) times.push(check.lastTokenAt);
       const lastTokenAt = findLatest(times);
       const isRecent = (time: string) => Date.now() - Date.parse(time) < minimumTokenAgeMs;
-      // It sets no `lastTokenAt`, which later runs receive: its key may be deleted by then.
+      // A recoverable token is no `lastTokenAt`: later runs would still count it after somebody has
+      // deleted its API key.
       const recoverable = token?.state === 'recoverable' && isRecent(token.startedAt) && !linked;
       if (recoverable) {
         const command = commandLine('recover', workflowId, '--run-id', token.runId);

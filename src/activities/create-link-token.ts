@@ -15,7 +15,7 @@ import { formatGaveUp } from '../shared/application-failure';
 import { creationFailure, invalidRequest } from './failures';
 import { NOTHING_DONE, parseInput, requireRunOfPair } from './guards';
 import { withHeartbeats } from './heartbeat';
-import { waitForHeartbeat } from './wait-for-heartbeat';
+import { waitUntilTemporalAccepts } from './wait-until-temporal-accepts';
 
 const TOO_LATE =
   "the retry deadline passed, by the worker's clock, before the request was sent to Atlas";
@@ -45,10 +45,10 @@ const TOKEN_TOO_LARGE = tokenLostFailure(
  *
  * A retry is safe only after an attempt that created nothing: Atlas has no idempotency key. So an
  * attempt after which a token may exist ends the activity, and the workflow counts it. Neither
- * cancellation nor shutdown abandons a POST that was written: its response may hold a token.
- * Neither does an outage of Temporal: whether it holds a token or a failure, an attempt waits for
- * Temporal until its own timeout. If Temporal is away for longer than the heartbeat timeout, the
- * attempt counts as lost.
+ * cancellation nor shutdown abandons a POST that was written: its response may hold a token. An
+ * outage of Temporal abandons neither a token nor a failure: the attempt waits until Temporal takes
+ * a heartbeat, at most until its own start-to-close timeout. Temporal counts the attempt as lost
+ * once the heartbeat timeout is over.
  */
 export function createLinkTokenActivity(
   { atlas, sealer, organizations }: Pick<Services, 'atlas' | 'sealer' | 'organizations'>,
@@ -70,7 +70,7 @@ export function createLinkTokenActivity(
     const failureCount = activityNumber - 1 + info.attempt;
     const fail = async (failure: AtlasFailure): Promise<never> => {
       // A failure that never reaches Temporal would count as a token that may exist.
-      await waitForHeartbeat(context, attemptEndsAtMs);
+      await waitUntilTemporalAccepts(context, attemptEndsAtMs);
       throw creationFailure(failure, { failureCount, deadlineAtMs, backoff });
     };
 
@@ -92,7 +92,7 @@ export function createLinkTokenActivity(
       }
       // Nothing was sent. Unless the run is cancelled, Temporal retries the attempt.
       if (!context.cancellationDetails?.cancelRequested) return fail(STOPPED);
-      await waitForHeartbeat(context, attemptEndsAtMs);
+      await waitUntilTemporalAccepts(context, attemptEndsAtMs);
       throw error;
     });
     // From here on a token exists, and a retry would create another.
@@ -102,10 +102,10 @@ export function createLinkTokenActivity(
     const facts = { ...requestFacts, accessListIps, credential, unconfirmedTokens };
     const sealed = await sealer.seal(linkToken, facts, workflowId).catch(() => fail(NOT_SEALED));
     const { deliveryId, tokenSha256, createdAt } = sealed;
-    // Before the wait: should this process end meanwhile, the log has what tells the token's API
-    // key.
+    // Before the wait, in which this process may end: by the time of this line, an operator finds
+    // the API key of the token.
     context.log.info('link-token received', { deliveryId, tokenSha256, createdAt });
-    await waitForHeartbeat(context, attemptEndsAtMs);
+    await waitUntilTemporalAccepts(context, attemptEndsAtMs);
     return sealed;
   };
 }

@@ -15,7 +15,8 @@ import { withHeartbeats } from './heartbeat';
  * Creates the activity that delivers a sealed token. Apart from the name of the sink, it uses only
  * what is inside the seal.
  *
- * A retry is safe: the sink stores each delivery id once.
+ * A retry is safe: the sink stores each delivery id once. Cloud Manager has no such id; that
+ * posting a token again changes nothing there is not documented.
  */
 export function deliverLinkTokenActivity(
   { sealer, sinks, organizations }: Pick<Services, 'sealer' | 'sinks' | 'organizations'>,

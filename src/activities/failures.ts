@@ -35,8 +35,8 @@ interface RetryTiming {
 
 /**
  * Builds the failure of an attempt to create a token. Temporal retries it only if the attempt
- * created nothing. If a token may exist, the workflow counts it and waits. After a wait past the
- * deadline there is no attempt, so the failure comes back to the workflow at once, which gives up.
+ * created nothing. If a token may exist, the workflow counts it and waits. If the next attempt
+ * would start after the deadline, the failure comes back at once, and the workflow gives up.
  */
 export function creationFailure(failure: AtlasFailure, timing: RetryTiming): ApplicationFailure {
   const { type, message, retryable, tokenMayExist, retryAfterMs } = failure;
@@ -45,7 +45,7 @@ export function creationFailure(failure: AtlasFailure, timing: RetryTiming): App
   if (tokenMayExist) {
     return terminalFailure(TOKEN_UNCONFIRMED, message, { ...details, retryAfterMs });
   }
-  const failureCount = failure.failureCount ?? timing.failureCount;
+  const failureCount = failure.consecutiveAtlasFailures ?? timing.failureCount;
   const nextRetryDelay = retryDelayMs(timing.backoff, failureCount, retryAfterMs);
   if (Date.now() + nextRetryDelay >= timing.deadlineAtMs) {
     return terminalFailure(type, message, details);

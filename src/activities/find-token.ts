@@ -12,8 +12,8 @@ import { invalidRequest, temporalUnavailable } from './failures';
 const ATTEMPT_TIMEOUT_MS = 1000;
 
 /**
- * After this time, the search of a run that ended before it read the outcome is forgotten. It
- * exceeds the pause between two attempts by far.
+ * For so long an outcome is kept that no attempt has read: the run may have ended. It is far longer
+ * than the pause between two attempts.
  */
 const KEEP_UNREAD_MS = 5 * 60_000;
 

@@ -13,15 +13,16 @@ export const NOTHING_DONE: AttemptDetails = { tokenMayExist: false, sinkTried: f
 const OWN_WORKFLOW_TYPES: readonly (string | undefined)[] = Object.values(WORKFLOW_TYPES);
 
 /**
- * Of creations: with the default delays they take a quarter of an hour, longer than a rollout. Of
- * deliveries, the round ends earlier, and the next one begins again.
+ * After so many attempts, the next one fails for good. Those of a creation take a quarter of an
+ * hour with the default delays, longer than a rollout. A round of deliveries ends earlier, and the
+ * next one begins again.
  */
 const MAX_ATTEMPTS_FOR_OTHER_RELEASE = 20;
 
 /**
  * Parses the input of an activity. A run of our own workflow types passes valid input, so what this
  * worker cannot read is that of another release: a worker of that release may take one of the
- * activity's first 21 attempts.
+ * activity's first attempts.
  *
  * @param details of the failure; an attempt that follows another says what that one may have done.
  * @throws ApplicationFailure of type InvalidRequest.

@@ -11,9 +11,9 @@ const MAX_PROBE_WAIT_MS = 15 * 60_000;
  * and all others are rejected. So an outage leaves at most one unconfirmed token for each request
  * under way at its start, and one for each probe.
  *
- * A run that is alone is held back in one case only: after refused connections and then an attempt
- * that may have created a token. The run's pause starts small again, and the circuit breaker's does
- * not.
+ * A run that is alone is held back only after failures that Temporal retried, such as refused
+ * connections, and then one after which a token may exist. The run's pause starts small again, and
+ * the circuit breaker's does not.
  */
 export function createCircuitBreaker(credentialName: string, backoff: Backoff) {
   /** Consecutive failures. The circuit is open while there is one. */
@@ -64,7 +64,10 @@ export function createCircuitBreaker(credentialName: string, backoff: Backoff) {
         const { details } = lastFailure;
         const retryAfterMs = remainingMs() || undefined;
         const message = `not sent: ${describe() ?? ''}`;
-        throw new AtlasError(notSentFailure(message, { details, retryAfterMs, failureCount }));
+        const consecutiveAtlasFailures = failureCount;
+        throw new AtlasError(
+          notSentFailure(message, { details, retryAfterMs, consecutiveAtlasFailures }),
+        );
       }
       isProbing ||= isProbe;
       try {

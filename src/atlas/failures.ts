@@ -18,8 +18,11 @@ export interface AtlasFailure {
   details: Omit<FailureDetails, 'unconfirmedTokens'>;
   /** The wait that Atlas requested; it is never shortened. */
   retryAfterMs?: number | undefined;
-  /** Number of failures of Atlas in a row, for the backoff of a request that was not sent. */
-  failureCount?: number;
+  /**
+   * Number of failures of Atlas in a row, of any run: for the backoff of a request that was not
+   * sent.
+   */
+  consecutiveAtlasFailures?: number;
 }
 
 /** Thrown when a call of the Admin API fails or is not made. */
@@ -260,7 +263,7 @@ export function connectionError(
 export function notSentFailure(
   message: string,
   overrides: Partial<
-    Pick<AtlasFailure, 'retryable' | 'details' | 'retryAfterMs' | 'failureCount'>
+    Pick<AtlasFailure, 'retryable' | 'details' | 'retryAfterMs' | 'consecutiveAtlasFailures'>
   > = {},
 ): AtlasFailure {
   return {

@@ -1,5 +1,5 @@
 /*
- * The types of all failures that callers see. Workflow code imports them, so this file is free of
+ * The types of the failures that callers see. Workflow code imports them, so this file is free of
  * zod and of Node.
  */
 

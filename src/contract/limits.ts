@@ -1,4 +1,4 @@
-/** Characters of `requestedBy`, `changeReference` and a sink's name. */
+/** Characters of `requestedBy` and `changeReference`, and of any name of a sink that is read. */
 export const MAX_TEXT_LENGTH = 200;
 
 /** More entries than this is a mistake: the addresses of one source's hosts fit many times over. */

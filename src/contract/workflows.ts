@@ -51,8 +51,8 @@ export type PrepareOnSchedule = (input: ScheduledRequest) => Promise<ScheduledRe
 export type CheckWorker = (request?: PrepareRequest) => Promise<CheckReport>;
 
 /**
- * Waits for the outcome of the round or redelivery in progress. Its input is the request of the
- * run.
+ * Waits for the next outcome: of a round, of a redelivery or of the run. While the run is
+ * undelivered, it is refused with the last failure. Its input is the request of the run.
  */
 export const awaitDeliveryUpdate = {
   type: 'update',

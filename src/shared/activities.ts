@@ -14,7 +14,7 @@ import {
 
 /*
  * The activities, with their inputs and results. Workflows import only the types. Anyone who may
- * start work in the namespace can call an activity, so each parses its input.
+ * start work in the namespace can call an activity, so none trusts its input.
  */
 
 const ms = z.number().min(0);
@@ -25,7 +25,7 @@ const backoffSchema = z.object({ initialIntervalMs: ms, maximumIntervalMs: ms })
 export type Backoff = z.output<typeof backoffSchema>;
 
 const attemptTimeoutsSchema = z.object({
-  /** Exceeds the longest attempt, so that an attempt ends by itself. */
+  /** Exceeds the longest attempt of the worker that set it, so that an attempt ends by itself. */
   attemptTimeoutMs: ms,
   heartbeatTimeoutMs: ms,
 });
@@ -123,8 +123,8 @@ export interface Activities {
   ): Promise<ValidatedRequest>;
   /**
    * @param request not validated yet.
-   * @param startedAtMs when the run began to look: Core's timers between local retries start that
-   *   time anew.
+   * @param startedAtMs when the run began to look. The workflow keeps it, since each timer between
+   *   two local retries resets the time that Core reports.
    * @throws ApplicationFailure of type TokenExists or TemporalUnavailable; InvalidRequest when
    *   Temporal's list is away and the request is not valid.
    */

@@ -1,8 +1,8 @@
 import { ApplicationFailure, type ApplicationFailureOptions } from '@temporalio/common';
 
 /**
- * Shows people that Atlas may hold a token that the run never received. The workflow reads
- * `tokenMayExist`.
+ * A failure type for people who read a history: Atlas may hold a token that the run never received.
+ * No code branches on it: the workflow reads `tokenMayExist`.
  */
 export const TOKEN_UNCONFIRMED = 'TokenUnconfirmed';
 

@@ -15,9 +15,11 @@ export function retryDelayMs(
   failureCount: number,
   retryAfterMs?: number,
 ): number {
-  const leastMs = leastRetryDelayMs(backoff, failureCount);
-  const jitterMs = leastMs * Math.random();
-  return Math.round(retryAfterMs === undefined ? leastMs + jitterMs : retryAfterMs + 2 * jitterMs);
+  const backoffMs = computeBackoffMs(backoff, failureCount);
+  const random = Math.random();
+  const delayMs =
+    retryAfterMs === undefined ? backoffMs * (0.5 + random / 2) : retryAfterMs + backoffMs * random;
+  return Math.round(delayMs);
 }
 
 /**
@@ -32,8 +34,12 @@ export function shortenPauseMs(pauseMs: number, random: number): number {
 
 /** Computes the shortest delay: half of the backoff. */
 export function leastRetryDelayMs(backoff: Backoff, failureCount: number): number {
-  const { initialIntervalMs, maximumIntervalMs } = backoff;
-  return (
-    Math.min(initialIntervalMs * BACKOFF_COEFFICIENT ** (failureCount - 1), maximumIntervalMs) / 2
-  );
+  return computeBackoffMs(backoff, failureCount) / 2;
+}
+
+function computeBackoffMs(
+  { initialIntervalMs, maximumIntervalMs }: Backoff,
+  failureCount: number,
+): number {
+  return Math.min(initialIntervalMs * BACKOFF_COEFFICIENT ** (failureCount - 1), maximumIntervalMs);
 }

@@ -40,8 +40,8 @@ export const { checkLink } = proxyActivities<Activities>({
   heartbeatTimeout: '30s',
   scheduleToCloseTimeout: '1h',
   retry: { initialInterval: '1s', maximumInterval: '1m' },
-  // Temporal would refuse the heartbeats of an attempt that nobody waits for, as those of a
-  // terminated run.
+  // Otherwise a cancelled run would end before its attempt, whose heartbeats Temporal then refuses:
+  // an alert counts these.
   cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
   summary: 'check the link',
 });
@@ -62,10 +62,11 @@ export function proxyCreateLinkToken(
 }
 
 /**
- * A failure of the only attempt is final. One that is lost, or that a worker stops, is repeated
- * once: the sink may have the token, and knows its delivery id.
+ * The attempt may report one failure: `deliveryFailure` makes it final, since the round has no
+ * length. An attempt that reports nothing, or that its worker stops, is repeated once: the sink may
+ * have the token, and knows its delivery id.
  */
-const ONLY_ATTEMPT: RetryPolicy = { maximumAttempts: 2 };
+const ONE_REPORTED_ATTEMPT: RetryPolicy = { maximumAttempts: 2 };
 
 /** @param once one attempt: someone requested it now, or the run is being cancelled. */
 export function proxyDeliverLinkToken(
@@ -75,7 +76,7 @@ export function proxyDeliverLinkToken(
   summary: string,
 ): Activities['deliverLinkToken'] {
   const roundMs = once ? 0 : retries.roundMs;
-  const retry = once ? ONLY_ATTEMPT : retryPolicy(retries);
+  const retry = once ? ONE_REPORTED_ATTEMPT : retryPolicy(retries);
   return proxyAttempts(retries.deliver, roundMs, retry, { orgId, summary }).deliverLinkToken;
 }
 
@@ -92,7 +93,8 @@ function retryPolicy({ initialIntervalMs, maximumIntervalMs }: Backoff): RetryPo
 }
 
 /**
- * @param durationMs time in which attempts start; the last one may take its whole time beyond it.
+ * @param durationMs time in which an attempt that failed is repeated. Schedule-to-close is longer
+ *   by the time of one attempt.
  */
 function proxyAttempts(
   { attemptTimeoutMs, heartbeatTimeoutMs }: AttemptTimeouts,

@@ -18,9 +18,9 @@ import { payloadConverter } from '../shared/payload-converter';
 import { cut } from '../shared/text';
 
 /*
- * Results and failures of activities enter the workflows here only. Results are those of our own
- * activities, and are trusted: whoever may complete an activity by hand may also terminate its run.
- * Failures also come from Temporal and from its SDK, so they are brought into one shape.
+ * Results of activities are those of our own, and are trusted: whoever may complete an activity by
+ * hand may also terminate its run. Only a creation and a delivery pass through `settle`. Failures
+ * also come from Temporal and from its SDK, so they are brought into one shape.
  */
 
 type AtlasDetails = Pick<FailureDetails, 'status' | 'errorCode' | 'reason' | 'detail' | 'fields'>;
@@ -30,7 +30,10 @@ export interface ParsedFailure {
    * `failed` also if the attempt ended without a result, since it timed out or its worker was lost.
    */
   how: 'failed' | 'cancelled' | 'scheduleToClose';
-  /** Type of an ApplicationFailure; null for one without, and for any other failure. */
+  /**
+   * Type of an ApplicationFailure; after a timeout, that of the attempt before. Null if there is
+   * none.
+   */
   type: string | null;
   message: string;
   details: AtlasDetails;

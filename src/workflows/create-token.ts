@@ -46,7 +46,7 @@ export async function createToken(
     if ('result' in outcome) return outcome.result;
 
     const { failure } = outcome;
-    // A run that is cancelled before its request is sent gets the cancellation of the activity.
+    // The activity ends as cancelled only if its run was cancelled before the request was sent.
     const endedUnsent = failure.how === 'cancelled' && isCancelled();
     if (failure.tokenMayExist && !endedUnsent) status.countUnconfirmed(failure);
     const situation = {

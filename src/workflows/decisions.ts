@@ -24,8 +24,8 @@ export type CreationDecision =
 
 /**
  * Decides what follows from a failed activity that creates a token. Temporal retries an attempt
- * that created nothing: such a failure comes back only if it is not retryable, after the deadline,
- * or in a cancelled run.
+ * that created nothing: its failure comes back only if it is not retryable, if the next delay would
+ * pass the deadline, or in a cancelled run.
  */
 export function decideCreation(
   failure: ParsedFailure,
@@ -39,8 +39,8 @@ export function decideCreation(
   if (isCancelled || failure.how === 'cancelled') return { next: 'cancelled' };
   // Schedule-to-close leaves no time for another attempt.
   if (!failure.tokenMayExist || failure.how === 'scheduleToClose') return { next: 'giveUp' };
-  // This wait ignores the attempts that Temporal retried. Where they opened the circuit breaker of
-  // the worker, it delays the next request.
+  // The wait counts activities only. If attempts within an activity opened the circuit breaker of a
+  // worker, that may hold the next request back for longer.
   const waitMs = retryDelayMs(backoff, activityNumber, failure.retryAfterMs);
   if (nowMs + waitMs >= deadlineAtMs) return { next: 'giveUp' };
   return { next: 'wait', waitMs };

@@ -45,7 +45,12 @@ export async function deliverToken(
       kind === 'final' ? CancellationScope.nonCancellable(call) : channel.runStoppable(call);
     return settle(delivery, 'location', completedByHand(sink));
   };
-  const report = (type: DeliveryFailureType, { message }: ParsedFailure, sink: string) => {
+  const report = (
+    type: DeliveryFailureType,
+    { message }: ParsedFailure,
+    sink: string,
+    nextRoundAtMs: number,
+  ) => {
     if (sink === request.sink) requestSinkFailure = message;
     const description =
       sink === request.sink
@@ -53,7 +58,7 @@ export async function deliverToken(
         : describeBoth(sink, message, request.sink, requestSinkFailure);
     const { unconfirmedTokens } = status.current;
     const failure = createFailure(type, description, { unconfirmedTokens });
-    status.reportUndelivered(failure, sink, pace.nextRoundAtMs);
+    status.reportUndelivered(failure, sink, nextRoundAtMs);
     channel.publishFailure(failure);
   };
 
@@ -77,6 +82,7 @@ export async function deliverToken(
     const situation = {
       kind,
       isCancelled: isCancelled(),
+      // A redelivery was accepted meanwhile.
       isSuperseded: channel.redelivery !== redelivery,
       isToOtherSink: sink !== request.sink,
       nowMs: Date.now(),
@@ -88,7 +94,7 @@ export async function deliverToken(
     }
     if (decision.next === 'redeliver') continue;
     pace = decision;
-    report(decision.type, failure, sink);
+    report(decision.type, failure, sink, pace.nextRoundAtMs);
     await pauseUntil(pace.nextRoundAtMs, channel);
   }
 }

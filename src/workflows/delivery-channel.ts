@@ -25,7 +25,7 @@ export function createDeliveryChannel() {
     /** The redelivery that has no outcome yet. */
     redelivery: null as Redelivery | null,
 
-    /** Stops the delivery under way. */
+    /** Requests a redelivery: stops the delivery under way, or ends the pause. */
     redeliver(redelivery: Redelivery): void {
       channel.redelivery = redelivery;
       scope?.cancel();
@@ -56,10 +56,7 @@ export function createDeliveryChannel() {
 
     getLastFailure: () => (latest && 'failure' in latest ? latest.failure : null),
 
-    /**
-     * Waits for the outcome of the round or redelivery under way, or of the run when it ends before
-     * that.
-     */
+    /** Waits for the next outcome: of a round, of a redelivery or of the run. */
     async waitForOutcome(): Promise<Receipt> {
       const before = latest;
       // After the ending no other outcome follows.

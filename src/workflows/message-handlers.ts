@@ -27,9 +27,9 @@ export function handleMessages(
 }
 
 /*
- * The validators of Updates are synchronous and check the shape of their input by hand: an error
- * that is not an ApplicationFailure would block the workflow task. What they refuse leaves no
- * trace.
+ * The validators of Updates are synchronous. What they refuse leaves no trace. They check the shape
+ * of their input by hand, so that a caller gets a failure with a type. A handler may throw nothing
+ * but an ApplicationFailure: any other error would fail the workflow task for ever.
  */
 
 function handleRedeliver(status: RunStatus, channel: DeliveryChannel): void {

@@ -4,7 +4,7 @@ import type { PrepareRequest, Receipt, Recovery } from '../contract/schemas';
 import type { ValidatedRequest } from '../shared/activities';
 import { findToken, validateRequest } from './activity-proxies';
 import { findApplicationFailure, parseFailure } from './activity-results';
-import { isCancelled } from './cancellation';
+import { cancelledAtStart, isCancelled } from './cancellation';
 import { createToken } from './create-token';
 import { deliverToken } from './deliver-token';
 import { createDeliveryChannel } from './delivery-channel';
@@ -12,10 +12,6 @@ import { handleMessages } from './message-handlers';
 import { createFailure, firstDetails } from './run-failures';
 import { createRunStatus } from './run-status';
 import { findRefusedOptions } from './start-options';
-
-const CANCELLED_RECOVERY =
-  'cancelled before the delivery began;' +
-  ' the token is still recoverable from the closed run that has it';
 
 /**
  * Validates the request, creates a link-token and delivers it to the sink. The run stays open until
@@ -63,8 +59,7 @@ async function validateStart(
     recovery ? undefined : findToken(request, Date.now()),
   ]);
   // A cancellation takes precedence over a problem of the request, and that over an earlier token.
-  if (isCancelled() && recovery) throw new CancelledFailure(CANCELLED_RECOVERY);
-  if (isCancelled()) throw new CancelledFailure('cancelled; no token was created');
+  if (isCancelled()) throw cancelledAtStart(recovery !== undefined);
   // A worker that cannot validate is reported as `AtlasUnavailable`: a later start may succeed.
   if (validated.status === 'rejected') {
     throw toRunFailure(validated.reason, 'AtlasUnavailable', 'validate the request');

@@ -4,8 +4,8 @@ import { terminalFailure } from '../shared/application-failure';
 import { toObject } from '../shared/object';
 
 /**
- * Ends the message of a run that may have left a token in Atlas: the Temporal UI offers to reset
- * it.
+ * Ends the message of a run that may have left a token in Atlas: the Temporal UI offers a reset of
+ * every closed run.
  */
 export const DO_NOT_RESET = 'do not reset this run: that would create another token';
 
@@ -24,7 +24,7 @@ export function firstDetails({ details }: ApplicationFailure): object {
   return toObject(details?.[0]);
 }
 
-/** Refuses a request that no activity gets. */
+/** Builds the failure of a request that the workflow refuses itself, before any activity. */
 export function invalidRequest(fields: FieldProblem[]): ApplicationFailure {
   const problems = fields.map(({ field, description }) => `${field} ${description}`).join('; ');
   return createFailure('InvalidRequest', `the request is not valid: ${problems}`, {

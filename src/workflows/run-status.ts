@@ -69,10 +69,7 @@ export function createRunStatus() {
     setCurrentDetails(formatCurrentDetails(status, request, createUntil));
   }
 
-  /**
-   * Returns when the activity that created a token, or may have, was scheduled; it ended at the
-   * present time.
-   */
+  /** Returns the start and the end of the creation that has just ended. */
   const timesOfCreation = () => ({ startedAt: creatingSince, endedAt: formatNow() });
 
   show(status.step, status.description);
@@ -117,8 +114,8 @@ export function createRunStatus() {
     setToken(sealedToken: SealedToken, isNew: boolean): void {
       token = sealedToken;
       const { deliveryId } = sealedToken;
-      // A recovery repeats the count of the closed run, whose memo has it: `list` would count it
-      // twice.
+      // The memo of the closed run has this count. It is shown here too, but not written to the
+      // memo of this run: `list` would count it twice.
       const { unconfirmedTokens } = isNew ? status : sealedToken;
       status = { ...status, deliveryId, unconfirmedTokens };
       if (isNew) {
@@ -170,7 +167,8 @@ export function createRunStatus() {
       const facts = { ...firstDetails(failure), reason: failure.message };
       log[level]('link-token job failed', { type, ...facts });
       show(type === 'Cancelled' ? 'cancelled' : 'failed', `${type}: ${failure.message}`);
-      // Names the token, also if no round had failed, so that `recover` finds it.
+      // Also if no round had failed: by the memo, later starts and `list --recoverable` find the
+      // token.
       if (token) writeMemo({ step: null, sink: null, ...getTokenIds(token) });
       countRun(type);
       return failure;

@@ -1,6 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { temporalUnavailable } from '../../src/activities/failures';
-import type { PrepareRequest, Recovery, SealedToken } from '../../src/contract/schemas';
+import {
+  failureDetailsSchema,
+  type PrepareRequest,
+  type Recovery,
+  type SealedToken,
+} from '../../src/contract/schemas';
 import { terminalFailure } from '../../src/shared/application-failure';
 import { formatCount } from '../../src/shared/text';
 import { eventually } from '../support/eventually';
@@ -283,6 +288,21 @@ describe('the recovery of a token', () => {
     const details = { deliveryId, sinksTried: ['files', 'other'] };
     expect(await cancel(run)).toMatchObject({ type: 'Cancelled', creations: 0, details });
   });
+
+  it.concurrent(
+    'that is cancelled names a hundred sinks, as many as a reader accepts',
+    async () => {
+      const { request, recovery } = await leaveToken();
+      const sinksTried = Array.from({ length: 100 }, (_, n) => `sink-${n}`);
+      const run = await worker().start({ deliver: [sinkRejects] }, request, {
+        ...recovery,
+        sinksTried,
+      });
+      await untilStep(run.handle, 'undelivered');
+      const { details } = await cancel(run);
+      expect(failureDetailsSchema.parse(details)).toMatchObject({ sinksTried });
+    },
+  );
 
   it.concurrent(
     'that is cancelled before its first task leaves the token to the closed run',

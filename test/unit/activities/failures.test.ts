@@ -58,7 +58,7 @@ it.each<[what: string, delayMs: number, change: Partial<AtlasFailure>]>([
   ['without Retry-After', 3000, {}],
   ['with Retry-After', 62_000, WAIT],
   // The pace is that of the probes.
-  ['that the circuit breaker rejected', 60_500, { ...WAIT, failureCount: 1 }],
+  ['that the circuit breaker rejected', 60_500, { ...WAIT, consecutiveAtlasFailures: 1 }],
 ])('a creation attempt %s is retried after %d ms', (_what, nextRetryDelay, change) => {
   const failure = creation(change);
   expect(failure).toMatchObject({ type: 'AtlasUnavailable', nonRetryable: false, nextRetryDelay });

@@ -125,7 +125,8 @@ it('docs/architecture.md says what the code does after a response of each status
   const classified = documented.map(([status]) => {
     const response = { status: Number(status), json: null, retryAfterMs: undefined };
     const { retryable, type, tokenMayExist } = responseError('linkTokens', response).failure;
-    return [status, retryable ? 'retried' : `fails: \`${type}\``, tokenMayExist ? 'yes' : 'no'];
+    const retried = `retried by ${tokenMayExist ? 'the run' : 'Temporal'}`;
+    return [status, retryable ? retried : `fails: \`${type}\``, tokenMayExist ? 'yes' : 'no'];
   });
   expect(documented).toEqual(classified);
   const classes = documented.map(([status]) => Math.floor(Number(status) / 100));

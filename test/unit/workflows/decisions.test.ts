@@ -45,7 +45,7 @@ describe('after a failed attempt to create a token', () => {
       ],
       ['the token was lost', failure({ type: 'TokenLost', runMayRetry: false })],
       ['it failed for good with an unknown type', failure({ type: 'Odd', runMayRetry: false })],
-      ['the run was cancelled', failure({}), { isCancelled: true }],
+      ['the run was cancelled, and a token may exist', failure({}), { isCancelled: true }],
       ['another client cancelled the activity', failure({ how: 'cancelled' })],
       ['the run was cancelled, and Atlas rejected it', REJECTED, { isCancelled: true }],
       ['the run was cancelled, and nothing was created', NOT_CREATED, { isCancelled: true }],

@@ -1,5 +1,5 @@
 import { Context } from '@temporalio/activity';
-import { waitForHeartbeat } from '../../../src/activities/wait-for-heartbeat';
+import { waitUntilTemporalAccepts } from '../../../src/activities/wait-until-temporal-accepts';
 import { clientOf, grpcError } from '../temporal/scripted-server';
 import { attemptIn } from './attempt';
 
@@ -27,7 +27,9 @@ function hold(recordHeartbeat: () => object) {
     warnings.push(`${level}: ${message}`);
   });
   let isOver = false;
-  const waiting = env.run(() => waitForHeartbeat(Context.current(), Date.now() + MINUTE_MS));
+  const waiting = env.run(() =>
+    waitUntilTemporalAccepts(Context.current(), Date.now() + MINUTE_MS),
+  );
   void waiting.then(() => (isOver = true));
   const seconds = async (n: number) => {
     await jest.advanceTimersByTimeAsync(n * 1000);

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Context } from '@temporalio/activity';
 import { GRPC, findGrpcCode } from '../temporal/grpc';
 
+/** For each try: Core repeats a call for up to ten seconds. */
 const CALL_TIMEOUT_MS = 5000;
 const PAUSE_MS = 1000;
 const WAITING =
@@ -20,7 +21,7 @@ const WAITING =
  * @param attemptEndsAtMs when the attempt times out, by the clock of this worker. The wait ends
  *   then.
  */
-export async function waitForHeartbeat(
+export async function waitUntilTemporalAccepts(
   { client, info, log }: Context,
   attemptEndsAtMs: number,
 ): Promise<void> {
