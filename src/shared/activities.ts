@@ -52,13 +52,13 @@ const retriesSchema = backoffSchema.extend({
 
 export type Retries = z.output<typeof retriesSchema>;
 
-/** A valid request with the retries of its run: workflow code reads no configuration. */
-export const validatedRequestSchema = z.object({
+/** What a run goes by: its valid request and its retries. Workflow code reads no configuration. */
+export const runPlanSchema = z.object({
   request: validRequestSchema,
   retries: retriesSchema,
 });
 
-export type ValidatedRequest = z.output<typeof validatedRequestSchema>;
+export type RunPlan = z.output<typeof runPlanSchema>;
 
 export const createInputSchema = z.object({
   request: validRequestSchema,
@@ -120,7 +120,7 @@ export interface Activities {
     request: PrepareRequest,
     recovery: Recovery | null,
     refusedOptions: string[],
-  ): Promise<ValidatedRequest>;
+  ): Promise<RunPlan>;
   /**
    * @param request not validated yet.
    * @param startedAtMs when the run began to look. The workflow keeps it, since each timer between

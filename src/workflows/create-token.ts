@@ -1,7 +1,7 @@
 import { sleep } from '@temporalio/workflow';
 import type { FailureType } from '../contract/failure-types';
 import type { SealedToken } from '../contract/schemas';
-import type { ValidatedRequest } from '../shared/activities';
+import type { RunPlan } from '../shared/activities';
 import { formatGaveUp } from '../shared/application-failure';
 import { describePair } from '../shared/text';
 import { proxyCreateLinkToken } from './activity-proxies';
@@ -28,7 +28,7 @@ const COMPLETED_BY_HAND = {
  */
 export async function createToken(
   status: RunStatus,
-  { request, retries }: ValidatedRequest,
+  { request, retries }: RunPlan,
   deadlineAtMs: number,
 ): Promise<SealedToken> {
   let previous: ParsedFailure | null = null;

@@ -2,7 +2,7 @@ import { CancellationScope, condition } from '@temporalio/workflow';
 import type { DeliveryFailureType } from '../contract/failure-types';
 import { MAX_SINKS_TRIED } from '../contract/limits';
 import type { Receipt, Recovery, SealedToken } from '../contract/schemas';
-import type { ValidatedRequest } from '../shared/activities';
+import type { RunPlan } from '../shared/activities';
 import { describePair } from '../shared/text';
 import { proxyDeliverLinkToken } from './activity-proxies';
 import { settle, type ParsedFailure } from './activity-results';
@@ -22,7 +22,7 @@ import type { RunStatus } from './run-status';
  */
 export async function deliverToken(
   { status, channel }: { status: RunStatus; channel: DeliveryChannel },
-  { request, retries }: ValidatedRequest,
+  { request, retries }: RunPlan,
   sealedToken: SealedToken,
   recovery: Recovery | undefined,
 ): Promise<Receipt> {

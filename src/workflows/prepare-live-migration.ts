@@ -1,7 +1,7 @@
 import { ApplicationFailure, CancelledFailure } from '@temporalio/workflow';
 import { isRunFailureType, type FailureType } from '../contract/failure-types';
 import type { PrepareRequest, Receipt, Recovery } from '../contract/schemas';
-import type { ValidatedRequest } from '../shared/activities';
+import type { RunPlan } from '../shared/activities';
 import { findToken, validateRequest } from './activity-proxies';
 import { findApplicationFailure, parseFailure } from './activity-results';
 import { cancelledAtStart, isCancelled } from './cancellation';
@@ -29,12 +29,12 @@ export async function prepareLiveMigration(
   const channel = createDeliveryChannel();
   handleMessages(request, status, channel);
   try {
-    const valid = await validateStart(request, recovery);
-    const deadlineAtMs = Date.now() + valid.retries.giveUpAfterMs;
-    status.setRequest(valid.request, deadlineAtMs);
-    const sealedToken = recovery?.sealedToken ?? (await createToken(status, valid, deadlineAtMs));
+    const plan = await validateStart(request, recovery);
+    const deadlineAtMs = Date.now() + plan.retries.giveUpAfterMs;
+    status.setRequest(plan.request, deadlineAtMs);
+    const sealedToken = recovery?.sealedToken ?? (await createToken(status, plan, deadlineAtMs));
     status.setToken(sealedToken, !recovery);
-    const receipt = await deliverToken({ status, channel }, valid, sealedToken, recovery);
+    const receipt = await deliverToken({ status, channel }, plan, sealedToken, recovery);
     status.reportDelivered(receipt);
     await channel.publishEnding({ receipt });
     return receipt;
@@ -50,10 +50,7 @@ export async function prepareLiveMigration(
  * Validates the request and looks for an earlier token, concurrently in one workflow task. A
  * recovery creates nothing, so no earlier token forbids it.
  */
-async function validateStart(
-  request: PrepareRequest,
-  recovery?: Recovery,
-): Promise<ValidatedRequest> {
+async function validateStart(request: PrepareRequest, recovery?: Recovery): Promise<RunPlan> {
   const [validated, searched] = await Promise.allSettled([
     validateRequest(request, recovery ?? null, findRefusedOptions()),
     recovery ? undefined : findToken(request, Date.now()),

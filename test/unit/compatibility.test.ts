@@ -96,7 +96,7 @@ function rowsOf({ activities, arguments: args, updates, ...stored }: Stored): Ro
     ['the report of checkWorker', contract.checkReportSchema, activities.runChecks.result],
     [
       'the result of validateRequest',
-      shared.validatedRequestSchema,
+      shared.runPlanSchema,
       activities.validateRequest.result,
     ],
     ['the input of createLinkToken', shared.createInputSchema, activities.createLinkToken.input[0]],
