@@ -1,8 +1,7 @@
 import type { ApplicationFailure, ApplicationFailureOptions } from '@temporalio/common';
 import type { AtlasFailure } from '../atlas/failures';
-import { MAX_DETAIL_LENGTH, MAX_FIELDS } from '../contract/limits';
 import type { FieldProblem } from '../contract/schemas';
-import { describeProblems } from '../requests/validate-fields';
+import { boundProblems, describeProblems } from '../requests/field-problems';
 import type { AttemptDetails, Backoff } from '../shared/activities';
 import {
   TOKEN_UNCONFIRMED,
@@ -10,7 +9,6 @@ import {
   terminalFailure,
 } from '../shared/application-failure';
 import { retryDelayMs } from '../shared/retry-delay';
-import { cut } from '../shared/text';
 import type { DeliveryFailure } from '../sinks/failures';
 import { findGrpcCode } from '../temporal/grpc';
 import { findListRefusal } from '../temporal/list-runs';
@@ -100,25 +98,7 @@ export function invalidRequest(
   report: object = {},
 ): ApplicationFailure {
   const message = `the request is not valid: ${describeProblems(problems)}`;
-  return terminalFailure('InvalidRequest', message, { ...report, fields: boundFields(problems) });
-}
-
-/**
- * Bounds the number of problems and their texts. Of more problems, the last entry gives the number.
- */
-function boundFields(problems: readonly FieldProblem[]): FieldProblem[] {
-  const fields = problems.slice(0, MAX_FIELDS);
-  if (problems.length > MAX_FIELDS) {
-    const furtherProblems = problems.length - (MAX_FIELDS - 1);
-    fields[MAX_FIELDS - 1] = {
-      field: 'request',
-      description: `has ${furtherProblems} more problems: correct these first`,
-    };
-  }
-  return fields.map(({ field, description }) => ({
-    field: cut(field, MAX_DETAIL_LENGTH),
-    description: cut(description, MAX_DETAIL_LENGTH),
-  }));
+  return terminalFailure('InvalidRequest', message, { ...report, fields: boundProblems(problems) });
 }
 
 /** @param delayMs the next delay; without it, Temporal's retry policy sets one. */

@@ -2,7 +2,7 @@ import { Context, type Info } from '@temporalio/activity';
 import type { z } from 'zod';
 import { workflowIdFor } from '../contract/workflow-id';
 import { WORKFLOW_TYPES } from '../contract/workflows';
-import { describeProblems, toFieldProblem } from '../requests/validate-fields';
+import { describeProblems, toFieldProblem } from '../requests/field-problems';
 import type { AttemptDetails } from '../shared/activities';
 import { applicationFailure } from '../shared/application-failure';
 import { invalidRequest } from './failures';

@@ -8,8 +8,8 @@ import {
 } from '../contract/schemas';
 import { workflowIdFor } from '../contract/workflow-id';
 import { WORKFLOW_TYPES } from '../contract/workflows';
+import { toFieldProblem } from '../requests/field-problems';
 import { validateAgainstConfig, type Permissions } from '../requests/validate-against-config';
-import { toFieldProblem } from '../requests/validate-fields';
 import type { Activities, Retries } from '../shared/activities';
 import { toObject } from '../shared/object';
 import { invalidRequest } from './failures';

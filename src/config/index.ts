@@ -1,11 +1,10 @@
 import path from 'node:path';
-import type { z } from 'zod';
 import type { Env } from '../secrets/read-secret';
 import { formatCount } from '../shared/text';
 import { environmentDefaults, findEnvironmentProblems, readDeployment } from './environment';
-import { installSettingMessages } from './setting-messages';
+import { describeProblem, installSettingMessages } from './setting-messages';
 import { settingsSchema } from './settings';
-import { readYamlFile, type YamlFile } from './yaml-file';
+import { readYamlFile } from './yaml-file';
 
 export const DEFAULT_CONFIG_FILE = 'live-migration-prep.yaml';
 
@@ -43,7 +42,7 @@ export function loadConfig(env: Env, file?: string) {
   const { data, error } = settingsSchema(context, collectNames(yaml.content, env)).safeParse(
     yaml.content,
   );
-  const ofSettings = error?.issues.flatMap((issue) => describeIssue(issue, yaml)) ?? [];
+  const ofSettings = error?.issues.flatMap((issue) => describeProblem(issue, yaml)) ?? [];
   const problems = [...ofSettings, ...ofEnvironment];
   if (!data || problems.length > 0) throw new ConfigError(problems);
   return { ...data, deployment: readDeployment(env), warnings };
@@ -58,14 +57,4 @@ function collectNames(content: unknown, env: Env) {
     credentials: Object.keys({ ...environmentDefaults(env).credentials, ...atlas?.credentials }),
     sinks: Object.keys(sinks ?? {}),
   };
-}
-
-function describeIssue(issue: z.core.$ZodIssue, yaml: YamlFile): string[] {
-  if (issue.code === 'unrecognized_keys') {
-    return issue.keys.map(
-      (key) => `${yaml.findPlace([...issue.path, key])}: is not a setting: correct or remove it`,
-    );
-  }
-  const issues = issue.code === 'invalid_key' ? issue.issues : [issue];
-  return [`${yaml.findPlace(issue.path)}: ${issues.map(({ message }) => message).join('; ')}`];
 }

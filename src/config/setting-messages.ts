@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { YamlFile } from './yaml-file';
 
 const EXPECTED: Readonly<Record<string, string>> = {
   string: 'a string',
@@ -51,4 +52,18 @@ function describeIssue(issue: z.core.$ZodRawIssue): string | undefined {
  */
 export function installSettingMessages(): void {
   z.config({ customError: describeIssue });
+}
+
+/** Describes a problem of the settings, with its place in the file. */
+export function describeProblem(
+  issue: z.core.$ZodIssue,
+  yaml: Pick<YamlFile, 'findPlace'>,
+): string[] {
+  if (issue.code === 'unrecognized_keys') {
+    return issue.keys.map(
+      (key) => `${yaml.findPlace([...issue.path, key])}: is not a setting: correct or remove it`,
+    );
+  }
+  const issues = issue.code === 'invalid_key' ? issue.issues : [issue];
+  return [`${yaml.findPlace(issue.path)}: ${issues.map(({ message }) => message).join('; ')}`];
 }

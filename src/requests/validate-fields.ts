@@ -1,4 +1,3 @@
-import { z } from 'zod';
 import { MAX_ACCESS_LIST_ENTRIES } from '../contract/limits';
 import {
   organizationId,
@@ -9,10 +8,8 @@ import {
 } from '../contract/schemas';
 import { toObject } from '../shared/object';
 import { UNREADABLE } from '../shared/payload-converter';
-import { cutAndEscape } from '../shared/text';
 import { validateAccessList } from './access-list';
-
-const MAX_LISTED = 10;
+import { toFieldProblem } from './field-problems';
 
 /** A request without a problem, before the configuration names its credential. */
 export type ValidFields = Omit<ValidRequest, 'credential'>;
@@ -46,21 +43,6 @@ export function validateFields(input: unknown): {
   };
 }
 
-/**
- * Keeps the message of a failure readable: the first ten problems, and the number of the others.
- */
-export function describeProblems(problems: readonly FieldProblem[]): string {
-  const descriptions = problems.map(({ field, description }) => `${field} ${description}`);
-  return listFirst(descriptions, '; ');
-}
-
-function listFirst(items: readonly string[], separator: string): string {
-  const first = items.slice(0, MAX_LISTED);
-  const unlisted = items.length - first.length;
-  if (unlisted > 0) first.push(`and ${unlisted} more`);
-  return first.join(separator);
-}
-
 /** Looks at ids that are well-formed, even when another field is wrong. */
 function findSameOrganization(input: unknown): FieldProblem[] {
   const { orgId, sourceOrgId } = toObject(input);
@@ -73,15 +55,4 @@ function findSameOrganization(input: unknown): FieldProblem[] {
 function getAccessList(input: unknown): unknown[] {
   const { accessListIps: list } = toObject(input);
   return Array.isArray(list) && list.length <= MAX_ACCESS_LIST_ENTRIES ? list : [];
-}
-
-export function toFieldProblem(issue: z.core.$ZodIssue): FieldProblem {
-  const field = z.core.toDotPath(issue.path);
-  if (issue.code === 'unrecognized_keys') {
-    // A caller chose the names, so each is bounded.
-    const keys = issue.keys.map((key) => cutAndEscape(key));
-    const names = [field, listFirst(keys, ', ')].filter(Boolean).join('.');
-    return { field: names, description: 'is not a field of a request: remove it' };
-  }
-  return { field: field || 'request', description: issue.message };
 }

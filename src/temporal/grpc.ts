@@ -1,4 +1,5 @@
 import { WorkflowNotFoundError, isGrpcServiceError, type Client } from '@temporalio/client';
+import { NamespaceNotFoundError } from '@temporalio/common';
 
 export const GRPC = {
   invalidArgument: 3,
@@ -9,18 +10,6 @@ export const GRPC = {
   unavailable: 14,
   unauthenticated: 16,
 } as const;
-
-const UNREACHABLE_CODES: readonly number[] = [
-  GRPC.deadlineExceeded,
-  GRPC.permissionDenied,
-  GRPC.unavailable,
-  GRPC.unauthenticated,
-];
-
-/** Tells whether a call that failed with this code did not reach Temporal, or was denied. */
-export function isUnreachable(code: number): boolean {
-  return UNREACHABLE_CODES.includes(code);
-}
 
 /** Exceeds Core's own limit of 30 s for a call: a slow visibility store may take longer. */
 const READ_TIMEOUT_MS = 60_000;
@@ -35,6 +24,25 @@ export function findGrpcError(error: unknown) {
   if (isGrpcServiceError(error)) return error;
   const cause = error instanceof Error ? error.cause : undefined;
   return isGrpcServiceError(cause) ? cause : null;
+}
+
+const NO_ACCESS_CODES: readonly number[] = [
+  GRPC.deadlineExceeded,
+  GRPC.permissionDenied,
+  GRPC.unavailable,
+  GRPC.unauthenticated,
+];
+
+/**
+ * Finds the error of a call that did not reach Temporal, was denied, or named a namespace that does
+ * not exist; null for any other error.
+ */
+export function findReasonOfNoAccess(error: unknown): Error | null {
+  if (error instanceof NamespaceNotFoundError) return error;
+  // The SDK wraps every other kind of "not found".
+  if (isGrpcServiceError(error) && findGrpcCode(error) === GRPC.notFound) return error;
+  const cause = findGrpcError(error);
+  return cause && NO_ACCESS_CODES.includes(cause.code) ? cause : null;
 }
 
 /** @returns null when the error is not one of Temporal's API. */

@@ -1,5 +1,6 @@
 import type { PrepareRequest } from '../../contract/schemas';
-import { describeProblems, validateFields } from '../../requests/validate-fields';
+import { describeProblems } from '../../requests/field-problems';
+import { validateFields } from '../../requests/validate-fields';
 import { formatCount } from '../../shared/text';
 import { usageError } from '../cli/command-error';
 import { readLines, type Stdin } from './read-lines';

@@ -1,7 +1,6 @@
-import { WorkflowNotFoundError, isGrpcServiceError, type Client } from '@temporalio/client';
-import { NamespaceNotFoundError } from '@temporalio/common';
+import { WorkflowNotFoundError, type Client } from '@temporalio/client';
 import { connectClient } from '../../temporal/connection';
-import { GRPC, findGrpcCode, findGrpcError, isUnreachable } from '../../temporal/grpc';
+import { findGrpcError, findReasonOfNoAccess } from '../../temporal/grpc';
 import { CommandError, EXIT_CODES } from '../cli/command-error';
 
 /**
@@ -26,13 +25,8 @@ export async function withClient(
   } catch (error) {
     if (error instanceof CommandError) throw error;
     if (error instanceof WorkflowNotFoundError) throw unknownRun(error);
-    // The SDK wraps every other kind of "not found".
-    const noNamespace =
-      error instanceof NamespaceNotFoundError ||
-      (isGrpcServiceError(error) && findGrpcCode(error) === GRPC.notFound);
-    if (noNamespace) throw cannotReach(unreachable(error));
-    const cause = findGrpcError(error);
-    if (cause && isUnreachable(cause.code)) throw cannotReach(unreachable(cause));
+    const cause = findReasonOfNoAccess(error);
+    if (cause !== null) throw cannotReach(unreachable(cause));
     throw new CommandError(describeSdkError(error));
   } finally {
     await connection.close();
