@@ -44,10 +44,7 @@ export function createTokenCache<T extends { renewAtMs: number }>(fetch: () => P
       current = Promise.resolve(await fetch());
     },
 
-    /**
-     * Returns the token that is cached or being fetched; null before the first `get` and after a
-     * failure.
-     */
+    /** Returns the token that is cached or being fetched; null without one. */
     peek: () => current,
   };
 }

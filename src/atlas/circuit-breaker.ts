@@ -50,8 +50,14 @@ export function createCircuitBreaker(credentialName: string, backoff: Backoff) {
       const pauseMs = Math.max(requestedMs, leastRetryDelayMs(backoff, failureCount));
       nextProbeAtMs = Math.max(nextProbeAtMs, performance.now() + pauseMs);
     } else if (isProbe && failure.details.status !== undefined) {
-      failureCount = 0;
+      close();
     }
+  }
+
+  function close(): void {
+    failureCount = 0;
+    // A wait that Atlas requested in the outage is over with it.
+    nextProbeAtMs = 0;
   }
 
   return {
@@ -72,7 +78,7 @@ export function createCircuitBreaker(credentialName: string, backoff: Backoff) {
       isProbing ||= isProbe;
       try {
         const response = await request();
-        if (isProbe) failureCount = 0;
+        if (isProbe) close();
         return response;
       } catch (error) {
         // Any other error shows nothing about Atlas: the request was stopped, or a secret could not
@@ -86,9 +92,7 @@ export function createCircuitBreaker(credentialName: string, backoff: Backoff) {
   };
 }
 
-/**
- * Tells whether the next request is likely to fail too, and may leave another unconfirmed token.
- */
+/** Tells whether the next request is likely to fail too. */
 function opensCircuit({ retryable, tokenMayExist, details, retryAfterMs }: AtlasFailure): boolean {
   const { status } = details;
   if (!retryable) return false;

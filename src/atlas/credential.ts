@@ -34,7 +34,7 @@ export interface AtlasRequest {
   body?: string;
   /** Ends a request that is not yet written, never one that is: its response may hold a token. */
   abortUntilWritten?: AbortSignal;
-  /** True right after a success: a 401 then does not mean that the access token has expired. */
+  /** True right after a success of another request, so that a 401 means a missing role. */
   followsSuccess?: boolean;
 }
 

@@ -11,7 +11,7 @@ export interface AtlasFailure {
   type: FailureType;
   /** True if a later attempt can succeed, whoever makes it. */
   retryable: boolean;
-  /** True if Atlas may have created a link-token that the worker has not received. */
+  /** True if Atlas may have created a link-token that the run does not get. */
   tokenMayExist: boolean;
   /** Describes what happened and, if no retry helps, the remedy. It holds no secret. */
   message: string;
@@ -64,7 +64,7 @@ const between = (from: number, to: number): Condition => {
 const is2xx: Condition = (status) => isSuccess({ status });
 const isServerError = between(500, 599);
 const isOther: Condition = () => true;
-/** A 403 for any reason but the worker's address. */
+/** A 403 for any reason but the worker's address, as far as Atlas names one. */
 const isForbidden: Condition = (status, errorCode) =>
   status === 403 && errorCode !== 'IP_ADDRESS_NOT_ON_ACCESS_LIST';
 
@@ -85,7 +85,7 @@ const NO_HTTP_STATUS = invalid(
   'this is not an HTTP status: check the proxies between the worker and Atlas',
 );
 
-/** Rows of every resource below an organization, after its own. */
+/** Rows of every request, after its own. */
 const COMMON_ROWS: readonly Row[] = [
   REDIRECT,
   retried(oneOf(408, 425, 429)),
@@ -126,20 +126,26 @@ const ACCESS_TOKEN_ROWS: readonly Row[] = [
   INVALID_CONTENT,
   // A service account has at most 100 live access tokens; one expires within the hour.
   retried((status, errorCode) => status === 403 && errorCode === 'access_denied'),
-  retried(oneOf(408, 425, 429)),
-  retried(isServerError),
-  REDIRECT,
   rejected(
-    isOther,
+    oneOf(400, 401),
     "check the service account's client id and secret, and that the secret has not expired",
   ),
+  rejected(oneOf(404, 405), `check ${BASE_URL}`),
+  ...COMMON_ROWS,
 ];
 
-/** Rows of calls that create nothing and may be repeated. */
-const REPEATABLE_ROWS: readonly Row[] = [
+const PROJECTS_ROWS: readonly Row[] = [
   INVALID_CONTENT,
   ...OWNER_ROWS,
   rejected(oneOf(404), 'check orgId; Atlas may also return 404 for an organization without a link'),
+  ...COMMON_ROWS,
+];
+
+/** The request names no organization. */
+const ORGANIZATIONS_ROWS: readonly Row[] = [
+  INVALID_CONTENT,
+  ...OWNER_ROWS,
+  rejected(oneOf(404), `check ${BASE_URL}`),
   ...COMMON_ROWS,
 ];
 
@@ -160,12 +166,12 @@ export const ENDPOINT_RULES: Record<
   orgs: {
     request: 'organizations request',
     content: 'a list of organizations',
-    rows: REPEATABLE_ROWS,
+    rows: ORGANIZATIONS_ROWS,
   },
   availableProjects: {
     request: 'available-projects request',
     content: 'a list of projects',
-    rows: REPEATABLE_ROWS,
+    rows: PROJECTS_ROWS,
   },
 };
 
@@ -233,8 +239,10 @@ export function connectionError(
 ): AtlasError {
   const details = { reason: code };
   if (!isWritten && INVALID_CERTIFICATE.test(code)) {
-    const remedy = `check ${BASE_URL}, or add your CA with NODE_EXTRA_CA_CERTS`;
-    const message = `the TLS certificate of Atlas is not trusted (${code}): ${remedy}`;
+    const remedy =
+      `check ${BASE_URL} and the clock of the worker's host,` +
+      ' or add your CA with NODE_EXTRA_CA_CERTS';
+    const message = `the TLS certificate of Atlas or the proxy is not trusted (${code}): ${remedy}`;
     return new AtlasError(notSentFailure(message, { retryable: false, details }));
   }
   if (!isWritten) {

@@ -16,14 +16,34 @@ export function redactCredentials(
   authorization: string | undefined,
   secret: Secret,
 ): HttpResponse {
+  const clean = [...findSentCredentials(authorization), readIfAvailable(secret)]
+    .filter((text) => text.length >= MIN_LENGTH)
+    .flatMap((text) => [JSON.stringify(text).slice(1, -1), Buffer.from(text).toString('base64')]);
   try {
-    const clean = [authorization?.replace(/^\S+ /, '') ?? '', secret.read()]
-      .filter((text) => text.length >= MIN_LENGTH)
-      .flatMap((text) => [JSON.stringify(text).slice(1, -1), Buffer.from(text).toString('base64')])
-      .reduce((json, text) => json.replaceAll(text, REDACTED), JSON.stringify(response.json));
-    return { ...response, json: JSON.parse(clean) };
+    const json = clean.reduce(
+      (text, credential) => text.replaceAll(credential, REDACTED),
+      JSON.stringify(response.json),
+    );
+    return { ...response, json: JSON.parse(json) };
   } catch {
-    // The JSON is nested too deeply for Node.js 24 and older, or the secret is no longer available.
+    // The JSON is nested too deeply for Node.js 24 and older.
     return { ...response, json: null };
+  }
+}
+
+/** Finds the header's value and, with HTTP Basic, the password in it. */
+function findSentCredentials(authorization = ''): string[] {
+  const [scheme = '', value = ''] = authorization.split(/ (.*)/s);
+  if (scheme !== 'Basic') return [value];
+  const [, password = ''] = Buffer.from(value, 'base64').toString().split(/:(.*)/s);
+  return [value, password];
+}
+
+/** Without its file, a secret that was not sent cannot be quoted. */
+function readIfAvailable(secret: Secret): string {
+  try {
+    return secret.read();
+  } catch {
+    return '';
   }
 }

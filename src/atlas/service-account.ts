@@ -11,11 +11,18 @@ const accessTokenSchema = z.object({
 
 /**
  * Creates a client that authenticates with a service account (OAuth 2.0 client credentials). Atlas
- * allows an account 100 live tokens, so all attempts of this worker share one, which is revoked at
- * the end.
+ * allows an account 100 live tokens, so all attempts of this worker share one. The last one is
+ * revoked at the end.
  */
 export function createServiceAccount(config: ServiceAccountConfig, send: Send): Credential {
   const accessTokens = createTokenCache(() => fetchAccessToken(config, send));
+  let renewal: Promise<void> | null = null;
+
+  async function replaceToken(): Promise<void> {
+    const replaced = accessTokens.peek();
+    await accessTokens.replace();
+    await revokeQuietly(replaced);
+  }
 
   async function revokeQuietly(token: Promise<AccessToken> | null): Promise<void> {
     const accessToken = await token?.catch(() => null);
@@ -29,18 +36,22 @@ export function createServiceAccount(config: ServiceAccountConfig, send: Send): 
       const cached = accessTokens.peek();
       const token = await accessTokens.get();
       const response = await send(withBearer(request, token));
-      if (response.status !== 401 || request.followsSuccess) return response;
-      // A token that this call fetched has not expired, so its 401 is final.
+      if (response.status !== 401) return response;
+      // Another call replaced the token meanwhile, and revoked it.
+      const wasReplaced = (await accessTokens.peek()?.catch(() => null)) !== token;
+      // A token that this call fetched, or that has just been accepted, has not expired.
       const wasCached = (await cached?.catch(() => null)) === token;
-      if (!wasCached) return response;
+      if (!wasReplaced && (request.followsSuccess || !wasCached)) return response;
       const renewed = await accessTokens.get((current) => current === token);
       return send(withBearer(request, renewed));
     },
 
     async renew() {
-      const replaced = accessTokens.peek();
-      await accessTokens.replace();
-      await revokeQuietly(replaced);
+      // Calls at the same time share one renewal: each token that is replaced must be revoked.
+      renewal ??= replaceToken().finally(() => {
+        renewal = null;
+      });
+      await renewal;
     },
 
     close: () => revokeQuietly(accessTokens.peek()),

@@ -14,8 +14,8 @@ export interface RequestSummary {
   status: number | null;
   durationMs: number;
   /**
-   * Result of `compareClocks` for a success; null for any other response, which may be that of a
-   * proxy.
+   * Result of `compareClocks` for a success with a date; null for any other response, which may be
+   * that of a proxy.
    */
   clockOffsetMs: number | null;
 }
@@ -31,8 +31,8 @@ export interface TransportOptions {
 }
 
 /**
- * Creates the transport that sends requests to Atlas, each once. A response that is not a success
- * quotes no secret.
+ * Creates the transport that sends requests to Atlas, each once. The JSON of a response that is not
+ * a success has its credentials redacted.
  */
 export function createTransport({
   baseUrl,
@@ -100,11 +100,13 @@ const envelopeSchema = z.object({
 });
 
 /**
- * Unwraps an envelope. Any other response, such as an access token or a proxy's page, stays as it
- * is.
+ * Unwraps an envelope. MongoDB's pages say that the status is added to the body, and do not say
+ * whether the rest is in `content`, so both forms are read. Any other response, such as an access
+ * token or a proxy's page, stays as it is.
  */
 function unwrap(response: HttpResponse): HttpResponse {
   const parsed = envelopeSchema.safeParse(response.json);
   if (!parsed.success) return response;
-  return { ...response, status: parsed.data.status, json: parsed.data.content ?? null };
+  const { status, content = response.json } = parsed.data;
+  return { ...response, status, json: content };
 }

@@ -94,11 +94,7 @@ function rowsOf({ activities, arguments: args, updates, ...stored }: Stored): Ro
     ['a receipt', contract.receiptSchema, stored.receipt],
     ['the event of the webhook', linkTokenCreatedSchema, stored.linkTokenCreated],
     ['the report of checkWorker', contract.checkReportSchema, activities.runChecks.result],
-    [
-      'the result of validateRequest',
-      shared.runPlanSchema,
-      activities.validateRequest.result,
-    ],
+    ['the result of validateRequest', shared.runPlanSchema, activities.validateRequest.result],
     ['the input of createLinkToken', shared.createInputSchema, activities.createLinkToken.input[0]],
     [
       'the result of createLinkToken',

@@ -124,6 +124,11 @@ describe.each([
 
   const reason = new Error('stopped');
 
+  it('returns the token of an envelope that has it beside the status', async () => {
+    const body = { status: 201, linkToken: 'CANARY-token' };
+    expect(await createWith(200, body, kind, { envelope: true })).toBe('CANARY-token');
+  });
+
   it('creates nothing if it is stopped before the POST', async () => {
     const stop = new AbortController();
     const [atlas, emulator] = await start(kind, { onRequest: () => stop.abort(reason) });
@@ -206,16 +211,32 @@ describe('a credential in an error of Atlas is redacted:', () => {
     await expect(creating).rejects.toMatchObject(failedWith({ detail: 'Digest (credential)' }));
   });
 
-  it('all of the JSON, if it cannot be searched', () => {
-    const json = { detail: 'CANARY', parameters: [1n] };
-    const response = {
-      status: 429,
-      json,
-      text: '',
-      challenge: null,
-      retryAfterMs: undefined,
-      dateMs: null,
+  const responseWith = (json: object) => ({
+    status: 429,
+    json,
+    text: '',
+    challenge: null,
+    retryAfterMs: undefined,
+    dateMs: null,
+  });
+
+  it('the secret that was sent, although its file has another one or is gone by now', () => {
+    const basic = `Basic ${Buffer.from('id:CANARY-former:x').toString('base64')}`;
+    const response = responseWith({ errorCode: 'ODD', detail: 'who is CANARY-former:x?' });
+    const gone = {
+      source: 'the test',
+      read: () => {
+        throw new Error('the file is gone');
+      },
     };
+    for (const secret of [secretOf('CANARY-new'), gone]) {
+      const { json } = redactCredentials(response, basic, secret);
+      expect(json).toEqual({ errorCode: 'ODD', detail: 'who is (credential)?' });
+    }
+  });
+
+  it('all of the JSON, if it cannot be searched', () => {
+    const response = responseWith({ detail: 'CANARY', parameters: [1n] });
     const redacted = redactCredentials(response, undefined, secretOf('unused'));
     expect(redacted).toEqual({ ...response, json: null });
   });
@@ -278,10 +299,10 @@ describe('a service account', () => {
 });
 
 describe('closing', () => {
-  it('revokes every access token, also those of checks', async () => {
+  it('revokes every access token, also those of checks at the same time, which share one', async () => {
     const [atlas, emulator] = await start('serviceAccount');
     await create(atlas);
-    await atlas.visibleOrganizations('default', 'new');
+    await fifty(() => atlas.visibleOrganizations('default', 'new'));
     await atlas.close();
     expect(counts(emulator).accessTokens).toBe(2);
     expect(emulator.state().serviceAccounts[0]?.liveAccessTokens).toBe(0);
@@ -352,4 +373,27 @@ it('requireOwnerRole fails for another role, and reuses the access token', async
   const check = atlas.requireOwnerRole(ORG, 'default');
   await expect(check).rejects.toMatchObject({ failure: { details: refusal } });
   expect(counts(emulator).accessTokens).toBe(1);
+});
+
+it('requireOwnerRole is repeated with the new access token when a check has revoked its own', async () => {
+  const bearers: string[] = [];
+  let issued = 0;
+  const server = await serveHttp(({ url = '', headers }, response) => {
+    if (url === '/api/oauth/token') {
+      issued += 1;
+      return response.end(JSON.stringify({ access_token: `token-${issued}`, expires_in: 3600 }));
+    }
+    if (url.startsWith('/api/atlas/v2/orgs?')) return response.end('{"results":[]}');
+    if (url === '/api/oauth/revoke') return response.end();
+    bearers.push(String(headers.authorization));
+    if (bearers.length > 1) return response.end('[]');
+    // The token is replaced and revoked while this request is under way.
+    return void atlas
+      .visibleOrganizations('default', 'new')
+      .then(() => response.writeHead(401).end());
+  });
+  const atlas = atlasAt(server, 'serviceAccount');
+  await atlas.visibleOrganizations('default', 'cached');
+  await atlas.requireOwnerRole(ORG, 'default');
+  expect(bearers).toEqual(['Bearer token-1', 'Bearer token-2']);
 });

@@ -133,6 +133,33 @@ it.each([
   },
 );
 
+/** A request through the circuit breaker that is under way until the test ends it. */
+function startRequest(circuit: ReturnType<typeof createCircuitBreaker>) {
+  let end: (error: Error | null) => void = () => undefined;
+  const response = new Promise<void>((resolve, reject) => {
+    end = (error) => (error ? reject(error) : resolve());
+  });
+  const settled = circuit.run(() => response).catch(() => undefined);
+  return async (error: Error | null = null) => {
+    end(error);
+    await settled;
+  };
+}
+
+test('a circuit that closes forgets a Retry-After that came during the outage', async () => {
+  const circuit = createCircuitBreaker('acme', BACKOFF);
+  const fail = () => circuit.run(() => Promise.reject(responded(503))).catch(() => undefined);
+  const endEarlierRequest = startRequest(circuit);
+  await fail();
+  elapse(30_000);
+  const endProbe = startRequest(circuit);
+  await endEarlierRequest(responded(429, 600_000));
+  await endProbe();
+  expect(circuit.describe()).toBeNull();
+  await fail();
+  expect(circuit.describe()).toContain('until 2026-01-02T03:05:05.000Z');
+});
+
 test('a request that is stopped leaves the circuit as it is', async () => {
   const { request, sendMany, describeState } = start();
   await request(new Error('stopped'));

@@ -41,9 +41,7 @@ it.each<Row>([
   ['linkTokens', 'fails as AtlasRequestRejected', REFUSALS],
   ['linkTokens', 'is retried', [429]],
   ['linkTokens', 'is retried, and a token may exist', TEMPORARY],
-  ['oauthToken', 'fails as AtlasResponseInvalid', [200]],
-  ['oauthToken', 'fails as AtlasRequestRejected', [...REFUSALS, 600]],
-  ['oauthToken', 'is retried', [429, ...TEMPORARY]],
+  ...repeatable('oauthToken'),
   ...repeatable('orgs'),
   ...repeatable('availableProjects'),
 ])(
@@ -68,6 +66,17 @@ it.each<Row>([
     }
   },
 );
+
+it.each<[endpoint: Endpoint, status: number, remedy: string]>([
+  ['oauthToken', 401, "check the service account's client id and secret"],
+  ['oauthToken', 404, 'check atlas.baseUrl'],
+  ['oauthToken', 403, "add the worker's IP address to the API access list"],
+  ['orgs', 404, 'check atlas.baseUrl'],
+  ['availableProjects', 404, 'check orgId'],
+  ['linkTokens', 404, 'check orgId'],
+])('a refusal of %s with %i says what to check: %s', (endpoint, status, remedy) => {
+  expect(responded(endpoint, status).message).toContain(`; ${remedy}`);
+});
 
 it.each(Object.entries(failures.ENDPOINT_RULES))(
   'no row of the table for %s is dead: each applies to some response',
@@ -163,7 +172,7 @@ describe("Atlas's own message", () => {
 });
 
 const noConnection = 'no connection to Atlas at https://atlas.test';
-const untrusted = 'the TLS certificate of Atlas is not trusted';
+const untrusted = 'the TLS certificate of Atlas or the proxy is not trusted';
 const lost = 'the connection to Atlas closed before the full response to the ';
 const late = 'Atlas did not respond to the link-token request within atlas.requestTimeoutMs';
 
