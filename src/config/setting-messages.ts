@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { looksLikeSecret } from '../secrets/read-secret';
 import type { YamlFile } from './yaml-file';
 
 const EXPECTED: Readonly<Record<string, string>> = {
@@ -60,9 +61,13 @@ export function describeProblem(
   yaml: Pick<YamlFile, 'findPlace'>,
 ): string[] {
   if (issue.code === 'unrecognized_keys') {
-    return issue.keys.map(
-      (key) => `${yaml.findPlace([...issue.path, key])}: is not a setting: correct or remove it`,
-    );
+    return issue.keys.map((key) => {
+      if (looksLikeSecret(key)) {
+        const remedy = 'write {env: NAME} or {file: PATH}, never the secret';
+        return `${yaml.findPlace(issue.path)}: has a key that looks like a secret: ${remedy}`;
+      }
+      return `${yaml.findPlace([...issue.path, key])}: is not a setting: correct or remove it`;
+    });
   }
   const issues = issue.code === 'invalid_key' ? issue.issues : [issue];
   return [`${yaml.findPlace(issue.path)}: ${issues.map(({ message }) => message).join('; ')}`];

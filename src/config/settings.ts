@@ -60,7 +60,10 @@ export function settingsSchema(context: ReferenceContext, names: Names) {
     sealing: z
       .strictObject({
         keys: secretReference(
-          { ...context, remedy: `correct its path, or ${HOW_TO_MAKE_KEYS}` },
+          {
+            ...context,
+            remedy: `correct its path, permit the worker to read it, or ${HOW_TO_MAKE_KEYS}`,
+          },
           sealingKeysFormat,
         )
           .nullable()
@@ -197,8 +200,8 @@ function timeMs({ min, default: fallback }: { min: number; default: number }) {
 }
 
 /**
- * Returns arguments of `refine`. Temporal rejects a retry policy in another order, and retries the
- * task for ever.
+ * Returns arguments of `refine` that require `low` <= `high`. Temporal rejects a retry policy whose
+ * first interval exceeds its longest, and retries the workflow task for ever.
  */
 function ordered<Low extends string, High extends string>(low: Low, high: High) {
   return [

@@ -1,4 +1,4 @@
-import { once } from 'node:events';
+import { raceSignal, withTimeout } from '../abort';
 import type { Finding } from '../contract/schemas';
 import { classifyDeliveryError } from '../sinks/failures';
 import { failedCheck, type Check, type CheckResult } from './check-result';
@@ -18,15 +18,22 @@ export function runAll(checks: readonly Check[]): Promise<(CheckResult & Finding
 }
 
 async function runOne({ run, onTimeout = retryableError }: Check): Promise<CheckResult> {
-  const timeout = AbortSignal.timeout(CHECK_TIMEOUT_MS);
-  const expired = once(timeout, 'abort').then(() =>
-    onTimeout(`no result within ${CHECK_TIMEOUT_MS / 1000} s: check that the worker can reach it`),
-  );
-  const result = run(timeout).catch((cause: unknown) => {
+  let timeout: AbortSignal | null = null;
+  const runUntilTimeout = (signal: AbortSignal) => {
+    timeout = signal;
+    return raceSignal(() => run(signal), signal);
+  };
+  try {
+    return await withTimeout(CHECK_TIMEOUT_MS, undefined, runUntilTimeout);
+  } catch (cause) {
+    if ((timeout as AbortSignal | null)?.aborted) {
+      return onTimeout(
+        `no result within ${CHECK_TIMEOUT_MS / 1000} s: check that the worker can reach it`,
+      );
+    }
     const { message, retryable } = classifyDeliveryError(cause);
     return failedCheck(message, retryable);
-  });
-  return Promise.race([result, expired]);
+  }
 }
 
 const retryableError = (message: string) => failedCheck(message, true);

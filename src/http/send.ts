@@ -14,8 +14,8 @@ export interface SendOptions {
   /** Ends the request at any time. */
   abort?: AbortSignal | undefined;
   /**
-   * Ends the request unless it is already written: its response may hold what cannot be requested
-   * again.
+   * Ends the request, or the wait for its connection, unless it is already written: its response
+   * may hold what cannot be requested again.
    */
   abortUntilWritten?: AbortSignal | undefined;
   /** True if the status alone decides, so that the body of a success may be incomplete. */
@@ -45,13 +45,14 @@ const OWN_HEADERS = { 'accept-encoding': 'gzip', 'user-agent': `live-migration-p
 
 /**
  * Creates a client that sends each request once. It does not use `fetch`, which sends a request a
- * second time after 421, hides 407 behind an error and refuses some ports.
+ * second time after 421, hides 407 of a server behind an error and refuses some ports.
  *
  * @param timeoutMs limit for one request, its response included.
  */
 export function createSender(timeoutMs: number) {
-  // It uses HTTPS_PROXY, HTTP_PROXY and NO_PROXY: Node 20 itself ignores them.
+  // Node 20 itself ignores the variables of proxies.
   const dispatcher = new EnvHttpProxyAgent({
+    ...readProxies(process.env),
     clientFactory: createProxyClient,
     maxResponseSize: MAX_BODY_BYTES,
   });
@@ -78,7 +79,11 @@ export function createSender(timeoutMs: number) {
               dispatcher: dispatcher.compose(noteWhenWritten(progress, abortUntilWritten)),
             });
           // undici observes the signal only once a connection is made.
-          return readResponse(await raceSignal(send, signal), bodyOptional);
+          const response = await raceSignal(
+            () => stopUnlessWritten(send, progress, abortUntilWritten),
+            signal,
+          );
+          return readResponse(response, bodyOptional);
         });
       } catch (error) {
         abort?.throwIfAborted();
@@ -91,6 +96,36 @@ export function createSender(timeoutMs: number) {
     /** Closes the connections; requests under way fail. */
     close: () => dispatcher.destroy(),
   };
+}
+
+/** An empty variable counts as unset; undici would let it hide the one in the other case. */
+function readProxies(env: NodeJS.ProcessEnv) {
+  const proxies: { httpProxy?: string; httpsProxy?: string; noProxy?: string } = {};
+  const httpProxy = env['http_proxy'] || env['HTTP_PROXY'];
+  const httpsProxy = env['https_proxy'] || env['HTTPS_PROXY'];
+  const noProxy = env['no_proxy'] || env['NO_PROXY'];
+  if (httpProxy) proxies.httpProxy = httpProxy;
+  if (httpsProxy) proxies.httpsProxy = httpsProxy;
+  if (noProxy) proxies.noProxy = noProxy;
+  return proxies;
+}
+
+/** Ends the wait when the signal is aborted, as long as the request is not written. */
+async function stopUnlessWritten<T>(
+  send: () => Promise<T>,
+  progress: { isWritten: boolean },
+  abortUntilWritten: AbortSignal | undefined,
+): Promise<T> {
+  const unwritten = new AbortController();
+  const stop = () => {
+    if (!progress.isWritten) unwritten.abort(abortUntilWritten?.reason);
+  };
+  abortUntilWritten?.addEventListener('abort', stop, { once: true });
+  try {
+    return await raceSignal(send, unwritten.signal);
+  } finally {
+    abortUntilWritten?.removeEventListener('abort', stop);
+  }
 }
 
 function findErrorCode(error: unknown): string {
@@ -135,17 +170,22 @@ function noteWhenWritten(
 type Connect = (target: Dispatcher.ConnectOptions) => Promise<Dispatcher.ConnectData>;
 
 /**
- * Creates the client that requests tunnels from a proxy. It replaces undici's own code for a closed
- * connection, after which undici would request a tunnel again and again, even for a request that
- * ended.
+ * Creates the client that requests tunnels from a proxy. It replaces the error code UND_ERR_SOCKET,
+ * on which undici would request a tunnel again and again, even for a request that ended. A refusal,
+ * such as 407, would be UND_ERR_ABORTED, which does not name the status.
  */
 function createProxyClient(origin: URL, options: object): Dispatcher {
   const pool = new Pool(origin, options);
   const connect: Connect = pool.connect.bind(pool);
-  const connectOnce: Connect = (target) =>
-    connect(target).catch((error: unknown) => {
+  const connectOnce: Connect = async (target) => {
+    const tunnel = await connect(target).catch((error: unknown) => {
       if ((error as NodeJS.ErrnoException).code !== 'UND_ERR_SOCKET') throw error;
       throw Object.assign(new Error('the proxy closed the connection'), { code: 'ECONNRESET' });
     });
+    if (tunnel.statusCode === 200) return tunnel;
+    tunnel.socket.destroy();
+    const code = `PROXY_STATUS_${tunnel.statusCode}`;
+    throw Object.assign(new Error('the proxy refused a tunnel'), { code });
+  };
   return Object.assign(pool, { connect: connectOnce });
 }

@@ -40,14 +40,22 @@ export interface ReferenceContext {
   remedy?: string;
 }
 
+/** Prefixes of the secrets of service accounts, of webhooks and of Temporal Cloud. */
+const SECRET = /^(mdb_sa_sk_|whsec_|tmprl_)/;
+
+/** Recognises most secrets that are written in a wrong place, before a message quotes them. */
+export function looksLikeSecret(text: string): boolean {
+  return SECRET.test(text);
+}
+
+const notSecret = z.string().refine((text) => !looksLikeSecret(path.basename(text)));
+
 const referenceSchema = z.union([
-  // This pattern refuses most secrets that are written here by mistake, before a message quotes
-  // them.
-  z.strictObject({ env: z.string().regex(/^(?!mdb_sa_sk_|whsec_|tmprl_)[A-Za-z_]\w*$/) }),
-  z.strictObject({ file: z.string().min(1) }),
+  z.strictObject({ env: notSecret.regex(/^[A-Za-z_]\w*$/) }),
+  z.strictObject({ file: notSecret.min(1) }),
 ]);
 
-const textOrReferenceSchema = z.union([z.string().regex(/^(?!mdb_sa_sk_)/), referenceSchema]);
+const textOrReferenceSchema = z.union([notSecret, referenceSchema]);
 type TextOrReference = z.output<typeof textOrReferenceSchema>;
 
 /**
@@ -61,8 +69,8 @@ export function secretReference(context: ReferenceContext, format: SecretFormat)
 }
 
 /**
- * Creates the schema of a text that is not secret, such as a client id: a string, or a reference as
- * to a secret.
+ * Creates the schema of a text that need not be secret, such as a client id: written as it is, or
+ * as a reference.
  */
 export function textOrReference(context: ReferenceContext, format: SecretFormat) {
   const problem = 'is not an id or an address: write it in quotes, {env: NAME} or {file: PATH}';

@@ -65,7 +65,7 @@ it.each<[problem: string, yaml: string, env?: Env]>([
     NO_KEYS,
   ],
   [
-    'nope.json cannot be read (ENOENT): correct its path, or for a first',
+    'nope.json cannot be read (ENOENT): correct its path, permit the worker to read it, or for a first',
     'sealing: {keys: {file: nope.json}}',
   ],
 
@@ -73,6 +73,10 @@ it.each<[problem: string, yaml: string, env?: Env]>([
     `is missing: with several credentials (default, a), ${SUCH_AS}`,
     credentials(`a: ${apiKey}`),
     KEY_PAIR,
+  ],
+  [
+    'lmp.yaml:4 sealing: has a key that looks like a secret: write {env: NAME}',
+    'sealing:\n  mdb_sa_sk_CANARY: x',
   ],
   ['atlas.organizations: is empty, so it serves no organization', 'atlas: {organizations: {}}'],
   [`${ORG}.sinks: is empty`, organization('credential: default, sinks: []')],

@@ -292,11 +292,18 @@ it('HTTP_PROXY carries a request through a tunnel, and NO_PROXY past it', async 
   expect(proxy.tunnels).toHaveLength(1);
 });
 
+it('an empty variable of a proxy does not hide the one in the other case', async () => {
+  const [proxy, target] = [await servers.serveConnectProxy(), await serveTarget()];
+  const variables = { http_proxy: '', HTTP_PROXY: proxy.url, no_proxy: '', NO_PROXY: 'other.test' };
+  expect(await sendWith(variables, target)).toMatchObject({ status: 204 });
+  expect(proxy.tunnels).toEqual([target.address]);
+});
+
 it.each<[does: string, respond: (socket: Socket) => unknown, error: object]>([
   [
     'refuses a tunnel',
     (socket) => socket.end('HTTP/1.1 407 No\r\nContent-Length: 0\r\n\r\n'),
-    { isWritten: false },
+    { isWritten: false, code: 'PROXY_STATUS_407' },
   ],
   ['closes the connection', (socket) => socket.destroy(), { isWritten: false, code: 'ECONNRESET' }],
 ])(
@@ -330,4 +337,14 @@ it('a request is not written if abortUntilWritten is aborted while its connectio
   const sending = sendWith({ HTTP_PROXY: proxy.url }, { url: 'http://atlas.test' }, options);
   await expect(sending).rejects.toBe(reason);
   expect(request).toBe('');
+});
+
+it('a request ends if abortUntilWritten is aborted while a proxy does not respond', async () => {
+  const [stop, reason] = [new AbortController(), new Error('stopped')];
+  const proxy = await servers.serveSocket(() => stop.abort(reason));
+  process.env = { HTTP_PROXY: proxy.url };
+  // With this timeout, the test fails unless the signal ends the wait.
+  const sender = closeLater(createSender(3_600_000));
+  const request = { method: 'POST', url: 'http://atlas.test', headers: {} } as const;
+  await expect(sender.send(request, { abortUntilWritten: stop.signal })).rejects.toBe(reason);
 });

@@ -58,6 +58,7 @@ describe('a reference to a secret', () => {
   it.each([
     ['the secret itself', CANARY],
     ['the secret as a name', { env: CANARY }],
+    ['the secret as a file', { file: 'secrets/mdb_sa_sk_CANARY' }],
     ['a client secret as a name', { env: 'mdb_sa_sk_CANARY' }],
     ['a reference and the secret', { env: 'NAME', value: CANARY }],
   ])('that is %s is refused and not quoted', (_what, reference) => {
