@@ -28,7 +28,10 @@ export interface AdminApiOptions extends TransportOptions {
   backoff: Backoff;
 }
 
-/** Atlas grants a service account 10 access tokens a minute for each address. */
+/**
+ * Says whether a call may use the cached access token. New ones are scarce: Atlas grants a service
+ * account 10 a minute for each address.
+ */
 export type TokenUse = 'cached' | 'new';
 
 export type AdminApi = ReturnType<typeof createAdminApi>;

@@ -11,9 +11,9 @@ const MAX_PROBE_WAIT_MS = 15 * 60_000;
  * and all others are rejected. So an outage leaves at most one unconfirmed token for each request
  * under way at its start, and one for each probe.
  *
- * A run that is alone is held back only after failures that Temporal retried, such as refused
- * connections, and then one after which a token may exist. The run's pause starts small again, and
- * the circuit breaker's does not.
+ * A run that is alone hardly notices it, with one exception: if attempts that Temporal retried,
+ * such as refused connections, are followed by one that may have left a token, the run's delays
+ * start small again, and the circuit breaker's do not.
  */
 export function createCircuitBreaker(credentialName: string, backoff: Backoff) {
   /** Consecutive failures. The circuit is open while there is one. */
@@ -65,8 +65,8 @@ export function createCircuitBreaker(credentialName: string, backoff: Backoff) {
 
     /** @throws AtlasError immediately while the circuit is open, or the error of the request. */
     async run<T>(request: () => Promise<T>): Promise<T> {
-      const isProbe = failureCount > 0;
-      if (isProbe && (isProbing || remainingMs() > 0)) {
+      const isOpen = failureCount > 0;
+      if (isOpen && (isProbing || remainingMs() > 0)) {
         const { details } = lastFailure;
         const retryAfterMs = remainingMs() || undefined;
         const message = `not sent: ${describe() ?? ''}`;
@@ -75,6 +75,7 @@ export function createCircuitBreaker(credentialName: string, backoff: Backoff) {
           notSentFailure(message, { details, retryAfterMs, consecutiveAtlasFailures }),
         );
       }
+      const isProbe = isOpen;
       isProbing ||= isProbe;
       try {
         const response = await request();

@@ -2,7 +2,8 @@ import type { Config } from '.';
 import type { Retries } from '../shared/activities';
 
 /**
- * Maximum: access token, POST, and both again after a 401; or a POST and three after challenges.
+ * The most requests of one attempt: access token and POST, and both again after a 401; or, with
+ * Digest, one POST and three more after challenges.
  */
 const MAX_REQUESTS_PER_ATTEMPT = 4;
 
@@ -21,8 +22,8 @@ export function addAttemptTimeouts({
   worker,
 }: Pick<Config, 'retries' | 'atlas' | 'worker'>): Retries {
   const { heartbeatTimeoutMs } = worker;
-  // After its requests, an attempt waits for a Temporal that is away as long as Temporal waits for
-  // its heartbeat.
+  // After its requests, an attempt may wait for Temporal. That is worth the heartbeat timeout:
+  // after it, the attempt counts as lost.
   const marginMs = Math.max(heartbeatTimeoutMs, LEAST_MARGIN_MS);
   return {
     ...retries,

@@ -4,14 +4,18 @@ import { LineCounter, isNode, parseDocument, visit } from 'yaml';
 import { systemErrorCode } from '../files';
 
 /**
- * Allows a large map one anchor for every organization. The library multiplies aliases of aliases.
+ * Enough for an alias in each organization of a large map. The library counts an alias inside an
+ * anchor once for each use of that anchor.
  */
 const MAX_ALIASES = 10_000;
 
 export interface YamlFile {
   /** Undefined when there are problems. Keys are strings as written. */
   content: unknown;
-  /** Messages with places. They quote nothing of the file, which may hold a secret. */
+  /**
+   * Messages with places. Of the file, which may hold a secret, they quote at most an escape
+   * sequence or a %YAML line.
+   */
   problems: string[];
   /** Finds a setting, for a message: `file.yaml:12 sinks.drop.directory`. */
   findPlace(keys: readonly PropertyKey[]): string;

@@ -13,8 +13,8 @@ export interface HttpResponse {
   challenge: string | null;
   retryAfterMs: number | undefined;
   /**
-   * The header `Date`, in whole seconds (milliseconds since the epoch); null when it is absent or
-   * not a date.
+   * The header `Date` in milliseconds since the epoch, with a resolution of one second; null when
+   * it is absent or not a date.
    */
   dateMs: number | null;
 }
@@ -35,8 +35,8 @@ export function firstEntries<Entry extends z.ZodType>(entry: Entry, max: number)
 }
 
 /**
- * @param bodyOptional whether an incomplete body is empty text and not an error, as it is for
- *   statuses from 300.
+ * @param bodyOptional true to read an incomplete body as empty text instead of throwing. From
+ *   status 300 on, it always is.
  * @throws the error of undici for an incomplete body.
  */
 export async function readResponse(

@@ -24,7 +24,10 @@ const keySetSchema = z.object({
 });
 
 const PAYLOAD_VERSION = 1;
-/** Exceeds an id with two organizations. Anyone can write the header of a token. */
+/**
+ * For a message: longer than any workflow id of ours. Anyone can write another one into the header
+ * of a token.
+ */
 const MAX_WORKFLOW_ID_LENGTH = 100;
 
 const payloadSchema = tokenFactsSchema.extend({
@@ -32,7 +35,7 @@ const payloadSchema = tokenFactsSchema.extend({
   linkToken: z.string().min(1),
 });
 
-/** New keys open no token that is sealed already. */
+/** Only for a first installation: new keys open no token that is sealed already. */
 export const HOW_TO_MAKE_KEYS =
   'for a first installation, make the keys with:' +
   ' live-migration-prep sealing-keys --file sealing-keys.json';
