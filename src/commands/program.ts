@@ -7,7 +7,7 @@ import { cancelCommand } from './cancel/command';
 import { CommandError, EXIT_CODES, type ExitCode, usageError } from './cli/command-error';
 import type { ProgramContext } from './cli/context';
 import { formatExamples } from './cli/help';
-import { parseDuration } from './cli/option-parsers';
+import { parseDuration, parseNonEmpty } from './cli/option-parsers';
 import { createOutput, type Io } from './cli/output';
 import { createStop, type Stop } from './cli/stop';
 import { doctorCommand } from './doctor/command';
@@ -94,10 +94,12 @@ function createProgram(io: Io, stop: Stop) {
     .option(
       '--address <host:port>',
       "Temporal's address, instead of TEMPORAL_ADDRESS or the profile's",
+      parseNonEmpty,
     )
     .option(
       '--namespace <name>',
       "Temporal's namespace, instead of TEMPORAL_NAMESPACE or the profile's",
+      parseNonEmpty,
     )
     .hook('preAction', () => {
       const { timeout } = program.opts();
@@ -150,7 +152,7 @@ function toCommandError(error: unknown, followUp: readonly string[]): CommandErr
   const { message } = error as Error;
   if (!(error instanceof CommanderError)) return new CommandError(message.split('\n'));
   if (error.code === 'commander.help') {
-    return usageError('name a command: live-migration-prep --help lists them');
+    return usageError('name a command: add --help to list them');
   }
   return usageError(message.replace(/^error: /, '').split('\n'));
 }

@@ -1,4 +1,5 @@
 import { Client, Connection, type ConnectionLike } from '@temporalio/client';
+import { NamespaceNotFoundError } from '@temporalio/common';
 import { raceSignal, withTimeout } from '../abort';
 import { escapeControls } from '../shared/text';
 import { GRPC, findGrpcCode, findGrpcError } from './grpc';
@@ -121,7 +122,7 @@ function describeUnreachable(
     ` ${tls ? 'with' : 'without'} TLS (${reason})`;
   const settings =
     'TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_API_KEY or the TEMPORAL_TLS variables';
-  if (DENIALS.has(findGrpcCode(error))) {
+  if (error instanceof NamespaceNotFoundError || DENIALS.has(findGrpcCode(error))) {
     return `no access to ${server}: grant it, or correct ${settings}`;
   }
   return `cannot reach ${server}: start it, or correct ${settings}`;

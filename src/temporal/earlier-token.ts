@@ -25,7 +25,8 @@ export type EarlierToken = {
 
 /**
  * Finds the token that forbids another one: the token of the newest closed run of
- * `prepareLiveMigration` with this workflow id that has one. Nothing else decides this.
+ * `prepareLiveMigration` with this workflow id that has one. Starts, schedules and runs all ask
+ * this function.
  *
  * @param options.permitted `true` permits any token; a run id permits the token of that run and of
  *   older ones.
@@ -117,15 +118,16 @@ async function readToken(client: Client, run: RunInfo): Promise<EarlierToken | n
     const receipt = await readReceipt(client, run);
     return { ...token, state: 'delivered', receipt, deliveryId: receipt?.deliveryId ?? null };
   }
-  const { deliveryId } = run.memo;
-  if (deliveryId !== null) return { ...token, state: 'recoverable', deliveryId };
-  // Temporal ended these runs without notice, so only the history has their token.
-  if (run.status.name !== 'TERMINATED' && run.status.name !== 'TIMED_OUT') return null;
-  const history = await readRun(client, run);
-  if (history.deliveredId !== null) {
-    return { ...token, state: 'delivered', deliveryId: history.deliveredId };
+  let { deliveryId } = run.memo;
+  if (run.status.name === 'TERMINATED' || run.status.name === 'TIMED_OUT') {
+    // Temporal ended these runs without notice, so the history knows more than the memo.
+    const history = await readRun(client, run);
+    if (history.deliveredId !== null) {
+      return { ...token, state: 'delivered', deliveryId: history.deliveredId };
+    }
+    deliveryId = history.token?.deliveryId ?? deliveryId;
   }
-  return history.token && { ...token, state: 'recoverable', deliveryId: history.token.deliveryId };
+  return deliveryId === null ? null : { ...token, state: 'recoverable', deliveryId };
 }
 
 /**

@@ -43,6 +43,15 @@ export function listRuns(client: Client, taskQueue: string, ...conditions: strin
   return listExecutions(client, visibilityQuery(fields, ...conditions));
 }
 
+/**
+ * Lists the runs of an Atlas organization on all task queues: a token may be created on one and
+ * recovered on another.
+ */
+export function listRunsOfOrganization(client: Client, orgId: string) {
+  const fields = { WorkflowType: WORKFLOW_TYPES.prepare };
+  return listExecutions(client, visibilityQuery(fields, isOfOrganization(orgId)));
+}
+
 /** Builds the condition of the runs of an Atlas organization, with any source organization. */
 export function isOfOrganization(orgId: string): string {
   return `WorkflowId STARTS_WITH '${workflowIdFor(orgId)}'`;
@@ -51,8 +60,10 @@ export function isOfOrganization(orgId: string): string {
 /** The task queues of runs that a list of one task queue leaves out. */
 export interface OtherTaskQueues {
   runs: number;
-  /** The task queues of the first 50 of these runs. */
+  /** The task queues of the first runs, 50 at most. */
   names: string[];
+  /** False if more runs than these are on other task queues. */
+  isComplete: boolean;
 }
 
 /**
@@ -69,7 +80,7 @@ export async function findOtherTaskQueues(
   const other = `TaskQueue != ${JSON.stringify(taskQueue)}`;
   const query = visibilityQuery({ WorkflowType: WORKFLOW_TYPES.prepare }, other, ...conditions);
   const { count } = await withReadTimeout(client, () => client.workflow.count(query));
-  if (count === 0) return { runs: 0, names: [] };
+  if (count === 0) return { runs: 0, names: [], isComplete: true };
   const names = new Set<string>();
   let looked = 0;
   for await (const run of listExecutions(client, query)) {
@@ -77,7 +88,7 @@ export async function findOtherTaskQueues(
     looked += 1;
     if (looked === PAGE_SIZE) break;
   }
-  return { runs: count, names: [...names].sort() };
+  return { runs: count, names: [...names].sort(), isComplete: count <= looked };
 }
 
 /** Reads for how long Temporal keeps closed runs. */

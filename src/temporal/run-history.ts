@@ -51,8 +51,8 @@ export interface RunHistory {
    */
   deliveredId: string | null;
   /**
-   * Attempts of this run that may have created another token: as many as the run counts in its
-   * memo.
+   * Attempts of this run that may have created another token: those that the run counts in its
+   * memo, and one that ended after its last workflow task.
    */
   unconfirmedAttempts: UnconfirmedAttempt[];
   /** Sinks that may have the token, 100 at most. */
@@ -82,6 +82,8 @@ export class RunHistoryBuilder {
   private readonly unconfirmedAttempts: UnconfirmedAttempt[] = [];
   /** The creation that ended last. */
   private lastCreation: UnconfirmedAttempt | undefined;
+  /** A failed creation that no workflow task has seen: a run that is terminated never counts it. */
+  private unseenAttempt: UnconfirmedAttempt | undefined;
   private created: { token: SealedToken; requestedAt: string; returnedAt: string } | undefined;
   private creatingSince: string | null = null;
   private deliveredId: string | undefined;
@@ -97,6 +99,7 @@ export class RunHistoryBuilder {
       activityTaskCompletedEventAttributes: activityCompleted,
       activityTaskCanceledEventAttributes: activityCancelled,
       workflowPropertiesModifiedEventAttributes: memoModified,
+      workflowTaskCompletedEventAttributes: taskCompleted,
       workflowExecutionFailedEventAttributes: runFailed,
     } = event;
     const activityFailed =
@@ -107,6 +110,7 @@ export class RunHistoryBuilder {
     if (activityCompleted) this.addCompleted(activityCompleted, at);
     if (activityFailed) this.addFailed(activityFailed, at);
     if (activityCancelled) this.addCancelled(activityCancelled, at);
+    if (taskCompleted) this.unseenAttempt = undefined;
     if (memoModified) this.addMemo(memoModified.upsertedMemo?.fields ?? {});
     if (runFailed) this.addRunFailure(runFailed.failure?.applicationFailureInfo?.details);
   }
@@ -124,7 +128,9 @@ export class RunHistoryBuilder {
       tokenReturnedAt: recovery ? null : (this.created?.returnedAt ?? null),
       creatingSince: this.creatingSince,
       deliveredId: this.deliveredId ?? null,
-      unconfirmedAttempts: this.unconfirmedAttempts,
+      unconfirmedAttempts: this.unseenAttempt
+        ? [...this.unconfirmedAttempts, this.unseenAttempt]
+        : this.unconfirmedAttempts,
       sinksTried: sinksTried.slice(0, MAX_SINKS_TRIED),
     };
   }
@@ -180,11 +186,13 @@ export class RunHistoryBuilder {
     at: string,
   ): void {
     const activity = this.find(attributes);
+    const [details] = decodePayloads(attributes.failure?.applicationFailureInfo?.details);
+    const { sinkTried, tokenMayExist }: Partial<Record<keyof AttemptDetails, unknown>> =
+      toObject(details);
     if (activity?.type === 'createLinkToken') {
       this.addCreation(activity, at, attributes.failure?.message ?? 'no result');
+      if (tokenMayExist !== false) this.unseenAttempt = this.lastCreation;
     }
-    const [details] = decodePayloads(attributes.failure?.applicationFailureInfo?.details);
-    const { sinkTried }: Partial<Record<keyof AttemptDetails, unknown>> = toObject(details);
     if (activity && sinkTried === false) activity.sink = undefined;
   }
 
@@ -212,6 +220,7 @@ export class RunHistoryBuilder {
     // Anyone in the namespace may write a memo, with an object that cannot become a number.
     if (typeof count !== 'number' || count <= this.unconfirmedAttempts.length) return;
     this.unconfirmedAttempts.push(this.lastCreation);
+    this.unseenAttempt = undefined;
     this.created = undefined;
   }
 

@@ -1,11 +1,9 @@
+import type { Client } from '@temporalio/client';
 import { pMapIterable } from 'p-map';
 import { isOpen } from '../../temporal/describe-run';
-import { isOfOrganization, listRuns, type RunInfo } from '../../temporal/list-runs';
+import { listRunsOfOrganization, type RunInfo } from '../../temporal/list-runs';
 import { readReceipt, readRun } from '../../temporal/read-history';
-import type { CommandContext } from '../cli/context';
 import { spanOfArrival, spanOfAttempt, type AttemptOrigin, type TokenOrigin } from './match-keys';
-
-type Context = Pick<CommandContext, 'client' | 'taskQueue'>;
 
 /** Bounds the histories in memory: each may have megabytes. */
 const READ_CONCURRENCY = 2;
@@ -20,13 +18,13 @@ const MAX_REQUEST_MS = 60_000;
  * Reads the tokens and the unconfirmed attempts of the runs of an organization, and the ids of
  * these runs.
  */
-export async function readHistories(context: Context, orgId: string) {
-  const infos = listRuns(context.client, context.taskQueue, isOfOrganization(orgId));
-  const readRun = (info: RunInfo) => readOrigins(context, info);
+export async function readHistories(client: Client, orgId: string) {
+  const infos = listRunsOfOrganization(client, orgId);
+  const readOne = (info: RunInfo) => readOrigins(client, info);
   const runIds = new Set<string>();
   const attempts: AttemptOrigin[] = [];
   const tokens = new Map<string, TokenOrigin>();
-  for await (const run of pMapIterable(infos, readRun, { concurrency: READ_CONCURRENCY })) {
+  for await (const run of pMapIterable(infos, readOne, { concurrency: READ_CONCURRENCY })) {
     runIds.add(run.runId);
     attempts.push(...run.attempts);
     if (!run.token) continue;
@@ -50,7 +48,7 @@ function mergeTokens(
   return { ...facts, span: isOlderRecovery ? newer.span : older.span };
 }
 
-async function readOrigins({ client }: Context, info: RunInfo) {
+async function readOrigins(client: Client, info: RunInfo) {
   const { workflowId, runId } = info;
   const history = await readRun(client, info);
   const run = { workflowId, runId };

@@ -1,5 +1,5 @@
 import { InvalidArgumentError } from '@commander-js/extra-typings';
-import { NOT_AN_ORGANIZATION_ID, UUID, ORGANIZATION_ID } from '../../contract/formats';
+import { NOT_AN_ORGANIZATION_ID, ORGANIZATION_ID, UUID, isSinkName } from '../../contract/formats';
 
 /**
  * Parses a date or an RFC 3339 time. JavaScript would read `5` as a month of 2001, and a time
@@ -9,15 +9,21 @@ import { NOT_AN_ORGANIZATION_ID, UUID, ORGANIZATION_ID } from '../../contract/fo
  */
 export function parseTime(text: string): Date {
   const date = new Date(text);
-  if (/^\d{4}-\d\d-\d\d(T.*(Z|[+-]\d\d:\d\d))?$/.test(text) && !Number.isNaN(date.getTime())) {
-    return date;
-  }
+  const isTime = /^\d{4}-\d\d-\d\d(T.*(Z|[+-]\d\d:\d\d))?$/.test(text);
+  if (isTime && isDayOfCalendar(text.slice(0, 10)) && !Number.isNaN(date.getTime())) return date;
   throw new InvalidArgumentError('Write a time such as 2026-11-25T09:00:00Z');
+}
+
+/** JavaScript reads 30 February as 2 March. */
+function isDayOfCalendar(day: string): boolean {
+  const date = new Date(day);
+  return !Number.isNaN(date.getTime()) && date.toISOString().startsWith(day);
 }
 
 /** Parses a time, or how long ago it was. */
 export function parseTimeOrAge(text: string): Date {
   const agoMs = parseMilliseconds(text);
+  if (agoMs > Date.now()) throw new InvalidArgumentError('Write an age of less than 50 years');
   return agoMs > 0 ? new Date(Date.now() - agoMs) : parseTime(text);
 }
 
@@ -49,6 +55,17 @@ export function parseRunId(text: string): string {
 
 export function collect(value: string, earlier: string[] | undefined): string[] {
   return [...(earlier ?? []), value];
+}
+
+/** Refuses what an unset variable of a shell leaves, which must not mean the default. */
+export function parseNonEmpty(text: string): string {
+  if (text !== '') return text;
+  throw new InvalidArgumentError('It is empty: write a value, or leave the option out');
+}
+
+export function parseSinkName(text: string): string {
+  if (isSinkName(text)) return text;
+  throw new InvalidArgumentError("Write the name of a sink in the workers' configuration");
 }
 
 export function parseOrgId(text: string): string {

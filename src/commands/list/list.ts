@@ -135,10 +135,11 @@ async function describeOtherTaskQueues(
   const otherQueues = await findOtherTaskQueues(client, taskQueue, ...conditions).catch(() => null);
   if (!otherQueues || otherQueues.runs === 0) return null;
   const { undelivered, unconfirmed, recoverable, failure } = options;
-  // Temporal counts by the other filters only.
+  // Temporal cannot apply these filters, so its count may be too high.
   const isUpperBound = undelivered || unconfirmed || recoverable || failure;
   const runs = `${isUpperBound ? 'up to ' : ''}${formatCount(otherQueues.runs, 'run')}`;
-  const names = cutAndEscape(otherQueues.names.join(', '), MAX_NAMES_LENGTH);
+  const queues = cutAndEscape(otherQueues.names.join(', '), MAX_NAMES_LENGTH);
+  const names = otherQueues.isComplete ? queues : `the newest ones on ${queues}`;
   return (
     `not shown: ${runs} on other task queues (${names}):` +
     ' to see them, name one with --task-queue'

@@ -1,6 +1,7 @@
 import { Option } from '@commander-js/extra-typings';
 import type { ProgramContext } from '../cli/context';
 import { formatExamples } from '../cli/help';
+import { parseSinkName } from '../cli/option-parsers';
 import { resolveWorkflowId, targetCommand } from '../shared/options';
 
 export const redeliverCommand = ({ withTemporal }: ProgramContext) =>
@@ -9,6 +10,7 @@ export const redeliverCommand = ({ withTemporal }: ProgramContext) =>
     .option(
       '--sink <name>',
       "deliver to this sink instead of the request's; with --all, every token goes there",
+      parseSinkName,
     )
     .addOption(
       new Option('--all', 'every undelivered run of the task queue').conflicts([

@@ -6,7 +6,7 @@ import { shellQuote } from '../../shared/text';
 import { refusalError, usageError } from '../cli/command-error';
 import type { CommandContext, ProgramContext } from '../cli/context';
 import { formatExamples } from '../cli/help';
-import { collect, parseDuration, parseTime } from '../cli/option-parsers';
+import { collect, parseDuration, parseNonEmpty, parseTime } from '../cli/option-parsers';
 import { requestCommand } from '../shared/options';
 import type { PairRequest } from '../shared/request';
 
@@ -33,7 +33,11 @@ const createCommand = () =>
       collect,
     )
     .option('--timezone <name>', 'time zone of the cron expressions, such as Europe/Dublin')
-    .option('--schedule-id <id>', 'id of the schedule, instead of the workflow id of the pair')
+    .option(
+      '--schedule-id <id>',
+      'id of the schedule, instead of the workflow id of the pair',
+      parseNonEmpty,
+    )
     .option(
       '--jitter <duration>',
       'delay each start by a random time, at most this long',

@@ -1,6 +1,7 @@
 import pMap from 'p-map';
 import type { Receipt } from '../../contract/schemas';
 import { formatCount, cutAndEscape } from '../../shared/text';
+import { findReasonOfNoAccess } from '../../temporal/grpc';
 import { CommandError, EXIT_CODES, type ExitCode } from '../cli/command-error';
 import type { Output } from '../cli/output';
 import { describeSdkError } from './with-client';
@@ -33,10 +34,11 @@ export interface RunOutcome {
 
 /**
  * Works on runs, a few at once, and prints the outcome of each as it ends. An error is the outcome
- * of its own run only.
+ * of its own run only, unless Temporal cannot be reached: then nothing is known of the others.
  *
  * @param options.noun names one item, such as `request`.
- * @throws CommandError when a run failed, was cancelled, is undelivered, or was refused.
+ * @throws CommandError when a run failed, was cancelled, is undelivered, or was refused; the error
+ *   of a call that did not reach Temporal.
  */
 export async function runBulk<I extends { workflowId: string; line?: number }>(
   items: readonly I[],
@@ -88,11 +90,12 @@ export function toDelivered(receipt: Receipt): RunOutcome {
 
 export function toFailed(error: unknown): RunOutcome {
   if (!(error instanceof CommandError)) {
+    if (findReasonOfNoAccess(error) !== null) throw error;
     return { action: 'failed', reason: describeSdkError(error) };
   }
   const { exitCode, facts, lines } = error;
-  const isDone = facts.state === 'delivered' || facts.type === 'NothingToDeliver';
-  const action = isDone ? 'skipped' : (ACTION_BY_EXIT_CODE[exitCode] ?? 'failed');
+  const action =
+    facts.state === 'delivered' ? 'skipped' : (ACTION_BY_EXIT_CODE[exitCode] ?? 'failed');
   // The fields that differ, or are wrong, are on lines of their own.
   const reasons = action === 'refused' || action === 'failed' ? lines : lines.slice(0, 1);
   const reason = reasons.map((line) => line.trim()).join('; ');

@@ -11,7 +11,7 @@ import {
   type FailureType,
   type RefusalType,
 } from '../../contract/failure-types';
-import { failureDetailsSchema, type Receipt } from '../../contract/schemas';
+import { failureDetailsSchema, type Receipt, type RunMemo } from '../../contract/schemas';
 import { workflowIdFor } from '../../contract/workflow-id';
 import { commandLine, reportCommand } from '../../shared/command-line';
 import { formatCount } from '../../shared/text';
@@ -91,9 +91,11 @@ export function describeReceipt(receipt: Receipt): string[] {
   return [...rows, ...describeUnconfirmed(unconfirmedTokens, workflowIdFor(orgId, sourceOrgId))];
 }
 
+/** @param memo of the run, which a run that Temporal ended cannot say itself. */
 export function toEndingError(
   cause: Error | undefined,
   { workflowId, runId }: RunRef,
+  { unconfirmedTokens }: Pick<RunMemo, 'unconfirmedTokens'>,
 ): CommandError {
   const failureError = toFailureError(cause, workflowId);
   if (failureError) return failureError;
@@ -110,6 +112,7 @@ export function toEndingError(
   const lines = [
     `the run ${isTimeout ? 'timed out' : 'was terminated'}: ${reason}`,
     `if it held a token: ${commandLine('recover', workflowId, '--run-id', runId)}`,
+    ...describeUnconfirmed(unconfirmedTokens, workflowId),
     'if a request was in progress, Atlas may have created a token that no run counts:' +
       ' look in Atlas for an API key created when the run ended, and delete it',
   ];

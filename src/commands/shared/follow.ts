@@ -4,7 +4,6 @@ import { readMemo, receiptSchema, type Receipt } from '../../contract/schemas';
 import { checkTaskQueue } from '../../doctor/task-queue';
 import { commandLine } from '../../shared/command-line';
 import { toMs } from '../../temporal/grpc';
-import type { RunRef } from '../../temporal/read-history';
 import {
   findTaskProblem,
   isWorkflowTaskRetried,
@@ -120,7 +119,7 @@ async function describeProgress(
   run: Description,
   isStuck: boolean,
 ): Promise<string | null> {
-  const { raw, workflowId } = run;
+  const { raw } = run;
   const [activity] = raw.pendingActivities ?? [];
   let problem: TaskProblem | null = null;
   if (isStuck) problem = await findTaskProblem(client, run);
@@ -139,7 +138,7 @@ async function describeProgress(
   const reading = await readStatus(client, run);
   // If no worker answers the Query, the memo still says whether the run is undelivered.
   const { step } = reading.status ?? readMemo(run.memo);
-  if (step === 'undelivered') throw toUndeliveredError(workflowId, reading);
+  if (step === 'undelivered') throw toUndeliveredError(run, reading);
   if (!reading.status) return reading.problem === NO_RESPONSE ? null : reading.problem.description;
   const { description, nextAttemptAt } = reading.status;
   return `${step}: ${description}${nextAttemptAt ? `; next attempt at ${nextAttemptAt}` : ''}`;
@@ -160,10 +159,12 @@ async function findQueueProblem(
 }
 
 /** @throws CommandError with the type, message and details of the run's failure. */
-async function waitForReceipt(handle: WorkflowHandle, run: RunRef): Promise<Receipt> {
+async function waitForReceipt(handle: WorkflowHandle, run: Description): Promise<Receipt> {
   const { workflowId } = run;
   const result: unknown = await handle.result().catch((error: unknown) => {
-    throw error instanceof WorkflowFailedError ? toEndingError(error.cause, run) : error;
+    throw error instanceof WorkflowFailedError
+      ? toEndingError(error.cause, run, readMemo(run.memo))
+      : error;
   });
   // The receipt may have fields that this release does not know.
   if (receiptSchema.safeParse(result).success) return result as Receipt;
@@ -173,8 +174,12 @@ async function waitForReceipt(handle: WorkflowHandle, run: RunRef): Promise<Rece
   throw new CommandError(message, EXIT_CODES.failed, { workflowId });
 }
 
-function toUndeliveredError(workflowId: string, { status, problem }: StatusReading): CommandError {
-  const { description = '', nextAttemptAt, unconfirmedTokens = 0 } = status ?? {};
+function toUndeliveredError(
+  { workflowId, memo }: Description,
+  { status, problem }: StatusReading,
+): CommandError {
+  const { description = '', nextAttemptAt } = status ?? {};
+  const { unconfirmedTokens } = status ?? readMemo(memo);
   const remedy =
     problem === NO_RESPONSE ? ', so only the history has the reason: start a worker' : '';
   return new CommandError(

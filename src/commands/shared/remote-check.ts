@@ -19,6 +19,18 @@ export async function describeMissingWorker(
   return state === 'warning' ? message : null;
 }
 
+/**
+ * Requires a worker that the server lists, as it does for five minutes after the last poll: the
+ * clock of this machine may be wrong.
+ *
+ * @throws CommandError
+ */
+export async function requireListedWorker(client: Client, taskQueue: string): Promise<void> {
+  const polled = { patienceMs: FIRST_POLL_MS, expiresMs: Infinity };
+  const { state, message } = await checkTaskQueue(client, taskQueue, polled);
+  if (state === 'warning') throw new CommandError(message);
+}
+
 /** Waits for the answer of a worker. A command that is stopped meanwhile says what to look at. */
 export async function waitForAnswer<T>(
   { taskQueue, output }: CommandContext,
@@ -49,11 +61,7 @@ export async function requestWorkerCheck(
   request?: PrepareRequest,
 ): Promise<CheckReport> {
   const { client, taskQueue } = context;
-  // This machine's clock may be wrong, so a worker counts for the five minutes that the server
-  // lists it.
-  const polled = { patienceMs: FIRST_POLL_MS, expiresMs: Infinity };
-  const { state, message } = await checkTaskQueue(client, taskQueue, polled);
-  if (state === 'warning') throw new CommandError(message);
+  await requireListedWorker(client, taskQueue);
   const handle = await client.workflow.start(WORKFLOW_TYPES.checkWorker, {
     workflowId: `live-migration-prep-check/${randomUUID()}`,
     taskQueue,

@@ -1,5 +1,4 @@
 import { commandLine } from '../../shared/command-line';
-import { CommandError } from '../cli/command-error';
 import type { CommandContext } from '../cli/context';
 import { describeFindings } from '../cli/describe-findings';
 import { describeRows, type TableRow } from '../cli/output';
@@ -11,7 +10,12 @@ import {
   type RunOutcome,
 } from '../shared/bulk';
 import { follow, watch } from '../shared/follow';
-import { checkRequestRemotely, describeMissingWorker, waitForAnswer } from '../shared/remote-check';
+import {
+  checkRequestRemotely,
+  describeMissingWorker,
+  requireListedWorker,
+  waitForAnswer,
+} from '../shared/remote-check';
 import type { PairRequest } from '../shared/request';
 import type { NumberedRequest } from '../shared/requests-file';
 import { CANCEL_REQUESTED, requireStartable, startOrJoin } from '../shared/start-or-join';
@@ -63,8 +67,8 @@ export async function dryRunStart(context: CommandContext, pair: PairRequest): P
 }
 
 /**
- * Starts every request of a file. It skips pairs with an open run or a delivered token, so it can
- * be repeated.
+ * Starts every request of a file. It skips pairs with an open run of an equal request, or with a
+ * delivered token, so it can be repeated.
  */
 export async function startMany(
   context: CommandContext,
@@ -72,10 +76,9 @@ export async function startMany(
   { wait, dryRun }: { wait?: true | undefined; dryRun?: true | undefined },
 ): Promise<void> {
   const { client, taskQueue, output } = context;
-  const missingWorker = await describeMissingWorker(client, taskQueue);
-  if (dryRun && missingWorker !== null) throw new CommandError(missingWorker);
-  output.note(missingWorker);
-  if (!dryRun) {
+  if (dryRun) await requireListedWorker(client, taskQueue);
+  else {
+    output.note(await describeMissingWorker(client, taskQueue));
     output.setFollowUp(
       'started runs go on; repeat the command for the rest; to list runs: live-migration-prep list',
     );

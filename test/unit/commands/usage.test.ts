@@ -25,6 +25,7 @@ const invalid = (option: string, value: string, remedy: string) =>
   `option '${option}' argument '${value}' is invalid. ${remedy}`;
 const INVALID_ORG = invalid('--org <id>', 'ABC', 'It is not 24 lower-case hexadecimal digits');
 const INVALID_TIME = invalid('--since <time>', 'today', 'Write a time such as 2026-');
+const NOT_A_DAY = invalid('--since <time>', '2026-02-30', 'Write a time such as 2026-');
 const INVALID_TIMEOUT = invalid('--timeout <duration>', '10', 'Write a duration such as 30s, ');
 
 const conflict = (option: string, other: string) =>
@@ -33,7 +34,8 @@ const conflict = (option: string, other: string) =>
 /** Temporal is not there, so that anything but exit code 2 means that a command went on. */
 describe('exit code 2, before Temporal is called, for', () => {
   it.each<[problem: string, command: string, message: string]>([
-    ['no command', '', 'name a command: live-migration-prep --help lists them'],
+    ['no command', '', 'name a command: add --help to list them'],
+    ['no command of schedule', 'schedule', 'name a command: add --help to list them'],
     ['an unknown command', '\u001b[2J', String.raw`unknown command '\u001b[2J'`],
     ['an argument too many', `start ${REQUEST} 192.31.196.7`, 'too many arguments'],
     ['no --sink', `start ${ORG} ${IP}`, "required option '--sink <name>' not specified"],
@@ -53,6 +55,17 @@ describe('exit code 2, before Temporal is called, for', () => {
       invalid('--run-id <id>', 'last', 'Copy the run id'),
     ],
     ['a malformed time', 'list --since today', INVALID_TIME],
+    ['a day that no month has', 'list --since 2026-02-30', NOT_A_DAY],
+    [
+      'an age before 1970',
+      'list --since 99999999d',
+      invalid('--since <time>', '99999999d', 'Write an age of less than 50 years'),
+    ],
+    [
+      'a malformed name of a sink',
+      `redeliver ${ORG} --sink a/b`,
+      invalid('--sink <name>', 'a/b', 'Write the name of a sink'),
+    ],
     ['a duration without a unit', `watch ${ORG} --timeout 10`, INVALID_TIMEOUT],
     [
       '--ip with --no-access-list',
@@ -85,6 +98,12 @@ describe('exit code 2, before Temporal is called, for', () => {
     expect(exit).toMatchObject({ code: EXIT_CODES.usage, stdout: '' });
     expect(exit.stderr).toContain(message);
     expect(exit.stderr).toMatch(/^live-migration-prep: /m);
+  });
+
+  it.each(['--address', '--namespace'])('an empty %s, as of an unset variable', async (option) => {
+    const exit = await runWith([option, '', 'list']);
+    expect(exit).toMatchObject({ code: EXIT_CODES.usage });
+    expect(exit.stderr).toContain('It is empty: write a value, or leave the option out');
   });
 
   it.each([

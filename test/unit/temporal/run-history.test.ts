@@ -11,6 +11,8 @@ const scheduled = (eventId: number, name: string, ...input: unknown[]) => ({
   activityTaskScheduledEventAttributes: { activityType: { name }, input: payloads(...input) },
 });
 
+/** A run sees what its activities returned in its next workflow task. */
+const TASK_COMPLETED = { workflowTaskCompletedEventAttributes: {} };
 /** A run writes the number of its unconfirmed tokens to its memo. */
 const COUNTED = { upsertedMemo: { fields: { unconfirmedTokens: payloads(1).payloads[0] } } };
 
@@ -101,6 +103,7 @@ it.each([
   const client = serve([
     scheduled(5, 'createLinkToken'),
     { activityTaskTimedOutEventAttributes: { scheduledEventId: 5 } },
+    TASK_COMPLETED,
     {
       workflowPropertiesModifiedEventAttributes: {
         upsertedMemo: { fields: { unconfirmedTokens } },
@@ -153,3 +156,21 @@ it.each([
   await readRun(client, { ...RUN, historySize });
   expect(sizes).toEqual([pageSize]);
 });
+
+it.each([
+  ['was lost', 'counts', {}, 1],
+  ['may have created a token', 'counts', { tokenMayExist: true }, 1],
+  ['created nothing', 'does not count', { tokenMayExist: false }, 0],
+])(
+  'an attempt that %s after the last workflow task of a terminated run %s',
+  async (_what, _counts, details, count) => {
+    const failure = { message: 'why', applicationFailureInfo: { details: payloads(details) } };
+    const failed = { scheduledEventId: 5, failure };
+    const client = serve([
+      scheduled(5, 'createLinkToken'),
+      { activityTaskFailedEventAttributes: failed },
+    ]);
+    const { unconfirmedAttempts } = await readRun(client, RUN);
+    expect(unconfirmedAttempts.map(({ reason }) => reason)).toEqual(Array(count).fill('why'));
+  },
+);

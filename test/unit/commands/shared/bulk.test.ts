@@ -5,8 +5,10 @@ import {
 } from '../../../../src/commands/cli/command-error';
 import { runBulk, toDelivered, type RunOutcome } from '../../../../src/commands/shared/bulk';
 import { aReceipt } from '../../samples';
+import { grpcError } from '../../temporal/scripted-server';
 import { contextWith } from './context';
 
+const UNAVAILABLE = 14;
 const { done, failed, undelivered, refused, cancelled } = EXIT_CODES;
 
 /**
@@ -50,7 +52,7 @@ it.each<[what: string, code: ExitCode, line: string, outcome: RunOutcome | Error
     delivered(2),
   ],
   ['a run that delivered earlier', 0, 'skipped  run-0: run a delivered', DELIVERED_EARLIER],
-  ['a run with nothing to deliver', 0, 'skipped  run-0: none', NOTHING],
+  ['a run that is cancelled, so that it delivers nothing', 6, 'refused  run-0: none', NOTHING],
   ['a run of a different request', 6, 'refused  run-0: it differs; sink: a, b', DIFFERENT],
   ['a refusal that is too long', 6, `refused  run-0: x${'y'.repeat(998)}…`, TOO_LONG],
   ['an undelivered run', 5, 'undelivered  run-0: SinkRejected: no', UNDELIVERED],
@@ -95,4 +97,12 @@ it('20 runs are worked on at a time, and the next once one has its outcome', asy
   expect(ends).toHaveLength(21);
   for (const end of ends) end();
   await bulk;
+});
+
+it('a command for many runs ends with the error of a call that did not reach Temporal', async () => {
+  const away = grpcError(UNAVAILABLE, 'No connection established');
+  const { output } = contextWith({});
+  const items = [{ workflowId: 'run-0' }];
+  const bulk = runBulk(items, output, { noun: 'request' }, () => Promise.reject(away));
+  await expect(bulk).rejects.toBe(away);
 });

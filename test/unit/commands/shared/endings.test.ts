@@ -37,15 +37,16 @@ it.each([
 
 it('the details of a failure are printed as facts, and unconfirmed tokens with the command that lists them', () => {
   const details = { unconfirmedTokens: 2, status: 403, state: 'recoverable' };
-  const { lines, facts } = toEndingError(failure('AtlasRequestRejected', details), RUN);
+  const { lines, facts } = toEndingError(failure('AtlasRequestRejected', details), RUN, NONE);
   expect(facts).toMatchObject({ state: 'recoverable', details });
   expect(lines[1]).toMatch(
     /^Atlas may have created 2 tokens that the run never received; see when, .*: live-mig/,
   );
   // The message of a cancelled run has the count.
-  expect(toEndingError(failure('Cancelled', details), RUN).lines).toEqual(['Cancelled: why']);
+  expect(toEndingError(failure('Cancelled', details), RUN, NONE).lines).toEqual(['Cancelled: why']);
 });
 
+const NONE = { unconfirmedTokens: 0 };
 const RECOVER = `if it held a token: live-migration-prep recover --org ${ORG} --run-id run`;
 const TIMEOUT = new TimeoutFailure('too long', undefined, 'START_TO_CLOSE');
 const TERMINATED = new TerminatedFailure('by mistake');
@@ -66,6 +67,11 @@ it.each<[what: string, exitCode: number, cause: Error, ...lines: unknown[]]>([
 ])(
   '%s of a run gives exit code %i, and the message says what happened',
   (_what, exitCode, cause, ...lines) => {
-    expect(toEndingError(cause, RUN)).toMatchObject({ exitCode, lines });
+    expect(toEndingError(cause, RUN, NONE)).toMatchObject({ exitCode, lines });
   },
 );
+
+it('the unconfirmed tokens of a terminated run are those in its memo', () => {
+  const { lines } = toEndingError(TERMINATED, RUN, { unconfirmedTokens: 2 });
+  expect(lines[2]).toMatch(/^Atlas may have created 2 tokens that the run never received/);
+});

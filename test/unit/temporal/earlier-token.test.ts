@@ -1,0 +1,23 @@
+import { defaultPayloadConverter } from '@temporalio/common';
+import { findEarlierToken } from '../../../src/temporal/earlier-token';
+import { aReceipt } from '../samples';
+import { clientOf, listedRun } from './scripted-server';
+
+const payload = (value: unknown) => defaultPayloadConverter.toPayload(value);
+
+it('a token that was delivered just before its run was terminated is delivered, whatever the memo says', async () => {
+  const { deliveryId } = aReceipt();
+  const memo = { fields: { step: payload('undelivered'), deliveryId: payload(deliveryId) } };
+  const result = { payloads: [payload(aReceipt())] };
+  const activityType = { name: 'deliverLinkToken' };
+  const events = [
+    { eventId: 5, activityTaskScheduledEventAttributes: { activityType } },
+    { activityTaskCompletedEventAttributes: { scheduledEventId: 5, result } },
+  ];
+  const client = clientOf({
+    list: () => ({ executions: [listedRun('run', { memo })] }),
+    readHistory: () => ({ history: { events } }),
+  });
+  const token = await findEarlierToken(client, 'live-migration-prep/pair');
+  expect(token).toMatchObject({ state: 'delivered', deliveryId });
+});
