@@ -37,7 +37,11 @@ const MEANINGS = new Map([
   ['UnrecognizedClientException', BAD_CREDENTIALS],
 ]);
 
-type SdkError = Partial<SecretsManagerServiceException & { code: string }>;
+/** The timeout of `withTimeout` is a DOMException, whose code is a number. */
+type SdkError = Partial<SecretsManagerServiceException & { code: string | number }>;
+
+/** Codes of lost connections, which the SDK names TimeoutError, too. */
+const LOST_CONNECTION = new Set<unknown>(['ECONNRESET', 'EPIPE']);
 
 const EXCEPTION_NAME = /^[A-Za-z]{1,64}$/;
 
@@ -46,9 +50,20 @@ const EXCEPTION_NAME = /^[A-Za-z]{1,64}$/;
  * headers, and a session token is one of them.
  *
  * @param what action and secret, such as `secretsmanager:CreateSecret for secret live-migration/…`.
+ * @param timeoutMs limit for one request and for its credentials.
  */
-export function callError(what: string, error: unknown): SinkRejectedError | SinkUnavailableError {
+export function callError(
+  what: string,
+  error: unknown,
+  timeoutMs: number,
+): SinkRejectedError | SinkUnavailableError {
   const { name: exception = '', code, $metadata } = error as SdkError;
+  if (exception === 'TimeoutError' && !LOST_CONNECTION.has(code)) {
+    return new SinkUnavailableError(
+      `${what} failed (no response within ${timeoutMs} ms): check that the worker can reach AWS` +
+        ' and the source of its credentials, or raise timeoutMs',
+    );
+  }
   // The server chooses the name, and could quote the token in it.
   const name = EXCEPTION_NAME.test(exception) ? exception : undefined;
   const status = $metadata?.httpStatusCode;

@@ -1,6 +1,6 @@
 import type * as SecretsManager from '@aws-sdk/client-secrets-manager';
 import { z } from 'zod';
-import { withTimeout } from '../../abort';
+import { raceSignal, withTimeout } from '../../abort';
 import { VERSION } from '../../version';
 import {
   SinkRejectedError,
@@ -63,6 +63,9 @@ function createAwsSink(config: Config, sdk: typeof SecretsManager): Sink {
     customUserAgent: [['live-migration-prep', VERSION]],
     // Temporal retries; two layers would multiply.
     maxAttempts: 1,
+    // The clients that fetch credentials inherit these timeouts. All attempts share one lookup of
+    // credentials, so a request without an end would hold back every later attempt.
+    requestHandler: { connectionTimeout: timeoutMs, socketTimeout: timeoutMs },
   };
   if (endpoint) settings.endpoint = endpoint.href;
   const client = new sdk.SecretsManager(settings);
@@ -74,10 +77,14 @@ function createAwsSink(config: Config, sdk: typeof SecretsManager): Sink {
       send: (options: { abortSignal: AbortSignal }) => Promise<Output>,
     ) => {
       try {
-        return await withTimeout(timeoutMs, signal, (abortSignal) => send({ abortSignal }));
+        return await withTimeout(timeoutMs, signal, (abortSignal) =>
+          // The SDK observes the signal only once it has credentials.
+          raceSignal(() => send({ abortSignal }), abortSignal),
+        );
       } catch (error) {
         signal.throwIfAborted();
-        throw callError(`secretsmanager:${action} for secret ${name} in ${region}`, error);
+        const what = `secretsmanager:${action} for secret ${name} in ${region}`;
+        throw callError(what, error, timeoutMs);
       }
     };
   }

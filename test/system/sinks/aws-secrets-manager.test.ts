@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { rmSync, writeFileSync } from 'node:fs';
 import type { ServerResponse } from 'node:http';
 import path from 'node:path';
 import { SecretsManager } from '@aws-sdk/client-secrets-manager';
@@ -6,10 +7,11 @@ import { startChildProcess } from '../../../dev/temporal/child-process';
 import { callError } from '../../../src/sinks/aws-secrets-manager/errors';
 import { VERSION } from '../../../src/version';
 import { cleanUpLater, newFolder } from '../../support/clean-up';
+import { eventually } from '../../support/eventually';
 import { newOrgId } from '../../support/ids';
 import { codeBlocks, page } from '../../support/markdown';
 import { serveHttp } from '../../support/servers';
-import { makeSink, newDelivery, sinkError, successorOf } from '../../support/sinks';
+import { makeSink, newDelivery, sinkError, successorOf, type Env } from '../../support/sinks';
 import { startTcpProxy } from '../../support/tcp-proxy';
 import { toolPath } from '../../support/tools';
 import { testContract, testRun } from './contract';
@@ -144,18 +146,115 @@ it('rejects the secret of another source organization', async () => {
   );
 });
 
-it.each<[how: string, overrides: object, respond: (response: ServerResponse) => void]>([
-  ['fails', {}, (response) => response.writeHead(500).end('{"__type":"InternalServiceError"}')],
-  ['does not respond in time', { timeoutMs: 3000 }, () => undefined],
-])('sends one request, which names this product, when AWS %s', async (_how, overrides, respond) => {
-  const userAgents: unknown[] = [];
-  const server = await serveHttp(({ headers }, response) => {
-    userAgents.push(headers['user-agent']);
-    respond(response);
+it.each<
+  [how: string, overrides: object, respond: (response: ServerResponse) => void, message: string]
+>([
+  [
+    'fails',
+    {},
+    (response) => response.writeHead(500).end('{"__type":"InternalServiceError"}'),
+    'failed (500 InternalServiceError): AWS responded with a server error',
+  ],
+  [
+    'does not respond in time',
+    { timeoutMs: 3000 },
+    () => undefined,
+    'failed (no response within 3000 ms): check that the worker can reach AWS and',
+  ],
+])(
+  'sends one request, which names this product, when AWS %s',
+  async (_how, overrides, respond, message) => {
+    const userAgents: unknown[] = [];
+    const server = await serveHttp(({ headers }, response) => {
+      userAgents.push(headers['user-agent']);
+      respond(response);
+    });
+    const { deliver } = await aws({ endpoint: server.url, ...overrides });
+    await expect(deliver(newDelivery())).rejects.toMatchObject(sinkError('Unavailable', message));
+    expect(userAgents).toEqual([expect.stringContaining(`live-migration-prep/${VERSION}`)]);
+  },
+);
+
+/** Runs work while the SDK's default chain finds these variables instead of the credential. */
+async function withVariables<T>(variables: Env, work: () => Promise<T>): Promise<T> {
+  const before = process.env;
+  const { AWS_ACCESS_KEY_ID: _id, AWS_SECRET_ACCESS_KEY: _key, ...others } = before;
+  process.env = { ...others, ...variables };
+  try {
+    return await work();
+  } finally {
+    process.env = before;
+  }
+}
+
+/** Starts an STS, and returns the variables of a web identity whose role it grants. */
+async function startSts(respond: (response: ServerResponse) => void): Promise<Env> {
+  const { url } = await serveHttp((_request, response) => respond(response));
+  const tokenFile = path.join(newFolder(), 'web-identity-token');
+  writeFileSync(tokenFile, 'canary-web-identity-token');
+  return {
+    AWS_WEB_IDENTITY_TOKEN_FILE: tokenFile,
+    AWS_ROLE_ARN: 'arn:aws:iam::123456789012:role/live-migration-prep',
+    AWS_ENDPOINT_URL_STS: url,
+  };
+}
+
+const ASSUMED_ROLE =
+  '<AssumeRoleWithWebIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/">' +
+  '<AssumeRoleWithWebIdentityResult><Credentials>' +
+  '<AccessKeyId>AKIACANARYCANARY</AccessKeyId><SecretAccessKey>canary</SecretAccessKey>' +
+  '<SessionToken>canary</SessionToken><Expiration>2099-01-01T00:00:00Z</Expiration>' +
+  '</Credentials></AssumeRoleWithWebIdentityResult></AssumeRoleWithWebIdentityResponse>';
+
+const NO_CREDENTIALS_IN_TIME = /no response within 1000 ms\): .* raise timeoutMs$/;
+
+it.each<[what: string, respond: (response: ServerResponse) => void]>([
+  ['nothing', () => undefined],
+  ['half a response', (response) => response.writeHead(200).write(ASSUMED_ROLE.slice(0, 100))],
+])('delivers in a later attempt when STS sends %s once', async (_what, respond) => {
+  let requests = 0;
+  const variables = await startSts((response) => {
+    requests += 1;
+    if (requests === 1) respond(response);
+    else response.writeHead(200, { 'content-type': 'text/xml' }).end(ASSUMED_ROLE);
   });
-  const { deliver } = await aws({ endpoint: server.url, ...overrides });
-  await expect(deliver(newDelivery())).rejects.toMatchObject(sinkError('Unavailable'));
-  expect(userAgents).toEqual([expect.stringContaining(`live-migration-prep/${VERSION}`)]);
+  const delivery = newDelivery();
+  const { deliver } = await aws({ timeoutMs: 1000 });
+  await withVariables(variables, async () => {
+    await expect(deliver(delivery)).rejects.toMatchObject(
+      sinkError('Unavailable', NO_CREDENTIALS_IN_TIME),
+    );
+    await eventually('a delivery', () => deliver(delivery).catch(() => null));
+  });
+  expect(await fixture().held(delivery)).toEqual([delivery.linkToken]);
+});
+
+it('ends an attempt in time, or at once when cancelled, while a credential_process hangs', async () => {
+  const folder = newFolder();
+  const hang = path.join(folder, 'hang');
+  const config = path.join(folder, 'config');
+  writeFileSync(hang, '');
+  const credentials = '{"Version":1,"AccessKeyId":"AKIACANARYCANARY","SecretAccessKey":"canary"}';
+  writeFileSync(path.join(folder, 'credentials.json'), credentials);
+  const program = `while [ -e ${hang} ]; do sleep 0.1; done; cat ${folder}/credentials.json`;
+  writeFileSync(config, `[default]\ncredential_process = ${program}\n`);
+  const delivery = newDelivery();
+  const [hasty, patient] = [await aws({ timeoutMs: 1000 }), await aws({ timeoutMs: 60_000 })];
+  await withVariables({ AWS_CONFIG_FILE: config }, async () => {
+    await expect(hasty.deliver(delivery)).rejects.toMatchObject(
+      sinkError('Unavailable', NO_CREDENTIALS_IN_TIME),
+    );
+    const reason = new Error('the run was cancelled');
+    const controller = new AbortController();
+    const delivering = patient.deliver(delivery, controller.signal);
+    const startMs = performance.now();
+    controller.abort(reason);
+    await expect(delivering).rejects.toBe(reason);
+    expect(performance.now() - startMs).toBeLessThan(60_000);
+    rmSync(hang);
+    await eventually('a delivery', () => hasty.deliver(delivery).catch(() => null));
+  });
+  expect(await fixture().held(delivery)).toEqual([delivery.linkToken]);
 });
 
 it('sends nothing to an address that only the environment names', async () => {
@@ -189,7 +288,7 @@ it.each<[error: string, kind: 'Rejected' | 'Unavailable', status?: number]>([
     const thrown = Object.assign(new Error('x-amz-security-token:canary'), properties, {
       $metadata,
     });
-    const classified = callError('secretsmanager:CreateSecret for secret a', thrown);
+    const classified = callError('secretsmanager:CreateSecret for secret a', thrown, 30_000);
     expect(classified).toMatchObject(sinkError(kind));
     expect(classified.cause).toBeUndefined();
     expect(classified.message).toMatch(
@@ -198,3 +297,11 @@ it.each<[error: string, kind: 'Rejected' | 'Unavailable', status?: number]>([
     expect(classified.message).not.toContain('canary');
   },
 );
+
+it('a lost connection, which the SDK calls a timeout too, is no reason to raise timeoutMs', () => {
+  const thrown = { name: 'TimeoutError', code: 'ECONNRESET', $metadata: {} };
+  const { message } = callError('secretsmanager:CreateSecret for secret a', thrown, 30_000);
+  expect(message).toMatch(
+    / failed \(ECONNRESET\): no response; check that the worker can reach AWS$/,
+  );
+});
