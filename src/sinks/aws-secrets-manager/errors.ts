@@ -4,12 +4,24 @@ import { SinkRejectedError, SinkUnavailableError } from '../sink';
 const retryable = (meaning: string) => ({ retryable: true, meaning });
 const rejected = (meaning: string) => ({ retryable: false, meaning });
 const BAD_CREDENTIALS = retryable("AWS does not accept the worker's credentials; replace them");
+const BAD_ROLE = retryable(
+  'STS does not let the worker assume its role; ' +
+    'check the role, its trust policy and its identity provider',
+);
 
 /**
- * Meanings by exception name (API reference, "Common Error Types" and the errors of each action).
+ * Meanings by exception name (API reference, "Common Error Types" and the errors of each action,
+ * also of the actions of STS, which the SDK calls for credentials).
  */
 const MEANINGS = new Map([
-  ['AccessDeniedException', rejected('permit the worker this action on the secret')],
+  // The same exception for the secret and for its KMS key: only the message tells.
+  [
+    'AccessDeniedException',
+    rejected(
+      'permit the worker this action on the secret,' +
+        ' and kms:GenerateDataKey and kms:Decrypt on its KMS key',
+    ),
+  ],
   [
     'InvalidRequestException',
     rejected(
@@ -35,6 +47,15 @@ const MEANINGS = new Map([
   ['InvalidClientTokenId', BAD_CREDENTIALS],
   ['InvalidSignatureException', BAD_CREDENTIALS],
   ['UnrecognizedClientException', BAD_CREDENTIALS],
+  [
+    'RequestExpired',
+    retryable("set the clock of the worker's host: AWS finds the request too old"),
+  ],
+  // Secrets Manager itself says AccessDeniedException.
+  ['AccessDenied', BAD_ROLE],
+  ['IDPCommunicationErrorException', BAD_ROLE],
+  ['IDPRejectedClaimException', BAD_ROLE],
+  ['InvalidIdentityTokenException', BAD_ROLE],
 ]);
 
 /** The timeout of `withTimeout` is a DOMException, whose code is a number. */

@@ -229,6 +229,33 @@ it.each<[what: string, respond: (response: ServerResponse) => void]>([
   expect(await fixture().held(delivery)).toEqual([delivery.linkToken]);
 });
 
+it.each([
+  [403, 'AccessDenied'],
+  [400, 'InvalidIdentityToken'],
+])('waits while STS refuses the role of a web identity by %i %s', async (status, code) => {
+  const variables = await startSts((response) => {
+    const error = `<Error><Type>Sender</Type><Code>${code}</Code><Message>canary</Message></Error>`;
+    response.writeHead(status, { 'content-type': 'text/xml' });
+    response.end(`<ErrorResponse>${error}<RequestId>1</RequestId></ErrorResponse>`);
+  });
+  const { deliver } = await aws();
+  const failure = withVariables(variables, () => deliver(newDelivery()));
+  const remedy = 'check the role, its trust policy and its identity provider';
+  await expect(failure).rejects.toMatchObject(sinkError('Unavailable', remedy));
+});
+
+it('names the actions on the KMS key when AWS denies access', async () => {
+  const body = { __type: 'AccessDeniedException', Message: 'Access to KMS is not allowed' };
+  const { url } = await serveHttp((_request, response) => {
+    response.writeHead(400).end(JSON.stringify(body));
+  });
+  const { deliver } = await aws({ endpoint: url });
+  const remedy =
+    'permit the worker this action on the secret, ' +
+    'and kms:GenerateDataKey and kms:Decrypt on its KMS key';
+  await expect(deliver(newDelivery())).rejects.toMatchObject(sinkError('Rejected', remedy));
+});
+
 it('ends an attempt in time, or at once when cancelled, while a credential_process hangs', async () => {
   const folder = newFolder();
   const hang = path.join(folder, 'hang');
@@ -274,6 +301,8 @@ it.each<[error: string, kind: 'Rejected' | 'Unavailable', status?: number]>([
   ['ThrottlingException', 'Unavailable'],
   ['ExpiredTokenException', 'Unavailable'],
   ['UnrecognizedClientException', 'Unavailable'],
+  ['RequestExpired', 'Unavailable'],
+  ['IDPRejectedClaimException', 'Unavailable', 403],
   ['EncryptionFailure', 'Unavailable'],
   ['InternalServiceError', 'Unavailable', 500],
   ['CredentialsProviderError', 'Unavailable', 0],
