@@ -1,5 +1,6 @@
 import type { FailureType } from '../contract/failure-types';
 import type { FailureDetails } from '../contract/schemas';
+import { isCertificateError } from '../http/certificate';
 import { isSuccess, type HttpResponse } from '../http/response';
 import { SecretUnavailableError } from '../secrets/read-secret';
 import { nameOfError, quote } from '../shared/text';
@@ -175,13 +176,6 @@ export const ENDPOINT_RULES: Record<
   },
 };
 
-/** Codes of Node's verification of certificates (OpenSSL's names) and host names. */
-const INVALID_CERTIFICATE = new RegExp(
-  '^(CERT_|CRL_|ERR_TLS_CERT|DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN' +
-    '|INVALID_(CA|PURPOSE)|UNABLE_TO_(GET|VERIFY|DECRYPT|DECODE)_|PATH_LENGTH_EXCEEDED' +
-    '|HOSTNAME_MISMATCH)',
-);
-
 /** Classifies a response that lacks the requested content. */
 export function responseError(
   endpoint: Endpoint,
@@ -238,7 +232,7 @@ export function connectionError(
   baseUrl: string,
 ): AtlasError {
   const details = { reason: code };
-  if (!isWritten && INVALID_CERTIFICATE.test(code)) {
+  if (!isWritten && isCertificateError(code)) {
     const remedy =
       `check ${BASE_URL} and the clock of the worker's host,` +
       ' or add your CA with NODE_EXTRA_CA_CERTS';

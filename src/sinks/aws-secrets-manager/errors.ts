@@ -1,4 +1,5 @@
 import type { SecretsManagerServiceException } from '@aws-sdk/client-secrets-manager';
+import { isCertificateError } from '../../http/certificate';
 import { SinkRejectedError, SinkUnavailableError } from '../sink';
 
 const retryable = (meaning: string) => ({ retryable: true, meaning });
@@ -88,7 +89,9 @@ export function callError(
   // The server chooses the name, and could quote the token in it.
   const name = EXCEPTION_NAME.test(exception) ? exception : undefined;
   const status = $metadata?.httpStatusCode;
-  const { retryable, meaning } = MEANINGS.get(name ?? '') ?? classifyStatus(status);
+  const { retryable, meaning } =
+    MEANINGS.get(name ?? '') ??
+    (status === undefined ? classifyLackOfResponse(code) : classifyStatus(status));
   const outcome =
     status === undefined
       ? (code ?? name ?? 'unknown error')
@@ -97,8 +100,16 @@ export function callError(
   return retryable ? new SinkUnavailableError(message) : new SinkRejectedError(message);
 }
 
-function classifyStatus(status: number | undefined) {
-  if (status === undefined) return retryable('no response; check that the worker can reach AWS');
+function classifyLackOfResponse(code: SdkError['code']) {
+  return isCertificateError(String(code))
+    ? retryable(
+        'the TLS certificate of AWS is not trusted; check endpoint, ' +
+          'or add its CA with NODE_EXTRA_CA_CERTS and restart the workers',
+      )
+    : retryable('no response; check that the worker can reach AWS');
+}
+
+function classifyStatus(status: number) {
   return status === 429 || status >= 500
     ? retryable('AWS responded with a server error; see its status page if that lasts')
     : rejected('AWS rejected the request; see its API reference');

@@ -1,3 +1,4 @@
+import { isCertificateError } from '../../http/certificate';
 import type { HttpResponse } from '../../http/response';
 import { HttpError, createSender, type HttpRequest } from '../../http/send';
 import { SinkRejectedError, SinkUnavailableError } from '../sink';
@@ -16,13 +17,23 @@ export function createSinkSend(server: string, timeoutMs: number) {
       return await sender.send(request, { ...options, abort: signal });
     } catch (error) {
       if (!(error instanceof HttpError)) throw error;
-      const reason =
-        error.code === 'TIMEOUT'
-          ? `within ${timeoutMs} ms: check that it runs, or raise timeoutMs`
-          : `(${error.code}): check that it runs and that the worker can reach it`;
-      throw new SinkUnavailableError(`no complete response from ${server} ${reason}`);
+      throw new SinkUnavailableError(describeLackOfResponse(server, timeoutMs, error.code));
     }
   };
+}
+
+/** @param code code of an HttpError. */
+function describeLackOfResponse(server: string, timeoutMs: number, code: string): string {
+  if (isCertificateError(code)) {
+    const remedy =
+      'check its address, or add its CA with NODE_EXTRA_CA_CERTS and restart the workers';
+    return `the TLS certificate of ${server} is not trusted (${code}): ${remedy}`;
+  }
+  const reason =
+    code === 'TIMEOUT'
+      ? `within ${timeoutMs} ms: check that it runs, or raise timeoutMs`
+      : `(${code}): check that it runs and that the worker can reach it`;
+  return `no complete response from ${server} ${reason}`;
 }
 
 /** Joins a path to a base URL, whose own path stays in front. */

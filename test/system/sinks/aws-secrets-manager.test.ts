@@ -327,6 +327,15 @@ it.each<[error: string, kind: 'Rejected' | 'Unavailable', status?: number]>([
   },
 );
 
+it('says how to trust a certificate that the worker does not know', () => {
+  const thrown = { name: 'Error', code: 'SELF_SIGNED_CERT_IN_CHAIN', $metadata: {} };
+  const error = callError('secretsmanager:CreateSecret for secret a', thrown, 30_000);
+  const message =
+    'failed (SELF_SIGNED_CERT_IN_CHAIN): the TLS certificate of AWS is not trusted;' +
+    ' check endpoint, or add its CA with NODE_EXTRA_CA_CERTS and restart the workers';
+  expect(error).toMatchObject(sinkError('Unavailable', message));
+});
+
 it('a lost connection, which the SDK calls a timeout too, is no reason to raise timeoutMs', () => {
   const thrown = { name: 'TimeoutError', code: 'ECONNRESET', $metadata: {} };
   const { message } = callError('secretsmanager:CreateSecret for secret a', thrown, 30_000);

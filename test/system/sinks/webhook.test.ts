@@ -10,7 +10,7 @@ import { linkTokenCreatedSchema } from '../../../src/sinks/webhook';
 import { cleanUpLater, newFolder } from '../../support/clean-up';
 import { eventually } from '../../support/eventually';
 import { ROOT, codeBlocks, page } from '../../support/markdown';
-import { serveHttp } from '../../support/servers';
+import { certificateFor, serveHttp, serveHttps } from '../../support/servers';
 import { makeSink, newDelivery, sinkError, type Env } from '../../support/sinks';
 import { startTcpProxy } from '../../support/tcp-proxy';
 import { testContract } from './contract';
@@ -126,6 +126,15 @@ it('fails an attempt that gets no response in time', async () => {
   const message =
     `no complete response from the webhook at ${url} within 200 ms:` +
     ' check that it runs, or raise timeoutMs';
+  await expect(deliver(newDelivery())).rejects.toMatchObject(sinkError('Unavailable', message));
+});
+
+it('says how to trust the certificate of a receiver that the worker does not know', async () => {
+  const { url } = await serveHttps(await certificateFor(), () => undefined);
+  const { deliver } = await webhook(accept, { url });
+  const message =
+    `the TLS certificate of the webhook at ${url} is not trusted (DEPTH_ZERO_SELF_SIGNED_CERT):` +
+    ' check its address, or add its CA with NODE_EXTRA_CA_CERTS and restart the workers';
   await expect(deliver(newDelivery())).rejects.toMatchObject(sinkError('Unavailable', message));
 });
 
