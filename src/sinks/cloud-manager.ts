@@ -40,9 +40,6 @@ const ORGS = '/api/public/v1.0/orgs';
 const linkSchema = z.object({ status: z.enum(['SYNCED', 'NOT_SYNCED']) });
 
 const ADVICE: Advice = {
-  400:
-    'it does not accept the link-token:' +
-    ' if its API key was deleted in Atlas, cancel the run, then start --again',
   401: 'it does not accept the API key, or the key lacks the role Organization Owner there',
   403:
     "that organization's API access list lacks the worker's address," +
@@ -50,6 +47,14 @@ const ADVICE: Advice = {
   404:
     'there is no such organization: correct baseUrl and restart the workers, ' +
     'or cancel the run, then start with another sourceOrgId',
+};
+
+/** Only a POST sends the link-token. */
+const POST_ADVICE: Advice = {
+  ...ADVICE,
+  400:
+    'it does not accept the link-token:' +
+    ' if its API key was deleted in Atlas, cancel the run, then start --again',
 };
 
 function createCloudManagerSink(config: Config): Sink {
@@ -70,8 +75,8 @@ function createCloudManagerSink(config: Config): Sink {
         return send(request, signal);
       },
     );
-    if (!isSuccess(response)) throw statusError(`${server}, ${path}`, response, ADVICE);
-    return response;
+    if (isSuccess(response)) return response;
+    throw statusError(`${server}, ${path}`, response, body ? POST_ADVICE : ADVICE);
   }
 
   async function isSynced(path: string, signal: AbortSignal, body?: object): Promise<boolean> {

@@ -123,6 +123,14 @@ it.each<[string, () => void, RegExp]>([
   await expect(deliver()).rejects.toMatchObject(sinkError('Rejected', message));
 });
 
+it('does not blame the link-token for a 400 to the request for the status', async () => {
+  const { deliver } = await cloudManager();
+  emulator.faults({ on: 'migrationLinkStatus', status: 400 });
+  await expect(deliver()).rejects.toMatchObject(
+    sinkError('Rejected', /status responded with 400: it rejected the request; see its log$/),
+  );
+});
+
 it('keeps the path of an Ops Manager behind a proxy', async () => {
   const { delivery, deliver, requests } = await cloudManager({ baseUrl: `${emulator.url}/ops/` });
   await expect(deliver()).rejects.toThrow(
