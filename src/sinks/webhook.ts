@@ -23,7 +23,7 @@ const signingSecretFormat: SecretFormat = (secret) => {
 const configSchema = (context: ReferenceContext) =>
   httpConfig('url', {
     url: httpUrl,
-    /** Signing secrets, the current one first; during a rotation the receiver may know either. */
+    /** During a rotation the new one is first, while the receiver may know either. */
     signingSecrets: z
       .array(
         secretReference(context, signingSecretFormat),
@@ -80,10 +80,7 @@ function createWebhookSink(
         bodyOptional: true,
       });
       if (!isSuccess(response)) throw statusError(server, response, ADVICE);
-      return (
-        `${server}, which responded with ${response.status} to webhook-id` +
-        ` ${delivery.deliveryId}`
-      );
+      return `${server}, which accepted webhook-id ${delivery.deliveryId}`;
     },
 
     /** Sends OPTIONS, which has no effect (RFC 9110, 9.2.1). Any response but an outage passes. */

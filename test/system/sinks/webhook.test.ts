@@ -58,7 +58,7 @@ const fixture = testContract('webhook', async () => {
       ...[NEW, OLD].map((secret) => secret.slice('whsec_'.length)),
     ],
     locationOf: ({ deliveryId }) =>
-      `the webhook at http://${proxy.address}, which responded with 204 to webhook-id ${deliveryId}`,
+      `the webhook at http://${proxy.address}, which accepted webhook-id ${deliveryId}`,
     held: ({ orgId, sourceOrgId }) =>
       [...stored.values()]
         .filter((data) => data.orgId === orgId && data.sourceOrgId === sourceOrgId)
@@ -121,6 +121,16 @@ it.each<['Rejected' | 'Unavailable', statuses: number[]]>([
   }
 });
 
+it('names the same location when the receiver responds 201, and 200 to a repetition', async () => {
+  const statuses = [201, 200];
+  const { deliver } = await webhook((_request, response) => {
+    response.writeHead(statuses.shift() ?? 500).end();
+  });
+  const delivery = newDelivery();
+  const location = await deliver(delivery);
+  expect(await deliver(delivery)).toBe(location);
+});
+
 it('fails an attempt that gets no response in time', async () => {
   const { deliver, url } = await webhook(() => undefined, { timeoutMs: 200 });
   const message =
@@ -146,7 +156,7 @@ it('decides by the status alone when the body is cut off', async () => {
     });
     return deliver(newDelivery());
   };
-  expect(await sendTo(202)).toMatch(/responded with 202/);
+  expect(await sendTo(202)).toMatch(/, which accepted webhook-id /);
   await expect(sendTo(503)).rejects.toMatchObject({
     ...sinkError('Unavailable'),
     retryAfterMs: 9000,
