@@ -15,7 +15,7 @@ const sweepAtMs = new Map<string, number>();
 /**
  * Writes the token unless the file holds it already.
  *
- * @returns the file.
+ * @returns the location of the delivery.
  * @throws SinkUnavailableError, SinkRejectedError
  */
 export async function storeToken(file: string, token: string): Promise<string> {
@@ -31,7 +31,7 @@ export async function storeToken(file: string, token: string): Promise<string> {
     sweepAtMs.set(directory, Date.now() + SWEEP_INTERVAL_MS);
     await removeExpiredTemporaryFiles(directory);
   }
-  return file;
+  return `file ${file} on the worker's host`;
 }
 
 /**

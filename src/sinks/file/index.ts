@@ -23,11 +23,10 @@ export const fileSink: SinkType<Config> = { type: 'file', configSchema, create: 
 function createFileSink({ directory }: Config): Sink {
   const runInTurn = createQueue(directory);
   return {
-    async deliver({ orgId, sourceOrgId, deliveryId, linkToken }, signal) {
+    deliver({ orgId, sourceOrgId, deliveryId, linkToken }, signal) {
       const parts = [orgId, sourceOrgId, deliveryId, 'link-token'].filter((part) => part !== null);
       const file = path.join(directory, parts.join('.'));
-      await runInTurn(() => callFolderProcess('storeToken', file, linkToken), signal);
-      return `file ${file} on the worker's host`;
+      return runInTurn(() => callFolderProcess('storeToken', file, linkToken), signal);
     },
     check: (_target, signal) =>
       runInTurn(() => callFolderProcess('checkFolder', directory), signal),
