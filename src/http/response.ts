@@ -24,6 +24,14 @@ export function isSuccess({ status }: Pick<HttpResponse, 'status'>): boolean {
   return status >= 200 && status <= 299;
 }
 
+/**
+ * Tells whether the same request may succeed later: 408 is Request Timeout, 425 Too Early, 429 Too
+ * Many Requests. A status from 600 counts as a server error (RFC 9110, 15).
+ */
+export function isTemporary(status: number): boolean {
+  return status >= 500 || [408, 425, 429].includes(status);
+}
+
 /** A bound above every response that we use. undici ends a request whose response is longer. */
 export const MAX_BODY_BYTES = 1024 * 1024;
 

@@ -1,5 +1,6 @@
 import type { SecretsManagerServiceException } from '@aws-sdk/client-secrets-manager';
 import { isCertificateError } from '../../http/certificate';
+import { isTemporary } from '../../http/response';
 import { SinkRejectedError, SinkUnavailableError } from '../sink';
 
 const retryable = (meaning: string) => ({ retryable: true, meaning });
@@ -110,7 +111,7 @@ function classifyLackOfResponse(code: SdkError['code']) {
 }
 
 function classifyStatus(status: number) {
-  return status === 429 || status >= 500
-    ? retryable('AWS responded with a server error; see its status page if that lasts')
+  return isTemporary(status)
+    ? retryable('AWS cannot serve the request now; see its status page if that lasts')
     : rejected('AWS rejected the request; see its API reference');
 }

@@ -1,5 +1,5 @@
 import { isCertificateError } from '../../http/certificate';
-import type { HttpResponse } from '../../http/response';
+import { isTemporary, type HttpResponse } from '../../http/response';
 import { HttpError, createSender, type HttpRequest } from '../../http/send';
 import { SinkRejectedError, SinkUnavailableError } from '../sink';
 
@@ -69,11 +69,6 @@ export function statusError(
   return isTemporary(status)
     ? new SinkUnavailableError(message, retryAfterMs)
     : new SinkRejectedError(message);
-}
-
-/** 408 is Request Timeout, 425 Too Early, 429 Too Many Requests. */
-function isTemporary(status: number): boolean {
-  return status >= 500 || [408, 425, 429].includes(status);
 }
 
 function chooseRemedy(status: number): string {

@@ -153,7 +153,7 @@ it.each<
     'fails',
     {},
     (response) => response.writeHead(500).end('{"__type":"InternalServiceError"}'),
-    'failed (500 InternalServiceError): AWS responded with a server error',
+    'failed (500 InternalServiceError): AWS cannot serve the request now',
   ],
   [
     'does not respond in time',
@@ -305,6 +305,8 @@ it.each<[error: string, kind: 'Rejected' | 'Unavailable', status?: number]>([
   ['IDPRejectedClaimException', 'Unavailable', 403],
   ['EncryptionFailure', 'Unavailable'],
   ['InternalServiceError', 'Unavailable', 500],
+  ['UnknownError', 'Unavailable', 408],
+  ['UnknownError', 'Unavailable', 425],
   ['CredentialsProviderError', 'Unavailable', 0],
   ['ENOTFOUND', 'Unavailable', 0],
   ['Bad_canary', 'Rejected'],
