@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { readFileSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { SINK_TYPES, sinkConfigSchema } from '../../../src/sinks';
@@ -74,10 +74,13 @@ describe.each(SINK_TYPES)('the sink type $type', (sinkType) => {
   });
 });
 
-it('docs/sinks/webhook.md shows an event that its schema accepts, with every field', () => {
-  const [event = ''] = codeBlocks(page('docs/sinks/webhook.md'), 'json');
-  const data: unknown = JSON.parse(event);
-  expect(linkTokenCreatedSchema.parse(data)).toEqual(data);
+it('docs/sinks/webhook.md shows an event that its schema accepts, with every field and its hash', () => {
+  const [text = ''] = codeBlocks(page('docs/sinks/webhook.md'), 'json');
+  const json: unknown = JSON.parse(text);
+  const event = linkTokenCreatedSchema.parse(json);
+  expect(event).toEqual(json);
+  const { linkToken, tokenSha256 } = event.data;
+  expect(tokenSha256).toBe(createHash('sha256').update(linkToken).digest('hex'));
 });
 
 const TYPES = SINK_TYPES.map(({ type }) => type);
