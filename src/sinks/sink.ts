@@ -18,7 +18,7 @@ export interface Sink {
   readonly skipsAccessList?: boolean;
   /**
    * Delivers the token, or finds that this delivery id was delivered before and changes nothing. It
-   * never overwrites what others wrote.
+   * never overwrites what others wrote. Cloud Manager, which has one link, is the exception.
    *
    * @param signal aborted when the run is cancelled or the worker shuts down; the sink stops at the
    *   next safe point and throws the signal's reason.

@@ -2,7 +2,7 @@ import { setMaxListeners } from 'node:events';
 import { raceSignal } from '../../abort';
 import { SinkUnavailableError } from '../sink';
 
-/** Less than the 10 s of a check, whose result should be the error of this queue. */
+/** Below the 10 s of a check, so that the check reports this queue's error, not its own timeout. */
 const ANSWER_TIMEOUT_MS = 9500;
 
 /**

@@ -1,6 +1,9 @@
 import { z } from 'zod';
 
-/** The timeout of an attempt would hide the sink's own message, so the duration stays below it. */
+/**
+ * Creates the schema of a timeout. A sink must time out before the attempt does: otherwise the
+ * attempt's timeout would hide the sink's message.
+ */
 export function durationMs(min: number, max: number) {
   return z
     .int()

@@ -77,10 +77,7 @@ export function vaultError(
   );
 }
 
-/**
- * Finds why a refusal may end without a change to the sink, although its status alone does not say
- * so; or null.
- */
+/** Says why a refusal is temporary where its status alone does not tell; else null. */
 function findTemporaryReason(response: HttpResponse, identity: string): string | null {
   const { status } = response;
   // For an invalid token as well as for a denied path.

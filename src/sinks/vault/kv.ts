@@ -87,7 +87,8 @@ export function createKv(client: VaultClient, mount: string) {
     },
 
     /**
-     * @param cas the newest version that the caller knows; after a newer one nothing is written.
+     * @param cas the version that the caller has read. If there is a newer one by now, nothing is
+     *   written.
      * @returns the number of the new version.
      * @throws as `read`; SinkUnavailableError when another write came between.
      */
