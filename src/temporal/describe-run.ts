@@ -1,13 +1,14 @@
 import type { Client, WorkflowExecutionDescription } from '@temporalio/client';
 import { readMemo } from '../contract/schemas';
-import { nullIfNotFound } from './grpc';
+import { nullIfNotFound, withReadTimeout } from './grpc';
 
 /**
  * Describes a run, the newest of its workflow id by default; null without one. Temporal's list lags
  * by moments.
  */
 export async function describeRun(client: Client, workflowId: string, runId?: string) {
-  const run = await client.workflow.getHandle(workflowId, runId).describe().catch(nullIfNotFound);
+  const handle = client.workflow.getHandle(workflowId, runId);
+  const run = await withReadTimeout(client, () => handle.describe()).catch(nullIfNotFound);
   return run && { ...run, memo: readMemo(run.memo) };
 }
 

@@ -4,7 +4,7 @@ import { redeliverUpdate } from '../../contract/workflows';
 import { commandLine } from '../../shared/command-line';
 import { describeRun, isOpen } from '../../temporal/describe-run';
 import { findEarlierToken } from '../../temporal/earlier-token';
-import { findGrpcError } from '../../temporal/grpc';
+import { findGrpcError, withReadTimeout } from '../../temporal/grpc';
 import { listRuns } from '../../temporal/list-runs';
 import type { RunRef } from '../../temporal/read-history';
 import { CommandError, EXIT_CODES, refusalError } from '../cli/command-error';
@@ -21,7 +21,8 @@ export async function redeliver(
   workflowId: string,
   sink?: string,
 ): Promise<void> {
-  const run = await client.workflow.getHandle(workflowId).describe();
+  const handle = client.workflow.getHandle(workflowId);
+  const run = await withReadTimeout(client, () => handle.describe());
   if (!isOpen(run)) return refuseClosed(client, workflowId);
   refuseOtherWorkflowType(run);
   output.note(await describeMissingWorker(client, run.taskQueue));

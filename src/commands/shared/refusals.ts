@@ -6,6 +6,7 @@ import { toObject } from '../../shared/object';
 import { shellQuote, cutAndEscape } from '../../shared/text';
 import { isOpen } from '../../temporal/describe-run';
 import { describeEarlierToken, type EarlierToken } from '../../temporal/earlier-token';
+import { withReadTimeout } from '../../temporal/grpc';
 import { readRequest, type RunRef } from '../../temporal/read-history';
 import { refusalError, type ErrorFacts } from '../cli/command-error';
 import { describeReceipt } from './endings';
@@ -19,7 +20,8 @@ export async function requirePrepareRun(
   client: Client,
   target: { workflowId: string; runId?: string },
 ) {
-  const run = await client.workflow.getHandle(target.workflowId, target.runId).describe();
+  const handle = client.workflow.getHandle(target.workflowId, target.runId);
+  const run = await withReadTimeout(client, () => handle.describe());
   refuseOtherWorkflowType(run);
   return { ...run, isOpen: isOpen(run) };
 }

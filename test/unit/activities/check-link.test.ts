@@ -27,6 +27,7 @@ const denied = Object.assign(new Error(), {
 });
 const client = {
   withAbortSignal: (_signal: AbortSignal, work: () => Promise<unknown>) => work(),
+  withDeadline: (_deadline: number, work: () => Promise<unknown>) => work(),
   workflow: { getHandle: () => ({ describe: () => Promise.reject(denied) }) },
 } as unknown as Client;
 

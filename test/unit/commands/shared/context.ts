@@ -12,9 +12,10 @@ export function contextWith(client: object, json = false) {
   const errors: string[] = json ? [] : printed;
   const stdout = { write: (text: string) => void printed.push(text) };
   const stderr = { write: (text: string) => void errors.push(text) };
+  const stub: object = 'withDeadline' in client ? client : { withDeadline, ...client };
   const output = createOutput({ stdout, stderr }, json, createStop());
   return {
-    client: client as Client,
+    client: stub as Client,
     taskQueue: 'prep',
     isTaskQueueGiven: false,
     output,
@@ -22,6 +23,8 @@ export function contextWith(client: object, json = false) {
     errors,
   };
 }
+
+const withDeadline = (_deadline: unknown, call: () => unknown) => call();
 
 /** A task queue's pollers: a worker that polled this long ago. */
 export function polledAgo(ms: number) {
