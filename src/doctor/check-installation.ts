@@ -44,7 +44,7 @@ async function checkTemporal(env: NodeJS.ProcessEnv, taskQueue: string): Promise
   ]);
   return checks.map((check, index) => ({
     check,
-    ...(results[index] ?? unchecked('Temporal cannot be reached')),
+    ...(results[index] ?? unchecked('the check of Temporal failed')),
   }));
 }
 
