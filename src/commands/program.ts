@@ -88,7 +88,8 @@ function createProgram(io: Io, stop: Stop) {
     .option(
       '--task-queue <name>',
       'task queue of the workers; recover uses it for the new run, instead of' +
-        " the closed run's; watch, cancel and redeliver of one run ignore it",
+        " the closed run's; watch, cancel, redeliver of one run, api-keys, sealing-keys" +
+        ' and doctor without --remote ignore it',
       DEFAULT_TASK_QUEUE,
     )
     .option(
@@ -141,7 +142,7 @@ function createProgram(io: Io, stop: Stop) {
   return program;
 }
 
-/** @param followUp is added where the command lost Temporal, as when it was stopped. */
+/** @param followUp is added to an error with exit code 3, as it is after a stop. */
 function toCommandError(error: unknown, followUp: readonly string[]): CommandError {
   if (error instanceof CommandError) {
     const { lines, exitCode, facts } = error;

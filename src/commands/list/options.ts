@@ -10,7 +10,7 @@ export const createCommand = () =>
     .description(
       'list runs, open ones first, then closed ones, newest first; a run must match every filter',
     )
-    .option('--undelivered', 'open runs whose last round of delivery failed')
+    .option('--undelivered', 'open runs with a failed round of delivery, or a failed redelivery')
     .option(
       '--unconfirmed',
       'runs with tokens that Atlas may have created and no run received, with each attempt',
