@@ -21,13 +21,15 @@ export interface CredentialOptions {
   token: TokenUse;
   /**
    * True on the worker's host: findings name every organization, and a missing role is an error.
+   * With a request, it is an error everywhere.
    */
   onHost: boolean;
 }
 
 /**
  * Returns two checks of each credential: Atlas accepts it, and it may create link-tokens. Without a
- * request, the second is about the organizations that the configuration assigns to the credential.
+ * request, the second is about the organizations that the configuration assigns to the credential;
+ * if it assigns none, about the first ten that the credential can see.
  */
 export function credentialChecks(
   services: Services,

@@ -3,8 +3,8 @@ import { readMemo } from '../contract/schemas';
 import { nullIfNotFound, withReadTimeout } from './grpc';
 
 /**
- * Describes a run, the newest of its workflow id by default; null without one. Temporal's list lags
- * by moments.
+ * Describes a run, the newest of its workflow id by default; null without one. Unlike Temporal's
+ * list, the description does not lag.
  */
 export async function describeRun(client: Client, workflowId: string, runId?: string) {
   const handle = client.workflow.getHandle(workflowId, runId);

@@ -11,10 +11,10 @@ export const GRPC = {
   unauthenticated: 16,
 } as const;
 
-/** Exceeds Core's own limit of 30 s for a call: a slow visibility store may take longer. */
+/** A slow visibility store may take longer than the 30 s that Core allows a worker's calls. */
 const READ_TIMEOUT_MS = 60_000;
 
-/** Gives a call that reads more time than Core does. */
+/** Limits the time of a call that reads. In a worker, this is more than Core allows. */
 export function withReadTimeout<T>(client: Client, call: () => Promise<T>): Promise<T> {
   return client.withDeadline(Date.now() + READ_TIMEOUT_MS, call);
 }

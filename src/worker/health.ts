@@ -5,7 +5,10 @@ import type { NativeConnection, Worker } from '@temporalio/worker';
 import { systemErrorCode } from '../files';
 import { nameOfError } from '../shared/text';
 
-/** A probe needs one. Each connection is an open file, and a process without a free one aborts. */
+/**
+ * A probe needs one. Each connection takes a file descriptor, and a process that runs out of them
+ * aborts.
+ */
 const MAX_CONNECTIONS = 100;
 
 /**

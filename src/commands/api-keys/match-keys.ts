@@ -31,7 +31,7 @@ export interface TokenOrigin {
 
 export interface AttemptOrigin {
   type: 'attempt';
-  /** `inProgress`: a token that it creates will arrive. */
+  /** `inProgress`: its response may still bring the token. */
   state: 'unconfirmed' | 'inProgress';
   startedAt: string;
   endedAt: string;
@@ -42,9 +42,9 @@ export interface AttemptOrigin {
 }
 
 /**
- * Finds the time in which Atlas made the key of an attempt, whose times are Temporal's. The
- * worker's clock, which may be wrong, only shortens it: an attempt whose token cannot be reported
- * to Temporal may last for minutes.
+ * Finds the time in which Atlas may have made the key of an attempt: between its start and its end
+ * by Temporal's clock. An attempt may wait for minutes until it can report its token, so the time
+ * ends earlier, soon after the arrival of the token by the worker's clock, if that is plausible.
  */
 export function spanOfAttempt(attempt: {
   startedAt: string;

@@ -13,7 +13,7 @@ export interface ProgramContext {
 export interface CommandContext {
   client: Client;
   taskQueue: string;
-  /** True with --task-queue: only `recover` treats it in another way than the default. */
+  /** True if --task-queue was given. Only `recover` tells a given queue from the default one. */
   isTaskQueueGiven: boolean;
   output: Output;
 }

@@ -38,8 +38,8 @@ export function createOutput(
     },
     /** Prints the outcome or a part of it: lines for a person, or the value as JSON. */
     print(value: object, lines: string | readonly string[]): void {
-      // JSON escapes C0 control characters only, and has no character outside a string that is
-      // escaped here.
+      // `JSON.stringify` escapes only C0 control characters. `write` escapes the others, which are
+      // only in strings, so the JSON stays valid.
       write(json ? [JSON.stringify(value)] : [lines].flat());
     },
     /**

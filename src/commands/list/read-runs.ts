@@ -22,7 +22,10 @@ const MAX_UNREADABLE_LENGTH = 200;
 /** Bounds the Queries at a time: for each, a worker may have to replay a run. */
 const QUERY_CONCURRENCY = 10;
 
-/** A run as Temporal's list and the memo describe it. Optional fields are read from its history. */
+/**
+ * A run as Temporal's list and the memo describe it. Optional fields are read from its history, and
+ * its status is asked of a worker.
+ */
 export type ListedRun = ReturnType<typeof toListedRun> & {
   /** Present with `--undelivered`; null when it cannot be read. */
   status?: Status | null;
@@ -30,10 +33,11 @@ export type ListedRun = ReturnType<typeof toListedRun> & {
   statusProblem?: string | null;
   /** Present with `--unconfirmed`. */
   unconfirmed?: UnconfirmedAttempt[];
-  /** Present with `--details` and with `--failure`. */
+  /** Present with `--failure`, and for a failed run with `--details`. */
   failure?: { type: string; message: string } | null;
-  /** Present with `--details`, like the receipt. */
+  /** Present with `--details`. */
   request?: z.output<typeof requestSchema> | null;
+  /** Present for a delivered run with `--details`. */
   receipt?: Receipt | null;
   /** Present when the history of the run cannot be read: the reason. */
   unreadable?: string;

@@ -20,7 +20,7 @@ const MAX_ATTEMPTS = 5;
 
 /**
  * Looks at the runs of the id, then starts one. The server refuses the start if another run has
- * opened or delivered in between; then it looks again.
+ * opened in between, or has delivered and the policy allows no duplicate; then it looks again.
  *
  * @returns the run that was started or joined; a joined one may be on another task queue.
  * @throws CommandError when the runs of the id do not allow a start.
@@ -53,8 +53,8 @@ export async function startOrJoin(
 }
 
 /**
- * @returns `open`, the open run of an equal request, which a start joins even while it is being
- *   cancelled; null without one.
+ * @returns the id reuse policy for a start, and the open run of an equal request (`open`), which a
+ *   start joins even while it is being cancelled; null without one.
  * @throws CommandError when the runs of an id allow neither a start nor a join of the open run.
  */
 export async function requireStartable(client: Client, { workflowId, request }: PairRequest) {

@@ -41,8 +41,8 @@ export async function readStatus(
 }
 
 /**
- * Reads the status of many runs. It stops asking once `maxUnanswered` Queries have had no answer
- * and none has had one.
+ * Reads the status of many runs. It stops asking once `maxUnanswered` Queries have had no answer,
+ * unless another was answered.
  */
 export function createStatusReader(client: Client, maxUnanswered: number) {
   let answered = 0;
