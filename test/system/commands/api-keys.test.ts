@@ -213,8 +213,8 @@ it('api-keys finds keys in the record where Temporal has no run', async () => {
   const logs = installation.workers.map(
     (_, index) => `${installation.folder}/worker-${index + 1}.log`,
   );
-  for (const { request, handle } of [delivered, lostRun]) {
-    await deleteRun(handle);
+  await Promise.all([delivered, lostRun].map(({ handle }) => deleteRun(handle)));
+  for (const { request } of [delivered, lostRun]) {
     expect((await find(own(), request)).states).toEqual(['other']);
   }
   const record = ['--record', ...logs];
