@@ -19,7 +19,14 @@ async function main(): Promise<void> {
   await runWorker(loadConfig(process.env, configFile));
 }
 
-main().catch((error: unknown) => {
-  process.stderr.write(`live-migration-prep-worker: ${(error as Error).message}\n`);
-  process.exit(1);
-});
+/** Allows for the last lines of the log, which are written asynchronously. */
+const END_AFTER_MS = 1000;
+
+main().then(
+  // A program that an SDK started, such as one that fetches credentials, may keep the process.
+  () => setTimeout(() => process.exit(), END_AFTER_MS).unref(),
+  (error: unknown) => {
+    process.stderr.write(`live-migration-prep-worker: ${(error as Error).message}\n`);
+    process.exit(1);
+  },
+);

@@ -48,6 +48,14 @@ describe('a worker', () => {
     expect(Date.now() - signalledMs).toBeLessThan(10 * (4 * requestTimeoutMs + 15_000));
   });
 
+  it.concurrent('ends at SIGTERM although a program that it has started does not', async () => {
+    const installation = await install({ atlas: await startAtlas() });
+    const program = require.resolve('../../support/endless-child.cjs');
+    const worker = await installation.startWorker({ NODE_OPTIONS: `--require ${program}` });
+    expect(await worker.stop()).toEqual({ code: 0, signal: null });
+    expect(worker.logged('worker stopped')).toHaveLength(1);
+  });
+
   it.concurrent('whose polls are refused for good logs why and ends with 1', async () => {
     const { address } = await sharedTemporal();
     const polls = /\/Poll(Workflow|Activity)TaskQueue$/;
