@@ -299,7 +299,7 @@ describe('the commands of docs/runbook.md', () => {
     const keyIds = atlas.createdTokens().map(({ apiKey }) => apiKey.id);
     const lines = await sh(findKeys);
     expect(idsIn(lines).sort()).toEqual(keyIds.toSorted());
-    expect(lines.flat().join('\n')).toMatch(/: no token uses it\n/);
+    expect(lines.flat().join('\n')).toMatch(/: no known token uses it\n/);
     const deleted = (await sh(`org=${atlas.account.orgId}\n${deleteUnused}`)).flat();
     expect(deleted.sort()).toEqual(keyIds.map((id) => `API Key '${id}' deleted`).sort());
     expect(idsIn(await sh(findKeys))).toEqual([]);

@@ -83,7 +83,7 @@ function mergeToken(token: TokenOrigin, recorded: TokenOrigin | undefined): Toke
 
 /** @param date of the key: it is left out of the times of that day. */
 function describeOrigins(origins: readonly Origin[], date: string): string {
-  const isUnused = stateOf(origins) === 'unconfirmed' ? ': no token uses it' : '';
+  const isUnused = stateOf(origins) === 'unconfirmed' ? ': no known token uses it' : '';
   const oneOf = origins.length > 1 ? `1 of ${origins.length}: ` : '';
   return oneOf + origins.map((origin) => describeOrigin(origin, date)).join('; ') + isUnused;
 }

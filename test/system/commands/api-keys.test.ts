@@ -100,7 +100,7 @@ describe('api-keys finds the key', () => {
     const reason = expect.stringContaining('503');
     expect(keys).toMatchObject([{ state: 'unconfirmed', origins: [{ type: 'attempt', reason }] }]);
     expect((await run(own(), request)).stdout).toMatch(
-      /" {2}unconfirmed, \S+ to \S+ \(.*503.*\): no token uses it\n/,
+      /" {2}unconfirmed, \S+ to \S+ \(.*503.*\): no known token uses it\n/,
     );
   });
 
