@@ -1,8 +1,7 @@
 import { Client, Connection, type ConnectionLike } from '@temporalio/client';
-import { NamespaceNotFoundError } from '@temporalio/common';
 import { raceSignal, withTimeout } from '../abort';
 import { escapeControls } from '../shared/text';
-import { GRPC, findGrpcCode, findGrpcError } from './grpc';
+import { GRPC, findGrpcCode, findGrpcError, isDenial } from './grpc';
 import { readTemporalSettings, type TemporalSettings } from './settings';
 
 const CHANNEL_ARGS = {
@@ -87,13 +86,6 @@ async function connect<C extends ConnectionLike>(
   };
 }
 
-/** Errors of a server that was reached. */
-const DENIALS = new Set<number | null>([
-  GRPC.notFound,
-  GRPC.permissionDenied,
-  GRPC.unauthenticated,
-]);
-
 /**
  * Minimum length of a secret. A shorter part of a header may be in a message by chance, such as
  * `prod`.
@@ -122,7 +114,7 @@ function describeUnreachable(
     ` ${tls ? 'with' : 'without'} TLS (${reason})`;
   const settings =
     'TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_API_KEY or the TEMPORAL_TLS variables';
-  if (error instanceof NamespaceNotFoundError || DENIALS.has(findGrpcCode(error))) {
+  if (isDenial(error)) {
     return `no access to ${server}: grant it, or correct ${settings}`;
   }
   return `cannot reach ${server}: start it, or correct ${settings}`;

@@ -26,6 +26,17 @@ export function findGrpcError(error: unknown) {
   return isGrpcServiceError(cause) ? cause : null;
 }
 
+const DENIALS: readonly (number | null)[] = [
+  GRPC.notFound,
+  GRPC.permissionDenied,
+  GRPC.unauthenticated,
+];
+
+/** Tells whether a server that was reached denies the call, or does not have the namespace. */
+export function isDenial(error: unknown): boolean {
+  return error instanceof NamespaceNotFoundError || DENIALS.includes(findGrpcCode(error));
+}
+
 const NO_ACCESS_CODES: readonly number[] = [
   GRPC.deadlineExceeded,
   GRPC.permissionDenied,
