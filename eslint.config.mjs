@@ -153,7 +153,7 @@ export default defineConfig(
     files: [
       'src/workflows/**',
       'src/shared/!(activities).ts',
-      'src/contract/{failure-types,formats,limits,workflow-id,workflows}.ts',
+      'src/contract/{failure-types,formats,limits,steps,workflow-id,workflows}.ts',
     ],
     rules: {
       '@typescript-eslint/no-restricted-imports': [

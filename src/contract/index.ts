@@ -15,5 +15,6 @@ export type {
   ScheduledResult,
   Status,
 } from './schemas';
+export * from './steps';
 export { workflowIdFor } from './workflow-id';
 export * from './workflows';

@@ -15,7 +15,7 @@ import {
   MAX_WARNINGS,
   MAX_WARNING_LENGTH,
 } from './limits';
-import { STEPS } from './workflows';
+import { STEPS } from './steps';
 
 /*
  * Anyone in the namespace can write what these read. zod makes an issue for each element of an

@@ -10,7 +10,7 @@ import type {
 } from './schemas';
 
 /*
- * The workflows with their steps, Updates and Query, by name and by type. Workflow code and callers
+ * The workflows with their Updates and their Query, by name and by type. Workflow code and callers
  * load this file, so it is free of zod and of Node. The definitions of the Updates and the Query
  * are what `defineUpdate` and `defineQuery` return: written as plain objects, they load nothing.
  */
@@ -22,18 +22,6 @@ export const WORKFLOW_TYPES = {
 } as const;
 
 export const DEFAULT_TASK_QUEUE = 'live-migration-prep';
-
-export const STEPS = [
-  'validating',
-  'creating',
-  'delivering',
-  'undelivered',
-  'delivered',
-  'failed',
-  'cancelled',
-] as const;
-
-export type Step = (typeof STEPS)[number];
 
 /**
  * The workflow `WORKFLOW_TYPES.prepare`. `recovery` belongs to the command `recover`: callers leave

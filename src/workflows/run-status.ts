@@ -7,7 +7,7 @@ import {
 } from '@temporalio/workflow';
 import { MAX_MESSAGE_LENGTH } from '../contract/limits';
 import type { Receipt, RunMemo, SealedToken, Status, ValidRequest } from '../contract/schemas';
-import type { Step } from '../contract/workflows';
+import type { Step } from '../contract/steps';
 import { cut, describePair } from '../shared/text';
 import type { ParsedFailure } from './activity-results';
 import { formatCurrentDetails } from './current-details';

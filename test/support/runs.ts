@@ -12,12 +12,12 @@ import {
   type RefusalType,
 } from '../../src/contract/failure-types';
 import type { FailureDetails, PrepareRequest, Receipt, Status } from '../../src/contract/schemas';
+import type { Step } from '../../src/contract/steps';
 import {
   awaitDeliveryUpdate,
   redeliverUpdate,
   statusQuery,
   WORKFLOW_TYPES,
-  type Step,
 } from '../../src/contract/workflows';
 import { toMs } from '../../src/temporal/grpc';
 import { eventually } from './eventually';

@@ -14,6 +14,7 @@ import type { Services } from '../../src/config/services';
 import * as failureTypes from '../../src/contract/failure-types';
 import * as contract from '../../src/contract/schemas';
 import type { Receipt } from '../../src/contract/schemas';
+import { STEPS } from '../../src/contract/steps';
 import { workflowIdFor } from '../../src/contract/workflow-id';
 import * as workflows from '../../src/contract/workflows';
 import { createSealer } from '../../src/secrets/sealing';
@@ -158,7 +159,7 @@ describe.each(RELEASES)('what release %s wrote', (release) => {
       updates: [awaitDeliveryUpdate.name, redeliverUpdate.name],
       query: statusQuery.name,
       activities: Object.keys(createActivities(services, defaultRetries(), 0)),
-      steps: workflows.STEPS,
+      steps: STEPS,
       failureTypes: failureTypes.FAILURE_TYPES,
       deliveryFailureTypes: failureTypes.DELIVERY_FAILURE_TYPES,
       refusalTypes: failureTypes.REFUSAL_TYPES,

@@ -31,69 +31,71 @@ const INVALID_TIMEOUT = invalid('--timeout <duration>', '10', 'Write a duration 
 const conflict = (option: string, other: string) =>
   `option '${option}' cannot be used with option '${other}'`;
 
+const WRONG: [problem: string, command: string, message: string][] = [
+  ['no command', '', 'name a command: add --help to list them'],
+  ['no command of schedule', 'schedule', 'name a command: add --help to list them'],
+  ['an unknown command', '\u001b[2J', String.raw`unknown command '\u001b[2J'`],
+  ['an argument too many', `start ${REQUEST} 192.31.196.7`, 'too many arguments'],
+  ['no --sink', `start ${ORG} ${IP}`, "required option '--sink <name>' not specified"],
+  ['a file without an address', `start ${PAIR} --ips-file /dev/null`, NO_ADDRESS],
+  [
+    'a file that cannot be read',
+    `start ${PAIR} --ips-file /nowhere`,
+    '--ips-file /nowhere cannot be read (ENOENT): ',
+  ],
+  ['a request that is not valid', `start --org ABC --sink files ${IP}`, INVALID_REQUEST],
+  ['no name of a run', 'watch', 'name the run with --org, or with --workflow-id'],
+  ['no --run-id', `recover ${ORG}`, "required option '--run-id <id>' not specified"],
+  ['a malformed organization id', 'watch --org ABC', INVALID_ORG],
+  [
+    'a malformed run id',
+    `recover ${ORG} --run-id last`,
+    invalid('--run-id <id>', 'last', 'Copy the run id'),
+  ],
+  ['a malformed time', 'list --since today', INVALID_TIME],
+  ['a day that no month has', 'list --since 2026-02-30', NOT_A_DAY],
+  [
+    'an age before 1970',
+    'list --since 99999999d',
+    invalid('--since <time>', '99999999d', 'Write an age of less than 50 years'),
+  ],
+  [
+    'a malformed name of a sink',
+    `redeliver ${ORG} --sink a/b`,
+    invalid('--sink <name>', 'a/b', 'Write the name of a sink'),
+  ],
+  ['a duration without a unit', `watch ${ORG} --timeout 10`, INVALID_TIMEOUT],
+  [
+    '--ip with --no-access-list',
+    `start ${REQUEST} --no-access-list`,
+    conflict('--no-access-list', '--ip <address>'),
+  ],
+  [
+    '--sink with a file of requests',
+    `start ${FROM} --sink a`,
+    conflict('--from <file>', '--sink <name>'),
+  ],
+  [
+    '--again with a file of requests',
+    `start ${FROM} --again`,
+    conflict('--from <file>', '--again'),
+  ],
+  [
+    '--org with --workflow-id',
+    `cancel ${ORG} --workflow-id x`,
+    conflict('--workflow-id <id>', '--org <id>'),
+  ],
+  ['--all with --org', `redeliver --all ${ORG}`, conflict('--all', '--org <id>')],
+  [
+    '--undelivered with --failure',
+    'list --undelivered --failure TokenLost',
+    conflict('--failure <type>', '--undelivered'),
+  ],
+];
+
 /** Temporal is not there, so that anything but exit code 2 means that a command went on. */
 describe('exit code 2, before Temporal is called, for', () => {
-  it.each<[problem: string, command: string, message: string]>([
-    ['no command', '', 'name a command: add --help to list them'],
-    ['no command of schedule', 'schedule', 'name a command: add --help to list them'],
-    ['an unknown command', '\u001b[2J', String.raw`unknown command '\u001b[2J'`],
-    ['an argument too many', `start ${REQUEST} 192.31.196.7`, 'too many arguments'],
-    ['no --sink', `start ${ORG} ${IP}`, "required option '--sink <name>' not specified"],
-    ['a file without an address', `start ${PAIR} --ips-file /dev/null`, NO_ADDRESS],
-    [
-      'a file that cannot be read',
-      `start ${PAIR} --ips-file /nowhere`,
-      '--ips-file /nowhere cannot be read (ENOENT): ',
-    ],
-    ['a request that is not valid', `start --org ABC --sink files ${IP}`, INVALID_REQUEST],
-    ['no name of a run', 'watch', 'name the run with --org, or with --workflow-id'],
-    ['no --run-id', `recover ${ORG}`, "required option '--run-id <id>' not specified"],
-    ['a malformed organization id', 'watch --org ABC', INVALID_ORG],
-    [
-      'a malformed run id',
-      `recover ${ORG} --run-id last`,
-      invalid('--run-id <id>', 'last', 'Copy the run id'),
-    ],
-    ['a malformed time', 'list --since today', INVALID_TIME],
-    ['a day that no month has', 'list --since 2026-02-30', NOT_A_DAY],
-    [
-      'an age before 1970',
-      'list --since 99999999d',
-      invalid('--since <time>', '99999999d', 'Write an age of less than 50 years'),
-    ],
-    [
-      'a malformed name of a sink',
-      `redeliver ${ORG} --sink a/b`,
-      invalid('--sink <name>', 'a/b', 'Write the name of a sink'),
-    ],
-    ['a duration without a unit', `watch ${ORG} --timeout 10`, INVALID_TIMEOUT],
-    [
-      '--ip with --no-access-list',
-      `start ${REQUEST} --no-access-list`,
-      conflict('--no-access-list', '--ip <address>'),
-    ],
-    [
-      '--sink with a file of requests',
-      `start ${FROM} --sink a`,
-      conflict('--from <file>', '--sink <name>'),
-    ],
-    [
-      '--again with a file of requests',
-      `start ${FROM} --again`,
-      conflict('--from <file>', '--again'),
-    ],
-    [
-      '--org with --workflow-id',
-      `cancel ${ORG} --workflow-id x`,
-      conflict('--workflow-id <id>', '--org <id>'),
-    ],
-    ['--all with --org', `redeliver --all ${ORG}`, conflict('--all', '--org <id>')],
-    [
-      '--undelivered with --failure',
-      'list --undelivered --failure TokenLost',
-      conflict('--failure <type>', '--undelivered'),
-    ],
-  ])('%s: %j', async (_problem, command, message) => {
+  it.each(WRONG)('%s: %j', async (_problem, command, message) => {
     const exit = await run(command);
     expect(exit).toMatchObject({ code: EXIT_CODES.usage, stdout: '' });
     expect(exit.stderr).toContain(message);
