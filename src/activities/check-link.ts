@@ -1,15 +1,13 @@
 import { Context, log } from '@temporalio/activity';
 import { classifyAtlasError } from '../atlas/failures';
 import type { Services } from '../config/services';
-import type { Receipt } from '../contract/schemas';
 import { workflowIdFor } from '../contract/workflow-id';
 import { linkCheckSchema, type Activities } from '../shared/activities';
 import { commandLine } from '../shared/command-line';
 import { classifyDeliveryError } from '../sinks/failures';
 import type { Sink } from '../sinks/sink';
 import { describeRun } from '../temporal/describe-run';
-import { findEarlierToken, listClosedRuns, type EarlierToken } from '../temporal/earlier-token';
-import { readReceipt } from '../temporal/read-history';
+import { readTokens, type EarlierToken } from '../temporal/earlier-token';
 import { repeatableCallFailure, temporalUnavailable } from './failures';
 import { parseInput } from './guards';
 import { withHeartbeats } from './heartbeat';
@@ -43,20 +41,20 @@ export function checkLinkActivity(
     return withHeartbeats(async () => {
       const linked = await readLink(orgId, sourceOrgId, credential, sink);
       const workflowId = workflowIdFor(orgId, sourceOrgId);
-      const { token, times } = await readTokens(workflowId);
+      const { token, times } = await readNewestTokens(workflowId);
       if (check.lastTokenAt !== null) times.push(check.lastTokenAt);
       const lastTokenAt = findLatest(times);
-      const isRecent = (time: string) => Date.now() - Date.parse(time) < minimumTokenAgeMs;
+      const isRecent = (time: Date) => Date.now() - time.getTime() < minimumTokenAgeMs;
       // A recoverable token is no `lastTokenAt`: later runs would still count it after somebody has
       // deleted its API key.
-      const recoverable = token?.state === 'recoverable' && isRecent(token.startedAt) && !linked;
+      const recoverable = token?.state === 'recoverable' && isRecent(token.startTime) && !linked;
       if (recoverable) {
         const command = commandLine('recover', workflowId, '--run-id', token.runId);
         log.warn(
           `the schedule creates no token, since one is not delivered yet; deliver it: ${command}`,
         );
       }
-      const recentToken = recoverable || (lastTokenAt !== null && isRecent(lastTokenAt));
+      const recentToken = recoverable || (lastTokenAt !== null && isRecent(new Date(lastTokenAt)));
       return { linked, recentToken, lastTokenAt, tokenRunId: token?.runId ?? null };
     });
   };
@@ -80,22 +78,23 @@ export function checkLinkActivity(
 const RUNS_READ = 5;
 
 /**
- * Finds the token of the newest run of the pair that has one, and the creation times of the tokens
- * of its newest delivered runs.
+ * Finds the token of the newest run of the pair that has one, and the creation times of its newest
+ * delivered tokens.
  */
-async function readTokens(
+async function readNewestTokens(
   workflowId: string,
 ): Promise<{ token: EarlierToken | null; times: string[] }> {
   const { client } = Context.current();
+  let newest: EarlierToken | null = null;
+  const times: string[] = [];
   try {
     const newestRun = await describeRun(client, workflowId);
-    const token = await findEarlierToken(client, workflowId, { newestRun });
-    const receipts: (Receipt | null)[] = [];
-    for await (const run of listClosedRuns(client, workflowId, newestRun)) {
-      if (run.status.name === 'COMPLETED') receipts.push(await readReceipt(client, run));
-      if (receipts.length === RUNS_READ) break;
+    for await (const token of readTokens(client, workflowId, newestRun)) {
+      newest ??= token;
+      if (token.receipt) times.push(token.receipt.createdAt);
+      if (times.length === RUNS_READ) break;
     }
-    return { token, times: receipts.flatMap((receipt) => receipt?.createdAt ?? []) };
+    return { token: newest, times };
   } catch (error) {
     throw temporalUnavailable(error, workflowId);
   }

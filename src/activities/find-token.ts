@@ -74,7 +74,7 @@ async function findRefusal(client: Client, workflowId: string, request: Record<s
   const permittedToken = again === true || typeof again === 'string' ? again : undefined;
   const token = await findEarlierToken(client, workflowId, { permitted: permittedToken });
   if (!token) return null;
-  const message = await describeEarlierToken(client, workflowId, token, request);
-  const { startedAt: _, ...details } = token;
-  return terminalFailure('TokenExists', message, details);
+  const { runId, state, deliveryId, receipt } = token;
+  const details = { runId, state, deliveryId, receipt };
+  return terminalFailure('TokenExists', describeEarlierToken(workflowId, token, request), details);
 }

@@ -6,27 +6,71 @@ import { differingFields } from '../shared/compare-requests';
 import { cutAndEscape } from '../shared/text';
 import { describeRun, isOpen } from './describe-run';
 import { listExecutions, visibilityQuery, type RunInfo } from './list-runs';
-import { readReceipt, readRequest, readRun } from './read-history';
+import { readRun } from './read-history';
+import type { RunHistory } from './run-history';
 
 const MAX_LOCATION_LENGTH = 1000;
 
-/**
- * A token that a closed run delivered, or that `recover` can still deliver. A delivered one has
- * null for what cannot be read any more.
- */
-export type EarlierToken = {
+/** What a run did with its token. Of a delivered one, the id may be unreadable: then it is null. */
+export type TokenState =
+  | { state: 'open' | 'recoverable'; deliveryId: string }
+  | { state: 'delivered'; deliveryId: string | null };
+
+/** Tells which token a run has; null without one. Every command and activity asks this function. */
+export function findTokenOf(
+  run: Pick<RunInfo, 'status'>,
+  { token, receipt, deliveredId }: RunHistory,
+): TokenState | null {
+  if (run.status.name === 'COMPLETED' || deliveredId !== null) {
+    return { state: 'delivered', deliveryId: receipt?.deliveryId ?? deliveredId };
+  }
+  return token && { state: isOpen(run) ? 'open' : 'recoverable', deliveryId: token.deliveryId };
+}
+
+/** The token of a closed run. */
+export interface EarlierToken {
   runId: string;
-  /** The start of that run (RFC 3339). */
-  startedAt: string;
-} & (
-  | { state: 'recoverable'; deliveryId: string; receipt: null }
-  | { state: 'delivered'; deliveryId: string | null; receipt: Receipt | null }
-);
+  /** The start of that run. */
+  startTime: Date;
+  state: 'delivered' | 'recoverable';
+  deliveryId: string | null;
+  /** Null for a recoverable token, and for what cannot be read any more. */
+  receipt: Receipt | null;
+  /** The request of that run, as its caller sent it. */
+  request: object;
+}
 
 /**
- * Finds the token that forbids another one: the token of the newest closed run of
- * `prepareLiveMigration` with this workflow id that has one. Starts, schedules and runs all ask
- * this function.
+ * Yields the tokens of the closed runs of `prepareLiveMigration` with a workflow id, newest run
+ * first.
+ *
+ * @param newestRun the newest run of the id, if the caller has described it.
+ */
+export async function* readTokens(
+  client: Client,
+  workflowId: string,
+  newestRun?: RunInfo | null,
+): AsyncGenerator<EarlierToken> {
+  for await (const run of listClosedRuns(client, workflowId, newestRun)) {
+    if (!mayHaveToken(run)) continue;
+    const { runId, startTime } = run;
+    const history = await readRun(client, run);
+    const token = findTokenOf(run, history);
+    if (token === null || token.state === 'open') continue;
+    const { state, deliveryId } = token;
+    const { receipt, request } = history;
+    yield { runId, startTime, state, deliveryId, receipt, request };
+  }
+}
+
+/** Temporal ends some runs without notice. The memo of any other says whether it left a token. */
+function mayHaveToken({ status, memo }: RunInfo): boolean {
+  return memo.deliveryId !== null || ['COMPLETED', 'TERMINATED', 'TIMED_OUT'].includes(status.name);
+}
+
+/**
+ * Finds the token that forbids another one: that of the newest closed run that has one. Starts and
+ * runs ask this function.
  *
  * @param options.permitted `true` permits any token; a run id permits the token of that run and of
  *   older ones.
@@ -41,48 +85,25 @@ export async function findEarlierToken(
   }: { permitted?: true | string | undefined; newestRun?: RunInfo | null } = {},
 ): Promise<EarlierToken | null> {
   if (permitted === true) return null;
-  for await (const run of listClosedRuns(client, workflowId, newestRun)) {
-    if (run.runId === permitted) return null;
-    const token = await readToken(client, run);
-    if (!token) continue;
+  for await (const token of readTokens(client, workflowId, newestRun)) {
     if (permitted === undefined) return token;
     // The list may still lack the permitted run.
     const permittedRun = await describeRun(client, workflowId, permitted);
-    const isPermitted = permittedRun !== null && run.startTime < permittedRun.startTime;
+    const isPermitted = permittedRun !== null && token.startTime <= permittedRun.startTime;
     return isPermitted ? null : token;
   }
   return null;
-}
-
-export type RecoverableTokenFinder = ReturnType<typeof createRecoverableTokenFinder>;
-
-/**
- * Returns a function that finds the token of a closed run: null when it has none, or another run of
- * its workflow id delivered it. The function looks up once for each workflow id which tokens were
- * delivered.
- */
-export function createRecoverableTokenFinder(client: Client) {
-  const delivered = new Map<string, Promise<ReadonlySet<string>>>();
-  return async (run: RunInfo): Promise<string | null> => {
-    const { workflowId } = run;
-    const token = await readToken(client, run);
-    if (token?.state !== 'recoverable') return null;
-    const deliveredIds = delivered.get(workflowId) ?? findDeliveredIds(client, workflowId);
-    delivered.set(workflowId, deliveredIds);
-    return (await deliveredIds).has(token.deliveryId) ? null : token.deliveryId;
-  };
 }
 
 /** Finds the delivery ids of the tokens that the closed runs of a workflow id delivered. */
 export async function findDeliveredIds(
   client: Client,
   workflowId: string,
-): Promise<ReadonlySet<string>> {
-  const ids = new Set<string>();
+): Promise<ReadonlySet<string | null>> {
+  const ids = new Set<string | null>();
   const newestRun = await describeRun(client, workflowId);
-  for await (const run of listClosedRuns(client, workflowId, newestRun)) {
-    const token = await readToken(client, run);
-    if (token?.state === 'delivered' && token.deliveryId !== null) ids.add(token.deliveryId);
+  for await (const { state, deliveryId } of readTokens(client, workflowId, newestRun)) {
+    if (state === 'delivered') ids.add(deliveryId);
   }
   return ids;
 }
@@ -112,43 +133,22 @@ export async function* listClosedRuns(
   }
 }
 
-async function readToken(client: Client, run: RunInfo): Promise<EarlierToken | null> {
-  const token = { runId: run.runId, startedAt: run.startTime.toISOString(), receipt: null };
-  if (run.status.name === 'COMPLETED') {
-    const receipt = await readReceipt(client, run);
-    return { ...token, state: 'delivered', receipt, deliveryId: receipt?.deliveryId ?? null };
-  }
-  let { deliveryId } = run.memo;
-  if (run.status.name === 'TERMINATED' || run.status.name === 'TIMED_OUT') {
-    // Temporal ended these runs without notice, so the history knows more than the memo.
-    const history = await readRun(client, run);
-    if (history.deliveredId !== null) {
-      return { ...token, state: 'delivered', deliveryId: history.deliveredId };
-    }
-    deliveryId = history.token?.deliveryId ?? deliveryId;
-  }
-  return deliveryId === null ? null : { ...token, state: 'recoverable', deliveryId };
-}
-
 /**
  * Describes the token, the difference between the earlier request and this one, and what to do.
  *
  * @param request the new request, not validated yet; null when there is none.
  */
-export async function describeEarlierToken(
-  client: Client,
+export function describeEarlierToken(
   workflowId: string,
-  token: EarlierToken,
+  { state, runId, deliveryId, receipt, request: earlier }: EarlierToken,
   request: object | null,
-): Promise<string> {
-  const { runId, receipt } = token;
-  const earlier = request && (await readRequest(client, { workflowId, runId }));
-  const fields = earlier ? differingFields(earlier, request) : [];
+): string {
+  const fields = request ? differingFields(earlier, request) : [];
   const difference =
     fields.length > 0 ? ` The earlier request differs in ${fields.join(', ')}.` : '';
   const start = commandLine('start', workflowId, '--again', '…');
   const again = `Start with "again": true (\`${start}\`) to create another token.`;
-  if (token.state === 'delivered') {
+  if (state === 'delivered') {
     const where = receipt
       ? `: it is in ${cutAndEscape(receipt.location, MAX_LOCATION_LENGTH)}`
       : '';
@@ -156,7 +156,7 @@ export async function describeEarlierToken(
   }
   const recover = commandLine('recover', workflowId, '--run-id', runId);
   return (
-    `run ${runId} ended with token ${token.deliveryId}, which may not have arrived.${difference}` +
-    ` Deliver it with \`${recover}\`. ${again}`
+    `run ${runId} ended with token ${String(deliveryId)}, which may not have arrived.` +
+    `${difference} Deliver it with \`${recover}\`. ${again}`
   );
 }

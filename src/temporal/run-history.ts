@@ -4,12 +4,14 @@ import { z } from 'zod';
 import { MAX_MESSAGE_LENGTH, MAX_SINKS_TRIED, MAX_TEXT_LENGTH } from '../contract/limits';
 import {
   failureDetailsSchema,
+  receiptSchema,
   recoverySchema,
   sealedTokenSchema,
+  type Receipt,
   type SealedToken,
 } from '../contract/schemas';
 import type { AttemptDetails } from '../shared/activities';
-import { toObject } from '../shared/object';
+import { fitsAsJson, toObject } from '../shared/object';
 import {
   UNREADABLE,
   decodePayloads,
@@ -31,12 +33,15 @@ export interface UnconfirmedAttempt {
 }
 
 /**
- * The token of a run of `prepareLiveMigration`, its attempts and its deliveries, as its history has
- * them.
+ * A run of `prepareLiveMigration` as its history has it: its request, its token, its attempts and
+ * deliveries, and its end.
  */
 export interface RunHistory {
   /** The first argument, as the caller sent it. */
   request: object;
+  /** The result, if it is a receipt. */
+  receipt: Receipt | null;
+  failure: { type: string; message: string } | null;
   /** The token that the run created, or was given to recover. */
   token: SealedToken | null;
   /** The start of the attempt that received the token; null for a recovered one. */
@@ -87,6 +92,8 @@ export class RunHistoryBuilder {
   private created: { token: SealedToken; requestedAt: string; returnedAt: string } | undefined;
   private creatingSince: string | null = null;
   private deliveredId: string | undefined;
+  private receipt: Receipt | null = null;
+  private failure: RunHistory['failure'] = null;
   /** The sinks that the failure of the run names. */
   private namedSinks: string[] | undefined;
 
@@ -100,6 +107,7 @@ export class RunHistoryBuilder {
       activityTaskCanceledEventAttributes: activityCancelled,
       workflowPropertiesModifiedEventAttributes: memoModified,
       workflowTaskCompletedEventAttributes: taskCompleted,
+      workflowExecutionCompletedEventAttributes: runCompleted,
       workflowExecutionFailedEventAttributes: runFailed,
     } = event;
     const activityFailed =
@@ -112,7 +120,8 @@ export class RunHistoryBuilder {
     if (activityCancelled) this.addCancelled(activityCancelled, at);
     if (taskCompleted) this.unseenAttempt = undefined;
     if (memoModified) this.addMemo(memoModified.upsertedMemo?.fields ?? {});
-    if (runFailed) this.addRunFailure(runFailed.failure?.applicationFailureInfo?.details);
+    if (runCompleted) this.addResult(runCompleted.result);
+    if (runFailed) this.addRunFailure(runFailed);
   }
 
   toHistory(): RunHistory {
@@ -123,6 +132,8 @@ export class RunHistoryBuilder {
     ];
     return {
       request: toObject(this.input[0]),
+      receipt: this.receipt,
+      failure: this.failure,
       token: recovery?.sealedToken ?? this.created?.token ?? null,
       tokenRequestedAt: recovery ? null : (this.created?.requestedAt ?? null),
       tokenReturnedAt: recovery ? null : (this.created?.returnedAt ?? null),
@@ -224,8 +235,17 @@ export class RunHistoryBuilder {
     this.created = undefined;
   }
 
+  /** Anyone can complete a run, with a receipt that no workflow task could pass on. */
+  private addResult(result: Payloads): void {
+    const receipt = receiptSchema.safeParse(decodePayloads(result)[0]).data;
+    if (receipt && fitsAsJson(receipt)) this.receipt = receipt;
+  }
+
   /** Only the failure of a cancelled run names the sinks that may have the token. */
-  private addRunFailure(details: Payloads): void {
+  private addRunFailure({ failure }: Attributes<'workflowExecutionFailedEventAttributes'>): void {
+    const { type, details } = failure?.applicationFailureInfo ?? {};
+    const message = cutAndEscape(failure?.message ?? '', MAX_MESSAGE_LENGTH);
+    this.failure = { type: type ?? 'unknown', message };
     this.namedSinks = failureDetailsSchema.safeParse(decodePayloads(details)[0]).data?.sinksTried;
   }
 }

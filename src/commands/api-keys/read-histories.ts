@@ -1,8 +1,8 @@
 import type { Client } from '@temporalio/client';
 import { pMapIterable } from 'p-map';
-import { isOpen } from '../../temporal/describe-run';
+import { findTokenOf } from '../../temporal/earlier-token';
 import { listRunsOfOrganization, type RunInfo } from '../../temporal/list-runs';
-import { readReceipt, readRun } from '../../temporal/read-history';
+import { readRun } from '../../temporal/read-history';
 import { spanOfArrival, spanOfAttempt, type AttemptOrigin, type TokenOrigin } from './match-keys';
 
 /** Bounds the histories in memory: each may have megabytes. */
@@ -70,20 +70,13 @@ async function readOrigins(client: Client, info: RunInfo) {
     : spanOfArrival(createdAt);
   const token: TokenOrigin = {
     type: 'token',
-    state: isOpen(info) ? 'open' : 'recoverable',
+    state: findTokenOf(info, history)?.state ?? 'recoverable',
     deliveryId,
     createdAt,
-    sink: null,
+    sink: history.receipt?.sink ?? null,
     ...run,
     span,
   };
-  if (info.status.name === 'COMPLETED') {
-    const receipt = await readReceipt(client, info);
-    token.state = 'delivered';
-    token.sink = receipt?.sink ?? null;
-  } else if (history.deliveredId === deliveryId) {
-    token.state = 'delivered';
-  }
   return { runId, attempts, token, isRecovery: !isKnown };
 }
 

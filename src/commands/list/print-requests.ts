@@ -4,7 +4,7 @@ import type { PrepareRequest } from '../../contract/schemas';
 import { workflowIdFor } from '../../contract/workflow-id';
 import { validateFields } from '../../requests/validate-fields';
 import { formatCount } from '../../shared/text';
-import { readRequest } from '../../temporal/read-history';
+import { readRun } from '../../temporal/read-history';
 import type { CommandContext } from '../cli/context';
 import type { FilteredRun, ListedRun } from './read-runs';
 
@@ -38,7 +38,8 @@ export async function printRequests(
 
 /** Reads the request of a run, if a start of this pair can repeat it. */
 async function readStartable(client: Client, run: ListedRun): Promise<PrepareRequest | null> {
-  const { again: _, ...request } = ((await readRequest(client, run)) ?? {}) as PrepareRequest;
+  const { request: input } = await readRun(client, run);
+  const { again: _, ...request } = input as PrepareRequest;
   if (validateFields(request).problems.length > 0) return null;
   return workflowIdFor(request.orgId, request.sourceOrgId) === run.workflowId ? request : null;
 }

@@ -4,14 +4,11 @@ import { z } from 'zod';
 import type { Receipt, Status } from '../../contract/schemas';
 import { cutAndEscape } from '../../shared/text';
 import { isOpen } from '../../temporal/describe-run';
-import {
-  createRecoverableTokenFinder,
-  type RecoverableTokenFinder,
-} from '../../temporal/earlier-token';
+import { findDeliveredIds, findTokenOf } from '../../temporal/earlier-token';
 import { findGrpcError } from '../../temporal/grpc';
 import { listRuns, type RunInfo } from '../../temporal/list-runs';
-import { readFailure, readReceipt, readRequest, readRun } from '../../temporal/read-history';
-import type { UnconfirmedAttempt } from '../../temporal/run-history';
+import { readRun } from '../../temporal/read-history';
+import type { RunHistory, UnconfirmedAttempt } from '../../temporal/run-history';
 import type { CommandContext } from '../cli/context';
 import { createStatusReader } from '../shared/status';
 import { buildConditions } from './filters';
@@ -70,11 +67,11 @@ export function readListedRuns(
 
 function createRunReader(client: Client, options: ListOptions) {
   const readStatus = createStatusReader(client, QUERY_CONCURRENCY);
-  const findRecoverableToken = createRecoverableTokenFinder(client);
+  const findRecoverable = createFinder(client);
   return async (info: RunInfo): Promise<FilteredRun> => {
     const run: ListedRun = toListedRun(info);
     try {
-      const isMatch = await readAndFilter({ client, findRecoverableToken }, info, run, options);
+      const isMatch = await readAndFilter(client, findRecoverable, info, run, options);
       if (!isMatch) return { run, isMatch };
     } catch (error) {
       run.unreadable = describeUnreadable(error);
@@ -108,42 +105,48 @@ function toListedRun(info: RunInfo) {
 }
 
 /**
- * Reads what the options need of a run's history, and adds it to the run.
+ * Reads the history of a run if the options need it, and adds it to the run.
  *
  * @returns false when the run does not match every filter.
  */
 async function readAndFilter(
-  {
-    client,
-    findRecoverableToken,
-  }: { client: Client; findRecoverableToken: RecoverableTokenFinder },
+  client: Client,
+  findRecoverable: ReturnType<typeof createFinder>,
   info: RunInfo,
   run: ListedRun,
   options: ListOptions,
 ): Promise<boolean> {
-  if (options.undelivered && run.state !== 'undelivered') return false;
-  if (options.unconfirmed && run.unconfirmedTokens === 0) return false;
-  if (options.failure || (options.details && run.state === 'failed')) {
-    run.failure = await readFailure(client, run);
-    if (options.failure && run.failure?.type !== options.failure) return false;
-  }
+  const { undelivered, unconfirmed, recoverable, failure, details, requests } = options;
+  if (undelivered && run.state !== 'undelivered') return false;
+  if (unconfirmed && run.unconfirmedTokens === 0) return false;
   // The memo of a closed run does not know whether a later run delivered its token.
-  if (options.recoverable || (run.closedAt && run.deliveryId && !options.requests)) {
-    run.deliveryId = await findRecoverableToken(info);
-    if (options.recoverable && run.deliveryId === null) return false;
-  }
-  // What follows only adds to the line of the run.
-  if (options.requests) return true;
-  if (options.unconfirmed) {
-    const { unconfirmedAttempts } = await readRun(client, run);
-    run.unconfirmed = unconfirmedAttempts;
-  }
-  if (options.details) {
-    const request = await readRequest(client, run);
-    run.request = requestSchema.nullable().parse(request);
-    if (run.state === 'delivered') run.receipt = await readReceipt(client, run);
-  }
+  const mayBeRecoverable = run.closedAt !== null && run.deliveryId !== null && !requests;
+  if (!unconfirmed && !recoverable && !failure && !details && !mayBeRecoverable) return true;
+  const history = await readRun(client, info);
+  if (failure && history.failure?.type !== failure) return false;
+  if (recoverable || mayBeRecoverable) run.deliveryId = await findRecoverable(info, history);
+  if (recoverable && run.deliveryId === null) return false;
+  if (unconfirmed) run.unconfirmed = history.unconfirmedAttempts;
+  if (failure || (details && run.state === 'failed')) run.failure = history.failure;
+  if (details) run.request = requestSchema.parse(history.request);
+  if (details && run.state === 'delivered') run.receipt = history.receipt;
   return true;
+}
+
+/**
+ * Returns a function that finds the token of a closed run: null when it has none, or another run of
+ * its workflow id delivered it.
+ */
+function createFinder(client: Client) {
+  const delivered = new Map<string, ReturnType<typeof findDeliveredIds>>();
+  return async (info: RunInfo, history: RunHistory): Promise<string | null> => {
+    const token = findTokenOf(info, history);
+    if (token?.state !== 'recoverable') return null;
+    const { workflowId } = info;
+    const ids = delivered.get(workflowId) ?? findDeliveredIds(client, workflowId);
+    delivered.set(workflowId, ids);
+    return (await ids).has(token.deliveryId) ? null : token.deliveryId;
+  };
 }
 
 /**

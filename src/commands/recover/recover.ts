@@ -1,7 +1,7 @@
 import { WorkflowExecutionAlreadyStartedError, type Client } from '@temporalio/client';
 import type { PrepareRequest } from '../../contract/schemas';
 import { commandLine } from '../../shared/command-line';
-import { findDeliveredIds } from '../../temporal/earlier-token';
+import { findDeliveredIds, findTokenOf } from '../../temporal/earlier-token';
 import { readRun, type RunRef } from '../../temporal/read-history';
 import { refusalError, type ErrorFacts } from '../cli/command-error';
 import type { CommandContext } from '../cli/context';
@@ -50,26 +50,25 @@ async function readRecoverable(client: Client, { workflowId, runId }: RunRef) {
       `is open: deliver its token with ${commandLine('redeliver', workflowId)}`,
     );
   }
-  const { token, deliveredId, request, sinksTried } = await readRun(client, run);
-  if (run.status.name === 'COMPLETED' || deliveredId !== null) {
+  const history = await readRun(client, run);
+  const { token: sealedToken, request, sinksTried } = history;
+  if (findTokenOf(run, history)?.state === 'delivered') {
     throw refuse({ state: 'delivered' }, 'delivered its token: there is nothing to recover');
   }
-  if (!token) {
+  if (!sealedToken) {
     throw refuse(
       { type: 'NothingToDeliver' },
       `(${run.status.name}) has no token: there is nothing to recover`,
     );
   }
-  if ((await findDeliveredIds(client, workflowId)).has(token.deliveryId)) {
-    throw refuse(
-      { state: 'delivered' },
-      `has token ${token.deliveryId}, which a later run delivered`,
-    );
+  const { deliveryId } = sealedToken;
+  if ((await findDeliveredIds(client, workflowId)).has(deliveryId)) {
+    throw refuse({ state: 'delivered' }, `has token ${deliveryId}, which a later run delivered`);
   }
   const { again: _, ...requestFields } = request as PrepareRequest;
   return {
     taskQueue: run.taskQueue,
     request: requestFields,
-    recovery: { sealedToken: token, sinksTried },
+    recovery: { sealedToken, sinksTried },
   };
 }

@@ -108,7 +108,7 @@ async function requireContinuable(client: Client, run: RunRef): Promise<void> {
 async function refuseClosed(client: Client, workflowId: string): Promise<never> {
   const newestRun = await describeRun(client, workflowId);
   const token = await findEarlierToken(client, workflowId, { newestRun });
-  if (token) return refuseEarlierToken(client, workflowId, token, null);
+  if (token) return refuseEarlierToken(workflowId, token, null);
   const message =
     `no run of ${workflowId} is open,` + ' and no closed run of it has a token: nothing to deliver';
   throw refusalError(message, { workflowId, type: 'NothingToDeliver' });

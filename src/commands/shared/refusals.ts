@@ -7,7 +7,7 @@ import { shellQuote, cutAndEscape } from '../../shared/text';
 import { isOpen } from '../../temporal/describe-run';
 import { describeEarlierToken, type EarlierToken } from '../../temporal/earlier-token';
 import { withReadTimeout } from '../../temporal/grpc';
-import { readRequest, type RunRef } from '../../temporal/read-history';
+import { readRun, type RunRef } from '../../temporal/read-history';
 import { refusalError, type ErrorFacts } from '../cli/command-error';
 import { describeReceipt } from './endings';
 
@@ -57,7 +57,7 @@ export async function refuseIfDifferent(
   request: PrepareRequest,
 ): Promise<void> {
   const { workflowId } = open;
-  const running = await readRequest(client, open);
+  const { request: running } = await readRun(client, open);
   const fields = differingFields(running, request);
   if (fields.length === 0) return;
   const describe = (of: unknown, key: string) =>
@@ -79,15 +79,13 @@ export async function refuseIfDifferent(
  * @param request compared with the earlier one; null without a new request.
  * @throws CommandError that says which token exists and what to do.
  */
-export async function refuseEarlierToken(
-  client: Client,
+export function refuseEarlierToken(
   workflowId: string,
   token: EarlierToken,
   request: PrepareRequest | null,
-): Promise<never> {
+): never {
   const { state, runId, receipt, deliveryId } = token;
-  const message = await describeEarlierToken(client, workflowId, token, request);
-  const lines = [message];
+  const lines = [describeEarlierToken(workflowId, token, request)];
   if (receipt) lines.push(...describeReceipt(receipt));
   const facts: ErrorFacts = { workflowId, runId, deliveryId, state };
   if (state === 'delivered') facts['receipt'] = receipt;

@@ -66,7 +66,7 @@ export async function requireStartable(client: Client, { workflowId, request }: 
     await refuseIfDifferent(client, open, request);
   } else if (!again) {
     const token = await findEarlierToken(client, workflowId, { newestRun });
-    if (token) await refuseEarlierToken(client, workflowId, token, request);
+    if (token) refuseEarlierToken(workflowId, token, request);
   }
   // A run of another workflow type that completed delivered nothing.
   const hasOtherType = newestRun !== null && newestRun.type !== WORKFLOW_TYPES.prepare;

@@ -1,6 +1,6 @@
 import { EXIT_CODES, type ExitCode } from '../../../src/commands/cli/command-error';
 import { sealedTokenSchema, type PrepareRequest } from '../../../src/contract/schemas';
-import { readRequest } from '../../../src/temporal/read-history';
+import { readRun } from '../../../src/temporal/read-history';
 import type { Target } from '../../support/command-line';
 import { eventually } from '../../support/eventually';
 import { startForgedRun } from '../../support/forged-run';
@@ -215,7 +215,7 @@ it.concurrent(
     recovering.interrupt();
     expect(await recovering.exited).toMatchObject({ code: interrupted });
     const [request, repeated] = await Promise.all(
-      [earlier, recovery].map((run) => readRequest(fixture().temporal, run)),
+      [earlier, recovery].map(async (run) => (await readRun(fixture().temporal, run)).request),
     );
     expect({ ...repeated, again: true }).toEqual(request);
     expect(repeated).not.toHaveProperty('again');
@@ -231,7 +231,7 @@ it.concurrent(
     const tokenOf = async ({ workflowId, runId }: Earlier) =>
       sealedTokenSchema.parse(await createdToken(workflow.getHandle(workflowId, runId)));
     const request = {
-      ...(await readRequest(fixture().temporal, first)),
+      ...(await readRun(fixture().temporal, first)).request,
       sink: 'files',
     } as PrepareRequest;
     const { deliveryId } = await tokenOf(second);
