@@ -3,7 +3,6 @@ import type { Services } from '../config/services';
 import { WORKER_CHECK_FAILED } from '../contract/failure-types';
 import { organizationId, type CheckReport } from '../contract/schemas';
 import type { Scope } from '../doctor/check-result';
-import { checkClock } from '../doctor/clock-check';
 import { runAll } from '../doctor/run-checks';
 import { checkRunList } from '../doctor/temporal-checks';
 import { wholeWorker, workerChecks } from '../doctor/worker-checks';
@@ -33,7 +32,6 @@ export function runChecksActivity(services: Services): Activities['runChecks'] {
       // A check of the worker must notice a client secret that was replaced.
       ...workerChecks(services, scope, { token: isGiven ? 'cached' : 'new', onHost: false }),
     ]);
-    results.push(checkClock(services.atlas));
     const fields = [...problems];
     for (const { field, message } of results) {
       if (field) fields.push({ field, description: message });

@@ -156,9 +156,6 @@ export function createAdminApi(options: AdminApiOptions) {
      */
     describeOpenCircuit: (credentialName: string) => findAccess(credentialName).circuit.describe(),
 
-    /** Returns what `compareClocks` returned for the last success; null before the first. */
-    clockOffsetMs: transport.clockOffsetMs,
-
     /**
      * Revokes access tokens, for at most five seconds, and closes the connections. Never throws.
      */

@@ -2,7 +2,6 @@ import { z } from 'zod';
 import { isSuccess, type HttpResponse } from '../http/response';
 import { HttpError, createSender } from '../http/send';
 import type { Secret } from '../secrets/read-secret';
-import { compareClocks } from './clock';
 import type { AtlasRequest, Endpoint, Send } from './credential';
 import { connectionError } from './failures';
 import { redactCredentials } from './redact';
@@ -13,11 +12,6 @@ export interface RequestSummary {
   /** HTTP status; null when no complete response arrived. */
   status: number | null;
   durationMs: number;
-  /**
-   * Result of `compareClocks` for a success with a date; null for any other response, which may be
-   * that of a proxy.
-   */
-  clockOffsetMs: number | null;
 }
 
 export interface TransportOptions {
@@ -41,7 +35,6 @@ export function createTransport({
   onRequest,
 }: TransportOptions) {
   const sender = createSender(requestTimeoutMs);
-  let lastClockOffsetMs: number | null = null;
 
   async function sendTimed({
     endpoint,
@@ -50,9 +43,7 @@ export function createTransport({
     ...request
   }: AtlasRequest): Promise<HttpResponse> {
     const startedAtMs = performance.now();
-    const sentAtMs = Date.now();
     let status: number | null = null;
-    let clockOffsetMs: number | null = null;
     try {
       const rawResponse = await sender.send(
         { ...request, url: baseUrl + path },
@@ -60,13 +51,9 @@ export function createTransport({
       );
       const response = envelope ? unwrap(rawResponse) : rawResponse;
       status = response.status;
-      if (isSuccess(response) && response.dateMs !== null) {
-        clockOffsetMs = compareClocks(response.dateMs, sentAtMs, Date.now());
-        lastClockOffsetMs = clockOffsetMs;
-      }
       return response;
     } finally {
-      onRequest?.({ endpoint, status, durationMs: performance.now() - startedAtMs, clockOffsetMs });
+      onRequest?.({ endpoint, status, durationMs: performance.now() - startedAtMs });
     }
   }
 
@@ -86,9 +73,6 @@ export function createTransport({
         return redactCredentials(response, request.headers['Authorization'], secret);
       };
     },
-
-    /** Returns what `compareClocks` returned for the last success; null before the first. */
-    clockOffsetMs: () => lastClockOffsetMs,
 
     close: () => sender.close(),
   };

@@ -3,7 +3,6 @@ import { createServices } from '../config/services';
 import type { Finding } from '../contract/schemas';
 import { connectClient } from '../temporal/connection';
 import { failedCheck, unchecked, warning, type CheckResult } from './check-result';
-import { checkClock } from './clock-check';
 import { runAll } from './run-checks';
 import { checkTaskQueue } from './task-queue';
 import { checkNamespace, checkRunList } from './temporal-checks';
@@ -31,7 +30,7 @@ export async function checkInstallation(
       check: 'configuration',
       ...warning(message),
     }));
-    return [...warnings, ...temporal, ...worker, checkClock(services.atlas)];
+    return [...warnings, ...temporal, ...worker];
   } finally {
     await services.atlas.close();
   }

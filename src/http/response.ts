@@ -12,11 +12,6 @@ export interface HttpResponse {
   /** The header `WWW-Authenticate`. */
   challenge: string | null;
   retryAfterMs: number | undefined;
-  /**
-   * The header `Date` in milliseconds since the epoch, with a resolution of one second; null when
-   * it is absent or not a date.
-   */
-  dateMs: number | null;
 }
 
 /** Tells whether the status is one of success (2xx). */
@@ -58,7 +53,6 @@ export async function readResponse(
     text,
     challenge: getHeader(response, 'www-authenticate'),
     retryAfterMs: parseRetryAfterMs(getHeader(response, 'retry-after'), new Date()),
-    dateMs: parseDateMs(getHeader(response, 'date')),
   };
 }
 
@@ -97,9 +91,4 @@ function parseJson(text: string): unknown {
 function getHeader({ headers }: Dispatcher.ResponseData, name: string): string | null {
   const value = headers[name];
   return value === undefined ? null : [value].flat().join(', ');
-}
-
-function parseDateMs(header: string | null): number | null {
-  const dateMs = Date.parse(header ?? '');
-  return Number.isNaN(dateMs) ? null : dateMs;
 }

@@ -1,21 +1,19 @@
 import os from 'node:os';
 import path from 'node:path';
 import type { MetricMeter } from '@temporalio/common';
-import { Worker, type Logger, type NativeConnection, type WorkerOptions } from '@temporalio/worker';
+import { Worker, type NativeConnection, type WorkerOptions } from '@temporalio/worker';
 import { createActivities } from '../activities';
 import { HEARTBEAT_INTERVAL_MS } from '../activities/heartbeat';
 import type { Config } from '../config';
 import { addAttemptTimeouts } from '../config/attempt-timeouts';
 import { createServices } from '../config/services';
 import { VERSION } from '../version';
-import { createClockWarning } from './clock-warning';
 import { countAttempts, timeAtlasRequests } from './metrics';
 
 interface WorkerContext {
   connection: NativeConnection;
   namespace: string;
   meter: MetricMeter;
-  logger: Logger;
 }
 
 /**
@@ -24,14 +22,9 @@ interface WorkerContext {
  */
 export async function createWorker(
   config: Config,
-  { connection, namespace, meter, logger }: WorkerContext,
+  { connection, namespace, meter }: WorkerContext,
 ) {
-  const timeRequest = timeAtlasRequests(meter);
-  const warnOfClock = createClockWarning(logger);
-  const services = await createServices(config, (request) => {
-    timeRequest(request);
-    warnOfClock(request);
-  });
+  const services = await createServices(config, timeAtlasRequests(meter));
   const retries = addAttemptTimeouts(config);
   const worker = await Worker.create({
     connection,

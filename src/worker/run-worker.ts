@@ -37,7 +37,7 @@ export async function runWorker(config: Config): Promise<void> {
   await connection.workflowService.describeNamespace({ namespace }).catch((error: unknown) => {
     throw unreachable(error);
   });
-  const { worker, services } = await createWorker(config, { connection, namespace, meter, logger });
+  const { worker, services } = await createWorker(config, { connection, namespace, meter });
   setWorker(worker);
   await requireList(client, logger);
   const health = await startHealth(config.health, () => findReadinessProblem(worker, connection));

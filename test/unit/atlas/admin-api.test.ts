@@ -217,7 +217,6 @@ describe('a credential in an error of Atlas is redacted:', () => {
     text: '',
     challenge: null,
     retryAfterMs: undefined,
-    dateMs: null,
   });
 
   it('the secret that was sent, although its file has another one or is gone by now', () => {
