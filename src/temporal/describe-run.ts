@@ -16,6 +16,11 @@ export function isOpen({ status: { name } }: { status: { name: string } }): bool
   return name === 'RUNNING' || name === 'PAUSED';
 }
 
+/** Tells whether Temporal has given the present workflow task of a run to workers before. */
+export function isWorkflowTaskRetried({ raw }: Pick<WorkflowExecutionDescription, 'raw'>): boolean {
+  return (raw.pendingWorkflowTask?.attempt ?? 0) > 1;
+}
+
 /**
  * Tells whether somebody has requested the cancellation of a run. Old servers do not say, so that
  * it counts as not.

@@ -79,7 +79,7 @@ function createRunReader(client: Client, options: ListOptions) {
     if (options.undelivered && !options.requests) {
       const { status, problem } = await readStatus(run);
       run.status = status;
-      run.statusProblem = problem?.description ?? null;
+      run.statusProblem = problem;
     }
     return { run, isMatch: true };
   };

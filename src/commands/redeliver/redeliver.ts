@@ -14,7 +14,7 @@ import { describeNotCounted, describeReceipt, toFailureError } from '../shared/e
 import { follow } from '../shared/follow';
 import { refuseEarlierToken, refuseOtherWorkflowType } from '../shared/refusals';
 import { describeMissingWorker } from '../shared/remote-check';
-import { readStatus } from '../shared/status';
+import { NO_RESPONSE, readStatus } from '../shared/status';
 
 export async function redeliver(
   { client, output }: CommandContext,
@@ -95,11 +95,11 @@ async function sendRedeliver(client: Client, run: RunRef, sink?: string): Promis
  */
 async function requireContinuable(client: Client, run: RunRef): Promise<void> {
   const { problem } = await readStatus(client, run);
-  if (!problem?.isFailure) return;
+  if (problem === null || problem === NO_RESPONSE) return;
   const { workflowId } = run;
   const again = commandLine('redeliver', workflowId);
   const lines = [
-    `${workflowId} can take no Update: ${problem.description}`,
+    `${workflowId} can take no Update: ${problem}`,
     `nothing was sent, and the token is kept. Roll the workers back or forward, then: ${again}`,
   ];
   throw new CommandError(lines, EXIT_CODES.failed, { workflowId });

@@ -3,12 +3,8 @@ import { WorkflowFailedError, type Client, type WorkflowHandle } from '@temporal
 import { readMemo, receiptSchema, type Receipt } from '../../contract/schemas';
 import { checkTaskQueue } from '../../doctor/task-queue';
 import { commandLine } from '../../shared/command-line';
+import { isWorkflowTaskRetried } from '../../temporal/describe-run';
 import { toMs } from '../../temporal/grpc';
-import {
-  findTaskProblem,
-  isWorkflowTaskRetried,
-  type TaskProblem,
-} from '../../temporal/workflow-task-problem';
 import { CommandError, EXIT_CODES } from '../cli/command-error';
 import type { CommandContext } from '../cli/context';
 import {
@@ -18,7 +14,7 @@ import {
   toEndingError,
 } from './endings';
 import { requirePrepareRun } from './refusals';
-import { NO_RESPONSE, findFailureType, readStatus, type StatusReading } from './status';
+import { NO_RESPONSE, TASK_FAILS, findFailureType, readStatus, type StatusReading } from './status';
 
 const POLL_INTERVAL_MS = 250;
 const MAX_POLL_INTERVAL_MS = 1000;
@@ -121,25 +117,24 @@ async function describeProgress(
 ): Promise<string | null> {
   const { raw } = run;
   const [activity] = raw.pendingActivities ?? [];
-  let problem: TaskProblem | null = null;
-  if (isStuck) problem = await findTaskProblem(client, run);
+  const taskFails = isStuck && isWorkflowTaskRetried(run);
   if (activity) {
     const step = STEP_BY_ACTIVITY[activity.activityType?.name ?? ''] ?? 'working';
     const failure = activity.lastFailure?.message;
     const lastFailure = failure ? `; last failure: ${failure}` : '';
-    const taskProblem = problem ? `; ${problem.description}` : '';
-    return `${step}, attempt ${activity.attempt ?? 1}${lastFailure}${taskProblem}`;
+    const suffix = taskFails ? `; ${TASK_FAILS}` : '';
+    return `${step}, attempt ${activity.attempt ?? 1}${lastFailure}${suffix}`;
   }
   if (raw.pendingWorkflowTask) {
     if (!isStuck) return null;
-    return problem?.description ?? 'waiting for a worker';
+    return taskFails ? TASK_FAILS : 'waiting for a worker';
   }
   // A run without a task waits for a time or for an Update.
   const reading = await readStatus(client, run);
   // If no worker answers the Query, the memo still says whether the run is undelivered.
   const { step } = reading.status ?? readMemo(run.memo);
   if (step === 'undelivered') throw toUndeliveredError(run, reading);
-  if (!reading.status) return reading.problem === NO_RESPONSE ? null : reading.problem.description;
+  if (!reading.status) return reading.problem === NO_RESPONSE ? null : reading.problem;
   const { description, nextAttemptAt } = reading.status;
   return `${step}: ${description}${nextAttemptAt ? `; next attempt at ${nextAttemptAt}` : ''}`;
 }
@@ -184,7 +179,7 @@ function toUndeliveredError(
     problem === NO_RESPONSE ? ', so only the history has the reason: start a worker' : '';
   return new CommandError(
     [
-      problem ? `undelivered: ${problem.description}${remedy}` : description,
+      problem ? `undelivered: ${problem}${remedy}` : description,
       ...describeUndelivered(workflowId, nextAttemptAt),
       ...describeUnconfirmed(unconfirmedTokens, workflowId),
     ],

@@ -2,18 +2,17 @@ import { QueryNotRegisteredError, type Client } from '@temporalio/client';
 import { DELIVERY_FAILURE_TYPES, type DeliveryFailureType } from '../../contract/failure-types';
 import { statusSchema, type Status } from '../../contract/schemas';
 import { statusQuery } from '../../contract/workflows';
+import { GRPC, findGrpcCode } from '../../temporal/grpc';
 import type { RunRef } from '../../temporal/read-history';
-import { findTaskProblem, type TaskProblem } from '../../temporal/workflow-task-problem';
 
 const QUERY_TIMEOUT_MS = 5000;
 
-/** The status of a run, or why it cannot be read. */
-export type StatusReading =
-  { status: Status; problem: null } | { status: null; problem: TaskProblem };
+/** The status of a run, or in a clause why it cannot be read. */
+export type StatusReading = { status: Status; problem: null } | { status: null; problem: string };
 
-export const NO_RESPONSE: TaskProblem = { description: 'no worker responds', isFailure: false };
-
-const OTHER_STATUS: TaskProblem = { description: 'its status cannot be read', isFailure: false };
+export const NO_RESPONSE = 'no worker responds';
+export const TASK_FAILS =
+  "workers do not complete its workflow task: the workers' log and the Temporal UI say why";
 
 /** Asks a worker for the status of a run, for at most five seconds. */
 export async function readStatus(
@@ -27,17 +26,22 @@ export async function readStatus(
       () => handle.query(statusQuery),
     );
     const status = statusSchema.safeParse(result).data;
-    return status ? { status, problem: null } : { status: null, problem: OTHER_STATUS };
+    return status
+      ? { status, problem: null }
+      : { status: null, problem: 'its status is unreadable' };
   } catch (error) {
-    // What the SDK makes of every Query that a worker failed to answer, such as when code and
-    // history do not fit.
-    if (error instanceof QueryNotRegisteredError) {
-      const description = `its worker cannot continue it: ${error.message}`;
-      return { status: null, problem: { description, isFailure: true } };
-    }
-    const problem = await findTaskProblem(client, await handle.describe());
-    return { status: null, problem: problem ?? NO_RESPONSE };
+    return { status: null, problem: findQueryProblem(error) };
   }
+}
+
+function findQueryProblem(error: unknown): string {
+  // What the SDK makes of every Query that a worker failed to answer, such as when code and history
+  // do not fit.
+  if (error instanceof QueryNotRegisteredError) {
+    return `its worker cannot continue it: ${error.message}`;
+  }
+  // The server sends no Query to a worker that has just failed the workflow task.
+  return findGrpcCode(error) === GRPC.failedPrecondition ? TASK_FAILS : NO_RESPONSE;
 }
 
 /**
@@ -52,15 +56,10 @@ export function createStatusReader(client: Client, maxUnanswered: number) {
       return { status: null, problem: NO_RESPONSE };
     }
     const reading = await readStatus(client, run);
-    if (isAnswer(reading)) answered += 1;
-    else unanswered += 1;
+    if (reading.problem === NO_RESPONSE) unanswered += 1;
+    else answered += 1;
     return reading;
   };
-}
-
-/** A workflow task that timed out does not show that any worker answers. */
-function isAnswer({ problem }: StatusReading): boolean {
-  return problem === null || problem === OTHER_STATUS || problem.isFailure;
 }
 
 /** Finds the type of the last failure of an undelivered run: its description begins with it. */

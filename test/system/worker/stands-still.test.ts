@@ -89,7 +89,10 @@ it('doctor and start --wait name the command that makes a version current, and t
 describe('of a run whose history does not fit the code of the worker', () => {
   const problems = () => [
     [fixture().idle.workflowId, `its worker cannot continue it: ${MISMATCH}`],
-    [fixture().failing.workflowId, `its workflow task fails: ${MISMATCH}`],
+    [
+      fixture().failing.workflowId,
+      "workers do not complete its workflow task: the workers' log and the Temporal UI say why",
+    ],
   ];
 
   it('list --undelivered gives the reason', async () => {
