@@ -3,7 +3,7 @@ import type { Activities, Retries } from '../shared/activities';
 import { checkLinkActivity } from './check-link';
 import { createLinkTokenActivity } from './create-link-token';
 import { deliverLinkTokenActivity } from './deliver-link-token';
-import { findTokenActivity } from './find-token';
+import { findToken } from './find-token';
 import { runChecksActivity } from './run-checks';
 import { validateRequestActivity } from './validate-request';
 
@@ -15,7 +15,7 @@ export function createActivities(
 ): Activities {
   return {
     validateRequest: validateRequestActivity(services, retries),
-    findToken: findTokenActivity(services, retries.giveUpAfterMs),
+    findToken,
     createLinkToken: createLinkTokenActivity(services, retries),
     deliverLinkToken: deliverLinkTokenActivity(services, retries),
     checkLink: checkLinkActivity(services, minimumTokenAgeMs),

@@ -122,13 +122,12 @@ export interface Activities {
     refusedOptions: string[],
   ): Promise<RunPlan>;
   /**
-   * @param request not validated yet.
-   * @param startedAtMs when the run began to look. The workflow keeps it, since each timer between
-   *   two local retries resets the time that Core reports.
-   * @throws ApplicationFailure of type TokenExists or TemporalUnavailable; InvalidRequest when
-   *   Temporal's list is away and the request is not valid.
+   * @param request as the caller sent it.
+   * @param giveUpAtMs time from which an attempt that fails is the last. The workflow keeps it, since
+   *   each timer between two local retries resets the time that Core reports.
+   * @throws ApplicationFailure of type TokenExists or TemporalUnavailable.
    */
-  findToken(request: unknown, startedAtMs: number): Promise<void>;
+  findToken(request: unknown, giveUpAtMs: number): Promise<void>;
   createLinkToken(input: CreateInput): Promise<SealedToken>;
   deliverLinkToken(sealedToken: DeliverInput, sink: string): Promise<Omit<Receipt, 'alsoTried'>>;
   checkLink(check: z.output<typeof linkCheckSchema>): Promise<LinkState>;

@@ -47,24 +47,34 @@ export async function prepareLiveMigration(
 }
 
 /**
- * Validates the request and looks for an earlier token, concurrently in one workflow task. A
- * recovery creates nothing, so no earlier token forbids it.
+ * Validates the request, then looks for an earlier token, both in one workflow task. A recovery
+ * creates nothing, so no earlier token forbids it. A cancellation takes precedence over what they
+ * find.
  */
 async function validateStart(request: PrepareRequest, recovery?: Recovery): Promise<RunPlan> {
-  const [validated, searched] = await Promise.allSettled([
-    validateRequest(request, recovery ?? null, findRefusedOptions()),
-    recovery ? undefined : findToken(request, Date.now()),
-  ]);
-  // A cancellation takes precedence over a problem of the request, and that over an earlier token.
-  if (isCancelled()) throw cancelledAtStart(recovery !== undefined);
-  // A worker that cannot validate is reported as `AtlasUnavailable`: a later start may succeed.
-  if (validated.status === 'rejected') {
-    throw toRunFailure(validated.reason, 'AtlasUnavailable', 'validate the request');
+  try {
+    const plan = await validate(request, recovery);
+    if (!recovery) await requireNoToken(request, plan);
+    if (!isCancelled()) return plan;
+  } catch (error) {
+    if (!isCancelled()) throw error;
   }
-  if (searched.status === 'rejected') {
-    throw toRunFailure(searched.reason, 'TemporalUnavailable', 'look for an earlier token');
-  }
-  return validated.value;
+  throw cancelledAtStart(recovery !== undefined);
+}
+
+/** A worker that cannot validate is reported as `AtlasUnavailable`: a later start may succeed. */
+function validate(request: PrepareRequest, recovery?: Recovery): Promise<RunPlan> {
+  return validateRequest(request, recovery ?? null, findRefusedOptions()).catch(
+    (error: unknown) => {
+      throw toRunFailure(error, 'AtlasUnavailable', 'validate the request');
+    },
+  );
+}
+
+function requireNoToken(request: PrepareRequest, { retries }: RunPlan): Promise<void> {
+  return findToken(request, Date.now() + retries.giveUpAfterMs).catch((error: unknown) => {
+    throw toRunFailure(error, 'TemporalUnavailable', 'look for an earlier token');
+  });
 }
 
 /** @param fallbackType used when the type of the failure is not a FailureType. */
