@@ -5,12 +5,7 @@ import {
   CancelledFailure,
   TimeoutFailure,
 } from '@temporalio/workflow';
-import {
-  MAX_DETAIL_LENGTH,
-  MAX_FIELDS,
-  MAX_MESSAGE_LENGTH,
-  MAX_REQUESTED_WAIT_MS,
-} from '../contract/limits';
+import { MAX_MESSAGE_LENGTH, MAX_REQUESTED_WAIT_MS } from '../contract/limits';
 import type { FailureDetails } from '../contract/schemas';
 import type { AttemptDetails } from '../shared/activities';
 import { toObject } from '../shared/object';
@@ -136,50 +131,23 @@ export function findApplicationFailure(error: unknown): ApplicationFailure | nul
   return cause instanceof ApplicationFailure ? cause : null;
 }
 
+/**
+ * Takes the details as an activity of ours gave them: whoever fails one by hand harms only its run.
+ */
 function parseApplicationFailure(failure: ApplicationFailure): ParsedFailure {
-  const details: Partial<Record<keyof AttemptDetails | keyof AtlasDetails, unknown>> = toObject(
+  const { retryAfterMs, tokenMayExist, runMayRetry, sinkTried, ...details } = toObject(
     failure.details?.[0],
-  );
-  const { retryAfterMs, tokenMayExist, runMayRetry, sinkTried } = details;
+  ) as AttemptDetails & AtlasDetails;
   return {
     how: 'failed',
-    type: failure.type ? cut(failure.type, MAX_DETAIL_LENGTH) : null,
+    type: failure.type ?? null,
     message: cut(failure.message, MAX_MESSAGE_LENGTH),
-    details: parseDetails(details),
+    details,
     // A failure of the SDK, or of another client, says only whether Temporal may retry.
-    runMayRetry: typeof runMayRetry === 'boolean' ? runMayRetry : failure.nonRetryable !== true,
-    retryAfterMs: isCount(retryAfterMs) ? Math.min(retryAfterMs, MAX_REQUESTED_WAIT_MS) : undefined,
+    runMayRetry: runMayRetry ?? failure.nonRetryable !== true,
+    // A timer of any other length would fail the workflow task for ever.
+    retryAfterMs: retryAfterMs && Math.min(retryAfterMs, MAX_REQUESTED_WAIT_MS),
     tokenMayExist: tokenMayExist !== false,
     sinkTried: sinkTried !== false,
   };
-}
-
-/** Leaves out what has another type than expected: JSON drops what is undefined. */
-function parseDetails({
-  status,
-  errorCode,
-  reason,
-  detail,
-  fields,
-}: Record<string, unknown>): AtlasDetails {
-  return {
-    status: isCount(status) ? status : undefined,
-    errorCode: toDetail(errorCode),
-    reason: toDetail(reason),
-    detail: toDetail(detail),
-    fields: Array.isArray(fields) ? fields.slice(0, MAX_FIELDS).map(parseFieldProblem) : undefined,
-  };
-}
-
-function parseFieldProblem(input: unknown) {
-  const { field, description } = toObject(input);
-  return { field: toDetail(field) ?? '', description: toDetail(description) ?? '' };
-}
-
-function toDetail(value: unknown): string | undefined {
-  return typeof value === 'string' ? cut(value, MAX_DETAIL_LENGTH) : undefined;
-}
-
-function isCount(value: unknown): value is number {
-  return Number.isInteger(value) && Number(value) >= 0;
 }

