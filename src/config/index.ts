@@ -1,8 +1,8 @@
 import path from 'node:path';
 import type { Env } from '../secrets/read-secret';
 import { formatCount } from '../shared/text';
+import { describeProblem } from './describe-problem';
 import { environmentDefaults, findEnvironmentProblems, readDeployment } from './environment';
-import { describeProblem, installSettingMessages } from './setting-messages';
 import { settingsSchema } from './settings';
 import { readYamlFile } from './yaml-file';
 
@@ -26,7 +26,6 @@ export class ConfigError extends Error {
  * @throws ConfigError
  */
 export function loadConfig(env: Env, file?: string) {
-  installSettingMessages();
   const configFile = path.resolve(
     file ?? (env['LIVE_MIGRATION_PREP_CONFIG'] || DEFAULT_CONFIG_FILE),
   );

@@ -31,7 +31,7 @@ it.each<[problem: string, yaml: string, env?: Env]>([
   ['taskQueue: is blank or has control characters', 'taskQueue: "  "'],
   ['taskQueue: is blank or has control characters', 'taskQueue: "a\\e[2J"'],
   [
-    'has more than 200 characters: shorten it',
+    'Too big: expected string to have <=200 characters',
     credentials(`${'a'.repeat(201)}: ${apiKey}`),
     ONLY_FILE,
   ],
@@ -79,7 +79,7 @@ it.each<[problem: string, yaml: string, env?: Env]>([
     'sealing:\n  mdb_sa_sk_CANARY: x',
   ],
   ['atlas.organizations: is empty, so it serves no organization', 'atlas: {organizations: {}}'],
-  [`${ORG}.sinks: is empty`, organization('credential: default, sinks: []')],
+  [`${ORG}.sinks: Too small`, organization('credential: default, sinks: []')],
   [`${ORG}.credential: nope is not configured`, organization('credential: nope, sinks: [drop]')],
 ])('a configuration is refused: %s', (problem, yaml, env = {}) => {
   expect(problemsOf(`${SINKS}${yaml}\n`, env)).toEqual([expect.stringContaining(problem)]);
@@ -88,7 +88,7 @@ it.each<[problem: string, yaml: string, env?: Env]>([
 it.each([
   ['', ' sinks: name at least one sink'],
   ['sinks: {}', ':1 sinks: name at least one sink'],
-  [CANARY, ': is not a map of settings'],
+  [CANARY, ': Invalid input: expected object, received string'],
   ['sinks:\n  a: {type: file}', ':2 sinks.a.directory: name the directory for the tokens'],
 ])('a file that holds %j is refused: lmp.yaml%s', (yaml, problem) => {
   expect(problemsOf(`${yaml}\n`)).toEqual([`lmp.yaml${problem}`]);
@@ -116,14 +116,14 @@ metrics: {port: 65535}
 `;
 
 it.each([
-  ['minimum', 'less', LEAST, -1],
-  ['maximum', 'more', GREATEST, 1],
+  ['minimum', 'small', LEAST, -1],
+  ['maximum', 'big', GREATEST, 1],
 ])('each number with a %s accepts it, and refuses one %s', (_bound, extreme, settings, step) => {
   expect(problemsOf(SINKS + settings)).toEqual([]);
   const beyond = settings.replace(/\d+/g, (value) => String(Number(value) + step));
   expect(problemsOf(SINKS + beyond)).toEqual(
     settings
       .match(/\w+(?=: \d)/g)
-      ?.map((name): unknown => expect.stringContaining(`.${name}: is ${extreme} than `)),
+      ?.map((name): unknown => expect.stringContaining(`.${name}: Too ${extreme}: `)),
   );
 });
