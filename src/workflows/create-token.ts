@@ -1,13 +1,13 @@
 import { sleep } from '@temporalio/workflow';
-import type { FailureType } from '../contract/failure-types';
+import { isRunFailureType, type FailureType } from '../contract/failure-types';
 import type { SealedToken } from '../contract/schemas';
 import type { RunPlan } from '../shared/activities';
 import { formatGaveUp } from '../shared/application-failure';
+import { retryDelayMs } from '../shared/retry-delay';
 import { describePair } from '../shared/text';
 import { proxyCreateLinkToken } from './activity-proxies';
 import { settle, type ParsedFailure } from './activity-results';
 import { cancellationFailure, isCancelled } from './cancellation';
-import { decideCreation } from './decisions';
 import { DO_NOT_RESET, createFailure } from './run-failures';
 import type { RunStatus } from './run-status';
 
@@ -27,18 +27,14 @@ const COMPLETED_BY_HAND = {
  *   created.
  */
 export async function createToken(
-  status: RunStatus,
   { request, retries }: RunPlan,
   deadlineAtMs: number,
+  status: RunStatus,
 ): Promise<SealedToken> {
-  let previous: ParsedFailure | null = null;
+  const summary = `create a link-token in ${describePair(request)}`;
   for (let activityNumber = 1; ; activityNumber += 1) {
-    const startedAtMs = Date.now();
-    // The pause may end late, when no worker was running.
-    if (previous && startedAtMs >= deadlineAtMs) throw gaveUp(status, previous, deadlineAtMs);
     const { unconfirmedTokens } = status.current;
-    const remainingMs = Math.max(0, deadlineAtMs - startedAtMs);
-    const summary = `create a link-token in ${describePair(request)}`;
+    const remainingMs = deadlineAtMs - Date.now();
     const createLinkToken = proxyCreateLinkToken(retries, remainingMs, request.orgId, summary);
     status.showCreating(request);
     const input = { request, unconfirmedTokens, activityNumber, deadlineAtMs };
@@ -46,47 +42,54 @@ export async function createToken(
     if ('result' in outcome) return outcome.result;
 
     const { failure } = outcome;
+    const wasCancelled = failure.how === 'cancelled';
     // The activity ends as cancelled only if its run was cancelled before the request was sent.
-    const endedUnsent = failure.how === 'cancelled' && isCancelled();
-    if (failure.tokenMayExist && !endedUnsent) status.countUnconfirmed(failure);
-    const situation = {
-      activityNumber,
-      isCancelled: isCancelled(),
-      nowMs: Date.now(),
-      deadlineAtMs,
-    };
-    const decision = decideCreation(failure, situation, retries);
-    if (decision.next === 'fail') throw runFailure(status, decision.type, failure.message, failure);
-    if (decision.next === 'giveUp') throw gaveUp(status, failure, deadlineAtMs);
-    if (decision.next === 'cancelled') throw cancellationFailure(status.current, null, []);
-    await pause(status, failure, decision.waitMs);
-    previous = failure;
+    const isUnsent = wasCancelled && isCancelled();
+    if (failure.tokenMayExist && !isUnsent) status.countUnconfirmed(failure.message);
+
+    if (!failure.runMayRetry) throw finalFailure(failure, status);
+    if (isCancelled() || wasCancelled) throw cancellationFailure(status.current, null, []);
+    // Temporal repeats an attempt that created nothing until its delay would pass the deadline.
+    if (!failure.tokenMayExist || failure.how === 'scheduleToClose') {
+      throw gaveUp(failure, deadlineAtMs, status);
+    }
+    // The wait counts activities only. If attempts within an activity opened the circuit breaker of
+    // a worker, that may hold the next request back for longer.
+    const waitMs = retryDelayMs(retries, activityNumber, failure.retryAfterMs);
+    if (Date.now() + waitMs >= deadlineAtMs) throw gaveUp(failure, deadlineAtMs, status);
+    await pause(waitMs, failure, status);
+    // The pause may end late, when no worker was running.
+    if (Date.now() >= deadlineAtMs) throw gaveUp(failure, deadlineAtMs, status);
   }
 }
 
-function gaveUp(status: RunStatus, failure: ParsedFailure, deadlineAtMs: number) {
-  const isEarly = Date.now() < deadlineAtMs;
-  const why = isEarly ? 'the retry deadline passes before the next attempt' : undefined;
-  return runFailure(status, 'AtlasUnavailable', formatGaveUp(failure.message, why), failure);
-}
-
-function runFailure(
-  status: RunStatus,
-  type: FailureType,
-  message: string,
-  { details }: ParsedFailure,
-) {
-  const { unconfirmedTokens } = status.current;
-  const text = unconfirmedTokens > 0 ? `${message}; ${DO_NOT_RESET}` : message;
-  return createFailure(type, text, { ...details, unconfirmedTokens });
-}
-
 /** @throws the ending of a cancelled run. */
-async function pause(status: RunStatus, failure: ParsedFailure, waitMs: number): Promise<void> {
-  status.showWaitingToCreate(failure, Date.now() + waitMs);
+async function pause(waitMs: number, { message }: ParsedFailure, status: RunStatus): Promise<void> {
+  status.showWaitingToCreate(message, Date.now() + waitMs);
   try {
     await sleep(waitMs, { summary: 'pause before the next attempt to create' });
   } catch {
     throw cancellationFailure(status.current, null, []);
   }
+}
+
+function finalFailure(failure: ParsedFailure, status: RunStatus) {
+  const { type, message } = failure;
+  return runFailure(isRunFailureType(type) ? type : 'AtlasUnavailable', message, failure, status);
+}
+
+function gaveUp(failure: ParsedFailure, deadlineAtMs: number, status: RunStatus) {
+  const isEarly = Date.now() < deadlineAtMs;
+  const why = isEarly ? 'the retry deadline passes before the next attempt' : undefined;
+  return runFailure('AtlasUnavailable', formatGaveUp(failure.message, why), failure, status);
+}
+
+function runFailure(
+  type: FailureType,
+  message: string,
+  { details }: ParsedFailure,
+  { current: { unconfirmedTokens } }: RunStatus,
+) {
+  const text = unconfirmedTokens > 0 ? `${message}; ${DO_NOT_RESET}` : message;
+  return createFailure(type, text, { ...details, unconfirmedTokens });
 }

@@ -1,77 +1,46 @@
 import { CancellationScope, condition } from '@temporalio/workflow';
-import type { DeliveryFailureType } from '../contract/failure-types';
+import { isDeliveryFailureType } from '../contract/failure-types';
 import { MAX_SINKS_TRIED } from '../contract/limits';
-import type { Receipt, Recovery, SealedToken } from '../contract/schemas';
+import type { Receipt, SealedToken } from '../contract/schemas';
 import type { RunPlan } from '../shared/activities';
+import { shortenPauseMs } from '../shared/retry-delay';
 import { describePair } from '../shared/text';
 import { proxyDeliverLinkToken } from './activity-proxies';
-import { settle, type ParsedFailure } from './activity-results';
+import { settle } from './activity-results';
 import { cancellationFailure, isCancelled } from './cancellation';
-import { decideDeliveryKind, decideDelivery, type DeliveryKind, type RoundPace } from './decisions';
-import type { DeliveryChannel } from './delivery-channel';
-import { createFailure } from './run-failures';
 import type { RunStatus } from './run-status';
+import type { Updates } from './updates';
 
 /**
  * Delivers a token, however long that takes: a round of attempts, a pause, the next round; a
  * redelivery is one attempt at once. It never continues as new: see decision 4 and
  * docs/capacity.md. The key that sealed the token must outlive the run.
  *
+ * @param triedBefore sinks that may have the token from a closed run.
  * @throws ApplicationFailure of type `Cancelled` when the run is cancelled before the token is
  *   delivered.
  */
 export async function deliverToken(
-  { status, channel }: { status: RunStatus; channel: DeliveryChannel },
   { request, retries }: RunPlan,
   sealedToken: SealedToken,
-  recovery: Recovery | undefined,
+  triedBefore: readonly string[],
+  { status, updates }: { status: RunStatus; updates: Updates },
 ): Promise<Receipt> {
-  const sinksTried = new Set(recovery?.sinksTried);
-  let pace: RoundPace = { pauseMs: retries.maximumIntervalMs, nextRoundAtMs: Date.now() };
+  const sinksTried = new Set(triedBefore);
+  let pauseMs = retries.maximumIntervalMs;
+  let nextRoundAtMs = Date.now();
   let requestSinkFailure: string | null = null;
 
-  const deliverTo = (kind: DeliveryKind, sink: string) => {
-    status.showDelivering(sealedToken, sink);
-    const { deliveryId } = sealedToken;
-    const summary = `deliver token ${deliveryId} of ${describePair(request)} to sink ${sink}`;
-    const deliverLinkToken = proxyDeliverLinkToken(
-      retries,
-      kind !== 'round',
-      request.orgId,
-      summary,
-    );
-    const call = () => deliverLinkToken({ jwe: sealedToken.jwe }, sink);
-    const delivery =
-      kind === 'final' ? CancellationScope.nonCancellable(call) : channel.runStoppable(call);
-    return settle(delivery, 'location', completedByHand(sink));
-  };
-  const report = (
-    type: DeliveryFailureType,
-    { message }: ParsedFailure,
-    sink: string,
-    nextRoundAtMs: number,
-  ) => {
-    if (sink === request.sink) requestSinkFailure = message;
-    const description =
-      sink === request.sink
-        ? message
-        : describeBoth(sink, message, request.sink, requestSinkFailure);
-    const { unconfirmedTokens } = status.current;
-    const failure = createFailure(type, description, { unconfirmedTokens });
-    status.reportUndelivered(failure, sink, nextRoundAtMs);
-    channel.publishFailure(failure);
-  };
-
-  for (let isFirst = true; ; isFirst = false) {
-    const { redelivery } = channel;
+  for (;;) {
+    // A run that was cancelled while its token was created makes one last attempt.
+    const isLast = isCancelled();
+    const { redelivery } = updates;
     const sink = redelivery?.sink ?? request.sink;
-    const kind = decideDeliveryKind({
-      isFirst,
-      isCancelled: isCancelled(),
-      isRequested: redelivery !== null,
-    });
-    if (!kind) throw cancellationFailure(status.current, sealedToken, [...sinksTried]);
-    const outcome = await deliverTo(kind, sink);
+    const deliver = () => deliverTo(sink, isLast || redelivery !== null);
+    const delivery = isLast
+      ? CancellationScope.nonCancellable(deliver)
+      : updates.runStoppable(deliver);
+    const outcome = await settle(delivery, 'location', completedByHand(sink));
     if ('result' in outcome) {
       sinksTried.delete(sink);
       return { ...outcome.result, alsoTried: [...sinksTried].slice(0, MAX_SINKS_TRIED) };
@@ -79,23 +48,49 @@ export async function deliverToken(
 
     const { failure } = outcome;
     if (failure.sinkTried) sinksTried.add(sink);
-    const situation = {
-      kind,
-      isCancelled: isCancelled(),
-      // A redelivery was accepted meanwhile.
-      isSuperseded: channel.redelivery !== redelivery,
-      isToOtherSink: sink !== request.sink,
-      nowMs: Date.now(),
-      random: Math.random(),
-    };
-    const decision = decideDelivery(failure, situation, pace, retries);
-    if (decision.next === 'cancelled') {
-      throw cancellationFailure(status.current, sealedToken, [...sinksTried]);
+    if (isCancelled()) throw cancelled();
+    // A redelivery stopped this delivery, whose failure says nothing.
+    if (updates.redelivery !== redelivery) continue;
+
+    const requestedMs = sink === request.sink ? (failure.retryAfterMs ?? 0) : 0;
+    if (redelivery) {
+      // It postpones the next round only for as long as the request's sink requested.
+      nextRoundAtMs = Math.max(nextRoundAtMs, Date.now() + requestedMs);
+    } else {
+      const shortenedMs = shortenPauseMs(pauseMs, Math.random());
+      nextRoundAtMs = Date.now() + Math.max(shortenedMs, requestedMs);
+      pauseMs = Math.min(pauseMs * 2, retries.maximumPauseMs);
     }
-    if (decision.next === 'redeliver') continue;
-    pace = decision;
-    report(decision.type, failure, sink, pace.nextRoundAtMs);
-    await pauseUntil(pace.nextRoundAtMs, channel);
+    if (sink === request.sink) requestSinkFailure = failure.message;
+    const type = isDeliveryFailureType(failure.type) ? failure.type : 'SinkUnavailable';
+    const message = describeFailure(sink, failure.message);
+    status.reportUndelivered({ type, message }, sink, nextRoundAtMs);
+    updates.redelivery = null;
+
+    // Until the next round, a redelivery, or a cancel; 0 would mean no timeout.
+    const waitMs = Math.max(1, nextRoundAtMs - Date.now());
+    const options = { summary: 'pause before the next round' };
+    await condition(() => updates.redelivery !== null, waitMs, options).catch(() => undefined);
+    if (isCancelled()) throw cancelled();
+  }
+
+  function deliverTo(sink: string, once: boolean) {
+    const { deliveryId, jwe } = sealedToken;
+    status.showDelivering(sink);
+    const summary = `deliver token ${deliveryId} of ${describePair(request)} to sink ${sink}`;
+    return proxyDeliverLinkToken(retries, once, request.orgId, summary)({ jwe }, sink);
+  }
+
+  /** Names the failure of the request's sink too, for which the run keeps waiting. */
+  function describeFailure(sink: string, message: string): string {
+    if (sink === request.sink) return message;
+    const redelivered = `redelivery to sink ${sink}: ${message}`;
+    if (requestSinkFailure === null) return redelivered;
+    return `${redelivered}; sink ${request.sink}: ${requestSinkFailure}`;
+  }
+
+  function cancelled() {
+    return cancellationFailure(status.current, sealedToken, [...sinksTried]);
   }
 }
 
@@ -106,23 +101,4 @@ function completedByHand(sink: string) {
       'the delivery was completed without a receipt, by somebody other than a worker: ' +
       `the token may be in sink ${sink}`,
   };
-}
-
-/** Waits until the next round, a redelivery, or a cancel. */
-async function pauseUntil(nextRoundAtMs: number, channel: DeliveryChannel): Promise<void> {
-  // 0 means no timeout.
-  const waitMs = Math.max(1, nextRoundAtMs - Date.now());
-  const options = { summary: 'pause before the next round' };
-  await condition(() => channel.redelivery !== null, waitMs, options).catch(() => undefined);
-}
-
-/** Names the failure of the request's sink too, for which the run keeps waiting. */
-function describeBoth(
-  sink: string,
-  message: string,
-  requestSink: string,
-  itsMessage: string | null,
-): string {
-  const redelivered = `redelivery to sink ${sink}: ${message}`;
-  return itsMessage ? `${redelivered}; sink ${requestSink}: ${itsMessage}` : redelivered;
 }

@@ -1,4 +1,8 @@
-import { ApplicationFailure, CancelledFailure } from '@temporalio/workflow';
+import {
+  ApplicationFailure,
+  CancelledFailure,
+  setDefaultSignalHandler,
+} from '@temporalio/workflow';
 import { isRunFailureType, type FailureType } from '../contract/failure-types';
 import type { PrepareRequest, Receipt, Recovery } from '../contract/schemas';
 import type { RunPlan } from '../shared/activities';
@@ -7,11 +11,10 @@ import { findApplicationFailure, parseFailure } from './activity-results';
 import { cancelledAtStart, isCancelled } from './cancellation';
 import { createToken } from './create-token';
 import { deliverToken } from './deliver-token';
-import { createDeliveryChannel } from './delivery-channel';
-import { handleMessages } from './message-handlers';
 import { createFailure, firstDetails } from './run-failures';
 import { createRunStatus } from './run-status';
 import { findRefusedOptions } from './start-options';
+import { handleUpdates, untilCallersHaveEnding } from './updates';
 
 /**
  * Validates the request, creates a link-token and delivers it to the sink. The run stays open until
@@ -25,22 +28,26 @@ export async function prepareLiveMigration(
   request: PrepareRequest,
   recovery?: Recovery,
 ): Promise<Receipt> {
+  // Temporal would keep Signals, of up to 2 MB each, for a handler to come.
+  setDefaultSignalHandler(() => undefined);
   const status = createRunStatus();
-  const channel = createDeliveryChannel();
-  handleMessages(request, status, channel);
+  const updates = handleUpdates(request, status);
   try {
     const plan = await validateStart(request, recovery);
     const deadlineAtMs = Date.now() + plan.retries.giveUpAfterMs;
     status.setRequest(plan.request, deadlineAtMs);
-    const sealedToken = recovery?.sealedToken ?? (await createToken(status, plan, deadlineAtMs));
-    status.setToken(sealedToken, !recovery);
-    const receipt = await deliverToken({ status, channel }, plan, sealedToken, recovery);
+    const token = recovery?.sealedToken ?? (await createToken(plan, deadlineAtMs, status));
+    status.setToken(token, !recovery);
+    const sinksTried = recovery?.sinksTried ?? [];
+    const receipt = await deliverToken(plan, token, sinksTried, { status, updates });
     status.reportDelivered(receipt);
-    await channel.publishEnding({ receipt });
+    await untilCallersHaveEnding();
     return receipt;
   } catch (error) {
+    // Any other error is a defect: it fails the workflow task, and the run waits for a release.
     if (error instanceof CancelledFailure || error instanceof ApplicationFailure) {
-      await channel.publishEnding({ failure: status.reportFailure(error) });
+      status.reportFailure(error);
+      await untilCallersHaveEnding();
     }
     throw error;
   }

@@ -2,14 +2,16 @@ import {
   CancelledFailure,
   log,
   setCurrentDetails,
+  setHandler,
   upsertMemo,
   type ApplicationFailure,
 } from '@temporalio/workflow';
+import type { DeliveryFailureType } from '../contract/failure-types';
 import { MAX_MESSAGE_LENGTH } from '../contract/limits';
 import type { Receipt, RunMemo, SealedToken, Status, ValidRequest } from '../contract/schemas';
 import type { Step } from '../contract/steps';
+import { statusQuery } from '../contract/workflows';
 import { cut, describePair } from '../shared/text';
-import type { ParsedFailure } from './activity-results';
 import { formatCurrentDetails } from './current-details';
 import { countDelivery, countFailedDelivery, countRun, countUnconfirmedToken } from './metrics';
 import { createFailure, firstDetails } from './run-failures';
@@ -40,10 +42,16 @@ const MAX_LOGGED_ENTRIES = 20;
  */
 const ONLY_FOR_CALLERS: readonly string[] = ['InvalidRequest', 'TokenExists'];
 
+const ENDINGS: readonly Step[] = ['delivered', 'failed', 'cancelled'];
+
+/** What callers who wait get: of a round, of a redelivery or of the run. */
+export type Outcome = { receipt: Receipt } | { failure: ApplicationFailure };
+
 export type RunStatus = ReturnType<typeof createRunStatus>;
 
 /**
- * Keeps what a run says of itself: Query, current details, memo, log and metrics change together.
+ * Keeps what a run says of itself: Query, outcome for callers, current details, memo, log and
+ * metrics change together.
  */
 export function createRunStatus() {
   let status: Status = {
@@ -53,6 +61,7 @@ export function createRunStatus() {
     deliveryId: null,
     nextAttemptAt: null,
   };
+  let outcome: Outcome | null = null;
   let request: ValidRequest | null = null;
   let createUntil = '';
   let creatingSince = '';
@@ -72,11 +81,22 @@ export function createRunStatus() {
   /** Returns the start and the end of the creation that has just ended. */
   const timesOfCreation = () => ({ startedAt: creatingSince, endedAt: formatNow() });
 
+  setHandler(statusQuery, () => status);
   show(status.step, status.description);
 
   return {
     get current(): Readonly<Status> {
       return status;
+    },
+
+    /** The last outcome; null before the first. */
+    get outcome(): Outcome | null {
+      return outcome;
+    },
+
+    /** True once no other outcome follows. */
+    get hasEnded(): boolean {
+      return ENDINGS.includes(status.step);
     },
 
     setRequest(valid: ValidRequest, deadlineAtMs: number): void {
@@ -86,28 +106,24 @@ export function createRunStatus() {
 
     showCreating(valid: ValidRequest): void {
       const { credential, accessListIps } = valid;
-      const accessList = `an access list of length ${accessListIps.length}`;
       creatingSince = formatNow();
       show(
         'creating',
-        `creating a link-token in ${describePair(valid)}` +
-          ` with credential ${credential} and ${accessList}`,
+        `creating a link-token in ${describePair(valid)} with credential ${credential}` +
+          ` and an access list of length ${accessListIps.length}`,
       );
     },
 
-    countUnconfirmed({ message }: ParsedFailure): void {
+    countUnconfirmed(reason: string): void {
       status = { ...status, unconfirmedTokens: status.unconfirmedTokens + 1 };
       writeMemo({ unconfirmedTokens: status.unconfirmedTokens });
       countUnconfirmedToken();
-      log.warn('link-token unconfirmed', {
-        ...getFacts({ ...request }),
-        ...timesOfCreation(),
-        reason: message,
-      });
+      const facts = { ...getFacts({ ...request }), ...timesOfCreation(), reason };
+      log.warn('link-token unconfirmed', facts);
     },
 
-    showWaitingToCreate({ message }: ParsedFailure, nextAttemptAtMs: number): void {
-      show('creating', `${message}; Atlas may have created a token all the same`, nextAttemptAtMs);
+    showWaitingToCreate(reason: string, nextAttemptAtMs: number): void {
+      show('creating', `${reason}; Atlas may have created a token all the same`, nextAttemptAtMs);
     },
 
     /** @param isNew false for the token of a closed run. */
@@ -118,33 +134,35 @@ export function createRunStatus() {
       // memo of this run: `list` would count it twice.
       const { unconfirmedTokens } = isNew ? status : sealedToken;
       status = { ...status, deliveryId, unconfirmedTokens };
-      if (isNew) {
-        log.info('link-token created', {
-          ...getFacts({ ...request, ...token }),
-          ...timesOfCreation(),
-        });
-      }
+      if (!isNew) return;
+      log.info('link-token created', {
+        ...getFacts({ ...request, ...token }),
+        ...timesOfCreation(),
+      });
     },
 
-    showDelivering({ deliveryId }: SealedToken, sink: string): void {
-      show('delivering', `delivering token ${deliveryId} to sink ${sink}`);
+    showDelivering(sink: string): void {
+      show('delivering', `delivering token ${status.deliveryId ?? ''} to sink ${sink}`);
     },
 
     reportUndelivered(
-      { type, message }: ApplicationFailure,
+      { type, message }: { type: DeliveryFailureType; message: string },
       sink: string,
       nextRoundAtMs: number,
     ): void {
-      if (token) countFailedDelivery(String(type), token);
+      const { unconfirmedTokens } = status;
+      outcome = { failure: createFailure(type, message, { unconfirmedTokens }) };
+      if (token) countFailedDelivery(type, token);
       const facts = getFacts({ ...request, ...token, sink });
       log.warn('link-token not delivered', { ...facts, type, reason: message });
-      show('undelivered', `${String(type)}: ${message}`, nextRoundAtMs);
+      show('undelivered', `${type}: ${message}`, nextRoundAtMs);
       if (isMemoUndelivered || !token || !request) return;
       isMemoUndelivered = true;
       writeMemo({ step: 'undelivered', sink: request.sink, ...getTokenIds(token) });
     },
 
     reportDelivered(receipt: Receipt): void {
+      outcome = { receipt };
       log.info('link-token delivered', getFacts(receipt));
       show('delivered', `the token is in ${receipt.location}`);
       if (isMemoUndelivered) {
@@ -154,24 +172,24 @@ export function createRunStatus() {
       countRun('delivered');
     },
 
-    /** @returns the failure that callers who wait get. */
-    reportFailure(failure: ApplicationFailure | CancelledFailure): ApplicationFailure {
+    reportFailure(failure: ApplicationFailure | CancelledFailure): void {
+      const { message } = failure;
       if (failure instanceof CancelledFailure) {
-        show('cancelled', failure.message);
+        outcome = { failure: createFailure('Cancelled', message) };
+        show('cancelled', message);
         countRun('cancelledWithoutToken');
-        return createFailure('Cancelled', failure.message);
+        return;
       }
+      outcome = { failure };
       const type = String(failure.type);
       const level = ONLY_FOR_CALLERS.includes(type) ? 'warn' : 'error';
       // The message says what to do; Atlas's own `reason` in the details says less.
-      const facts = { ...firstDetails(failure), reason: failure.message };
-      log[level]('link-token job failed', { type, ...facts });
-      show(type === 'Cancelled' ? 'cancelled' : 'failed', `${type}: ${failure.message}`);
+      log[level]('link-token job failed', { type, ...firstDetails(failure), reason: message });
+      show(type === 'Cancelled' ? 'cancelled' : 'failed', `${type}: ${message}`);
       // Also if no round had failed: by the memo, later starts and `list --recoverable` find the
       // token.
       if (token) writeMemo({ step: null, sink: null, ...getTokenIds(token) });
       countRun(type);
-      return failure;
     },
   };
 }

@@ -22,7 +22,7 @@ import * as shared from '../../src/shared/activities';
 import type { Sink } from '../../src/sinks/sink';
 import { linkTokenCreatedSchema } from '../../src/sinks/webhook';
 import { parseFailure } from '../../src/workflows/activity-results';
-import { isRedelivery } from '../../src/workflows/message-handlers';
+import { isRedelivery } from '../../src/workflows/updates';
 import { attemptIn, organizations, type Untyped } from './activities/attempt';
 import { SINKS, load } from './config/configuration';
 import { BACKOFF, ORG, SOURCE_ORG } from './samples';
