@@ -4,7 +4,7 @@ import type { CheckReport } from '../contract/schemas';
 import { terminalFailure } from '../shared/application-failure';
 import { runChecks } from './activity-proxies';
 import { findApplicationFailure, parseFailure } from './activity-results';
-import { firstDetails } from './run-failures';
+import { firstDetails } from './endings';
 
 const NO_REPORT: CheckReport = { findings: [], request: null, fields: [] };
 

@@ -1,14 +1,11 @@
 import { sleep } from '@temporalio/workflow';
-import { isRunFailureType, type FailureType } from '../contract/failure-types';
 import type { SealedToken } from '../contract/schemas';
 import type { RunPlan } from '../shared/activities';
-import { formatGaveUp } from '../shared/application-failure';
 import { retryDelayMs } from '../shared/retry-delay';
 import { describePair } from '../shared/text';
 import { proxyCreateLinkToken } from './activity-proxies';
 import { settle, type ParsedFailure } from './activity-results';
-import { cancellationFailure, isCancelled } from './cancellation';
-import { DO_NOT_RESET, createFailure } from './run-failures';
+import { cancellationFailure, creationFailed, creationGaveUp, isCancelled } from './endings';
 import type { RunStatus } from './run-status';
 
 const COMPLETED_BY_HAND = {
@@ -47,19 +44,20 @@ export async function createToken(
     const isUnsent = wasCancelled && isCancelled();
     if (failure.tokenMayExist && !isUnsent) status.countUnconfirmed(failure.message);
 
-    if (!failure.runMayRetry) throw finalFailure(failure, status);
+    const gaveUp = () => creationGaveUp(failure, deadlineAtMs, status.current);
+    if (!failure.runMayRetry) throw creationFailed(failure, status.current);
     if (isCancelled() || wasCancelled) throw cancellationFailure(status.current, null, []);
     // Temporal repeats an attempt that created nothing until its delay would pass the deadline.
     if (!failure.tokenMayExist || failure.how === 'scheduleToClose') {
-      throw gaveUp(failure, deadlineAtMs, status);
+      throw gaveUp();
     }
     // The wait counts activities only. If attempts within an activity opened the circuit breaker of
     // a worker, that may hold the next request back for longer.
     const waitMs = retryDelayMs(retries, activityNumber, failure.retryAfterMs);
-    if (Date.now() + waitMs >= deadlineAtMs) throw gaveUp(failure, deadlineAtMs, status);
+    if (Date.now() + waitMs >= deadlineAtMs) throw gaveUp();
     await pause(waitMs, failure, status);
     // The pause may end late, when no worker was running.
-    if (Date.now() >= deadlineAtMs) throw gaveUp(failure, deadlineAtMs, status);
+    if (Date.now() >= deadlineAtMs) throw gaveUp();
   }
 }
 
@@ -71,25 +69,4 @@ async function pause(waitMs: number, { message }: ParsedFailure, status: RunStat
   } catch {
     throw cancellationFailure(status.current, null, []);
   }
-}
-
-function finalFailure(failure: ParsedFailure, status: RunStatus) {
-  const { type, message } = failure;
-  return runFailure(isRunFailureType(type) ? type : 'AtlasUnavailable', message, failure, status);
-}
-
-function gaveUp(failure: ParsedFailure, deadlineAtMs: number, status: RunStatus) {
-  const isEarly = Date.now() < deadlineAtMs;
-  const why = isEarly ? 'the retry deadline passes before the next attempt' : undefined;
-  return runFailure('AtlasUnavailable', formatGaveUp(failure.message, why), failure, status);
-}
-
-function runFailure(
-  type: FailureType,
-  message: string,
-  { details }: ParsedFailure,
-  { current: { unconfirmedTokens } }: RunStatus,
-) {
-  const text = unconfirmedTokens > 0 ? `${message}; ${DO_NOT_RESET}` : message;
-  return createFailure(type, text, { ...details, unconfirmedTokens });
 }

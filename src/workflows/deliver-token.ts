@@ -7,7 +7,7 @@ import { shortenPauseMs } from '../shared/retry-delay';
 import { describePair } from '../shared/text';
 import { proxyDeliverLinkToken } from './activity-proxies';
 import { settle } from './activity-results';
-import { cancellationFailure, isCancelled } from './cancellation';
+import { cancellationFailure, isCancelled } from './endings';
 import type { RunStatus } from './run-status';
 import type { Updates } from './updates';
 

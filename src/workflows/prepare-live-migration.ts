@@ -3,15 +3,12 @@ import {
   CancelledFailure,
   setDefaultSignalHandler,
 } from '@temporalio/workflow';
-import { isRunFailureType, type FailureType } from '../contract/failure-types';
 import type { PrepareRequest, Receipt, Recovery } from '../contract/schemas';
 import type { RunPlan } from '../shared/activities';
 import { findToken, validateRequest } from './activity-proxies';
-import { findApplicationFailure, parseFailure } from './activity-results';
-import { cancelledAtStart, isCancelled } from './cancellation';
 import { createToken } from './create-token';
 import { deliverToken } from './deliver-token';
-import { createFailure, firstDetails } from './run-failures';
+import { cancelledAtStart, isCancelled, startFailure } from './endings';
 import { createRunStatus } from './run-status';
 import { findRefusedOptions } from './start-options';
 import { handleUpdates, untilCallersHaveEnding } from './updates';
@@ -73,28 +70,13 @@ async function validateStart(request: PrepareRequest, recovery?: Recovery): Prom
 function validate(request: PrepareRequest, recovery?: Recovery): Promise<RunPlan> {
   return validateRequest(request, recovery ?? null, findRefusedOptions()).catch(
     (error: unknown) => {
-      throw toRunFailure(error, 'AtlasUnavailable', 'validate the request');
+      throw startFailure(error, 'AtlasUnavailable', 'validate the request');
     },
   );
 }
 
 function requireNoToken(request: PrepareRequest, { retries }: RunPlan): Promise<void> {
   return findToken(request, Date.now() + retries.giveUpAfterMs).catch((error: unknown) => {
-    throw toRunFailure(error, 'TemporalUnavailable', 'look for an earlier token');
+    throw startFailure(error, 'TemporalUnavailable', 'look for an earlier token');
   });
-}
-
-/** @param fallbackType used when the type of the failure is not a FailureType. */
-function toRunFailure(error: unknown, fallbackType: FailureType, work: string): ApplicationFailure {
-  const failure = findApplicationFailure(error);
-  if (failure && isRunFailureType(failure.type)) {
-    return createFailure(failure.type, failure.message, {
-      unconfirmedTokens: 0,
-      ...firstDetails(failure),
-    });
-  }
-  const message =
-    `the worker could not ${work}, and created nothing:` +
-    ` ${parseFailure(error).message}; start again`;
-  return createFailure(fallbackType, message);
 }

@@ -28,10 +28,9 @@ import { toObject } from '../shared/object';
 import { cutAndEscape } from '../shared/text';
 import { checkLink } from './activity-proxies';
 import { parseFailure } from './activity-results';
-import { isCancelled } from './cancellation';
+import { createFailure, firstDetails, invalidRequest, isCancelled } from './endings';
 import { countScheduledRun } from './metrics';
 import { prepareLiveMigration } from './prepare-live-migration';
-import { createFailure, firstDetails, invalidRequest } from './run-failures';
 
 /** Keeps the message of a failure readable. */
 const MAX_UNKNOWN_FIELDS = 10;

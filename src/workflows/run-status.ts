@@ -13,8 +13,8 @@ import type { Step } from '../contract/steps';
 import { statusQuery } from '../contract/workflows';
 import { cut, describePair } from '../shared/text';
 import { formatCurrentDetails } from './current-details';
+import { createFailure, firstDetails } from './endings';
 import { countDelivery, countFailedDelivery, countRun, countUnconfirmedToken } from './metrics';
-import { createFailure, firstDetails } from './run-failures';
 
 /** Names what the log says of a token. The log outlives the run, whose history Temporal deletes. */
 const LOGGED_FACTS = [

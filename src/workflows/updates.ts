@@ -12,7 +12,7 @@ import type { Receipt } from '../contract/schemas';
 import { awaitDeliveryUpdate, redeliverUpdate } from '../contract/workflows';
 import { terminalFailure } from '../shared/application-failure';
 import { differingFields } from '../shared/compare-requests';
-import { isCancelled } from './cancellation';
+import { isCancelled } from './endings';
 import type { Outcome, RunStatus } from './run-status';
 
 /** A requested redelivery; without `sink` it goes to the sink of the request. */

@@ -1,0 +1,154 @@
+import {
+  CancellationScope,
+  CancelledFailure,
+  workflowInfo,
+  type ApplicationFailure,
+} from '@temporalio/workflow';
+import { isRunFailureType, type FailureType } from '../contract/failure-types';
+import { MAX_SINKS_TRIED } from '../contract/limits';
+import type { FailureDetails, FieldProblem, SealedToken, Status } from '../contract/schemas';
+import { formatGaveUp, terminalFailure } from '../shared/application-failure';
+import { commandLine, reportCommand } from '../shared/command-line';
+import { toObject } from '../shared/object';
+import { formatCount } from '../shared/text';
+import { findApplicationFailure, parseFailure, type ParsedFailure } from './activity-results';
+
+/*
+ * How a run ends without a receipt: the type, the message and the details of each failure.
+ */
+
+type Count = Pick<Status, 'unconfirmedTokens'>;
+
+/**
+ * Ends the message of a run that may have left a token in Atlas: the Temporal UI offers a reset of
+ * every closed run.
+ */
+const DO_NOT_RESET = 'do not reset this run: that would create another token';
+
+/**
+ * Builds the failure of a run or of a delivery: a type, a message that stands alone, and details.
+ */
+export function createFailure(
+  type: string,
+  message: string,
+  details: FailureDetails = { unconfirmedTokens: 0 },
+) {
+  return terminalFailure(type, message, details);
+}
+
+export function firstDetails({ details }: ApplicationFailure): object {
+  return toObject(details?.[0]);
+}
+
+/** Builds the failure of a request that the workflow refuses itself, before any activity. */
+export function invalidRequest(fields: FieldProblem[]): ApplicationFailure {
+  const problems = fields.map(({ field, description }) => `${field} ${description}`).join('; ');
+  return createFailure('InvalidRequest', `the request is not valid: ${problems}`, {
+    fields,
+    unconfirmedTokens: 0,
+  });
+}
+
+/**
+ * Builds the failure of a run that created nothing, from that of its first activities.
+ *
+ * @param fallbackType used when the type of the failure is not a FailureType.
+ * @param work what the worker could not do then.
+ */
+export function startFailure(
+  error: unknown,
+  fallbackType: FailureType,
+  work: string,
+): ApplicationFailure {
+  const failure = findApplicationFailure(error);
+  if (failure && isRunFailureType(failure.type)) {
+    return createFailure(failure.type, failure.message, {
+      unconfirmedTokens: 0,
+      ...firstDetails(failure),
+    });
+  }
+  const message =
+    `the worker could not ${work}, and created nothing:` +
+    ` ${parseFailure(error).message}; start again`;
+  return createFailure(fallbackType, message);
+}
+
+/** Builds the failure of a run whose creation failed for good. */
+export function creationFailed(failure: ParsedFailure, count: Count): ApplicationFailure {
+  const type = isRunFailureType(failure.type) ? failure.type : 'AtlasUnavailable';
+  return creationFailure(type, failure.message, failure, count);
+}
+
+/** Builds the failure of a run that has no time left to create a token. */
+export function creationGaveUp(
+  failure: ParsedFailure,
+  deadlineAtMs: number,
+  count: Count,
+): ApplicationFailure {
+  const isEarly = Date.now() < deadlineAtMs;
+  const why = isEarly ? 'the retry deadline passes before the next attempt' : undefined;
+  return creationFailure('AtlasUnavailable', formatGaveUp(failure.message, why), failure, count);
+}
+
+function creationFailure(
+  type: FailureType,
+  message: string,
+  { details }: ParsedFailure,
+  { unconfirmedTokens }: Count,
+): ApplicationFailure {
+  const text = unconfirmedTokens > 0 ? `${message}; ${DO_NOT_RESET}` : message;
+  return createFailure(type, text, { ...details, unconfirmedTokens });
+}
+
+const NOTHING_CREATED = 'cancelled; no token was created';
+const RECOVERY_NOT_BEGUN =
+  'cancelled before the delivery began;' +
+  ' the token is still recoverable from the closed run that has it';
+
+export function isCancelled(): boolean {
+  return CancellationScope.current().consideredCancelled;
+}
+
+/**
+ * Builds the ending of a cancelled run: CANCELLED when nothing can be left. Otherwise FAILED with
+ * type `Cancelled`, since Temporal's TypeScript SDK cannot put details on CANCELLED, and someone
+ * must check what is left.
+ *
+ * @param token that exists and may not have arrived.
+ */
+export function cancellationFailure(
+  { unconfirmedTokens }: Count,
+  token: SealedToken | null,
+  sinksTried: readonly string[],
+): CancelledFailure | ApplicationFailure {
+  if (unconfirmedTokens === 0 && !token) return new CancelledFailure(NOTHING_CREATED);
+  const namedSinks = sinksTried.slice(0, MAX_SINKS_TRIED);
+  const remains = [
+    token && describeToken(token, namedSinks),
+    unconfirmedTokens > 0 &&
+      `Atlas may have created up to ${formatCount(unconfirmedTokens, 'unconfirmed token')}, ` +
+        `which the run never received; see when: \`${reportCommand(workflowInfo().workflowId)}\``,
+    DO_NOT_RESET,
+  ];
+  return createFailure('Cancelled', `cancelled; ${remains.filter(Boolean).join('; ')}`, {
+    unconfirmedTokens,
+    deliveryId: token?.deliveryId ?? null,
+    tokenSha256: token?.tokenSha256 ?? null,
+    sinksTried: namedSinks,
+  });
+}
+
+/** Builds the ending of a run that was cancelled before it created or delivered anything. */
+export function cancelledAtStart(isRecovery: boolean): CancelledFailure {
+  return new CancelledFailure(isRecovery ? RECOVERY_NOT_BEGUN : NOTHING_CREATED);
+}
+
+function describeToken({ deliveryId }: SealedToken, sinksTried: readonly string[]): string {
+  const { workflowId, runId } = workflowInfo();
+  const tried = sinksTried.length > 0 ? ` (sinks tried: ${sinksTried.join(', ')})` : '';
+  const command = commandLine('recover', workflowId, '--run-id', runId);
+  return (
+    `token ${deliveryId} may not have arrived${tried}: ` +
+    `delete its API key in Atlas, or deliver it with \`${command}\``
+  );
+}
