@@ -2,15 +2,17 @@ import {
   ApplicationFailure,
   CancelledFailure,
   setDefaultSignalHandler,
+  workflowInfo,
 } from '@temporalio/workflow';
 import type { PrepareRequest, Receipt, Recovery } from '../contract/schemas';
 import type { RunPlan } from '../shared/activities';
+import { fitsAsJson } from '../shared/object';
+import { UNREADABLE } from '../shared/payload-converter';
 import { findToken, validateRequest } from './activity-proxies';
 import { createToken } from './create-token';
 import { deliverToken } from './deliver-token';
 import { cancelledAtStart, isCancelled, startFailure } from './endings';
 import { createRunStatus } from './run-status';
-import { findRefusedOptions } from './start-options';
 import { handleUpdates, untilCallersHaveEnding } from './updates';
 
 /**
@@ -79,4 +81,35 @@ function requireNoToken(request: PrepareRequest, { retries }: RunPlan): Promise<
   return findToken(request, Date.now() + retries.giveUpAfterMs).catch((error: unknown) => {
     throw startFailure(error, 'TemporalUnavailable', 'look for an earlier token');
   });
+}
+
+/**
+ * A server may give every run a long timeout of its own: ten years on the time-skipping test
+ * server.
+ */
+const SHORTEST_PERMITTED_TIMEOUT_MS = 365 * 24 * 3_600_000;
+/** The server terminates a run whose memo exceeds 2 MiB when the run adds to it. */
+const MAX_MEMO_LENGTH = 16 * 1024;
+
+/**
+ * Finds the start options of the run that could create a second token or abandon one.
+ *
+ * @returns their names. `validateRequest` says in its failure why they are refused.
+ */
+function findRefusedOptions(): string[] {
+  const { executionTimeoutMs, runTimeoutMs, retryPolicy, cronSchedule, memo } = workflowInfo();
+  const isRefused = {
+    workflowExecutionTimeout: isTooShort(executionTimeoutMs),
+    // The server sets it to the execution timeout where the caller set none.
+    workflowRunTimeout: isTooShort(runTimeoutMs) && runTimeoutMs !== executionTimeoutMs,
+    retryPolicy,
+    cronSchedule,
+    memo: memo && (Object.values(memo).includes(UNREADABLE) || !fitsAsJson(memo, MAX_MEMO_LENGTH)),
+  };
+  return Object.entries(isRefused).flatMap(([name, value]) => (value ? [name] : []));
+}
+
+/** @param timeoutMs 0 means no timeout. */
+function isTooShort(timeoutMs = 0): boolean {
+  return timeoutMs > 0 && timeoutMs < SHORTEST_PERMITTED_TIMEOUT_MS;
 }
