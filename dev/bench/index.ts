@@ -5,7 +5,8 @@
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Command } from 'commander';
-import { cpuMs, idOf, newRequest, startJob } from '../support/measured-job';
+import { workflowIdFor } from '../../src/contract/workflow-id';
+import { cpuMs, newRequest, startJob } from '../support/measured-job';
 import { startChildProcess } from '../temporal/child-process';
 import { startDevServer, type DevServer } from '../temporal/dev-server';
 import { freePort } from '../temporal/free-port';
@@ -81,7 +82,7 @@ async function main(): Promise<void> {
       pid: baselineWorker.pid,
       async run() {
         const request = newRequest();
-        const workflowId = idOf(request);
+        const workflowId = workflowIdFor(request);
         await workflow.execute('baseline', {
           workflowId,
           taskQueue: baselineQueue,

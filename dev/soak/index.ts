@@ -12,8 +12,9 @@ import { WorkflowFailedError } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import pMap from 'p-map';
 import type { FailureDetails, Receipt } from '../../src/contract/schemas';
+import { workflowIdFor } from '../../src/contract/workflow-id';
 import type { Fault } from '../atlas-emulator';
-import { idOf, memoryMiB, newRequest, startJob, type Job } from '../support/measured-job';
+import { memoryMiB, newRequest, startJob, type Job } from '../support/measured-job';
 import { startDevServer, type DevServer } from '../temporal/dev-server';
 import { freePort } from '../temporal/free-port';
 
@@ -172,14 +173,14 @@ async function compare(job: Job) {
     counts.unconfirmed += ending.unconfirmedTokens;
     if (created.length > ending.unconfirmedTokens + (isDelivered ? 1 : 0)) {
       mismatches.push(
-        `${idOf(request)}: ${created.length} tokens created, ${ending.unconfirmedTokens} unconfirmed`,
+        `${workflowIdFor(request)}: ${created.length} tokens created, ${ending.unconfirmedTokens} unconfirmed`,
       );
     }
     if (
       isDelivered &&
       !created.some(({ linkToken }) => linkToken === bySha.get(ending.tokenSha256))
     ) {
-      mismatches.push(`${idOf(request)}: its token is not in a file of the sink`);
+      mismatches.push(`${workflowIdFor(request)}: its token is not in a file of the sink`);
     }
   }
 
@@ -192,7 +193,7 @@ async function compare(job: Job) {
 
 async function readEnding({ workflow }: Job, request: Request): Promise<Receipt | FailureDetails> {
   try {
-    return (await workflow.getHandle(idOf(request)).result()) as Receipt;
+    return (await workflow.getHandle(workflowIdFor(request)).result()) as Receipt;
   } catch (error) {
     if (!(error instanceof WorkflowFailedError && error.cause instanceof ApplicationFailure)) {
       throw error;

@@ -19,10 +19,6 @@ export function newRequest(sink = 'drop') {
   return { orgId: DEFAULTS.orgId, sourceOrgId, accessListIps: ['192.31.196.7'], sink };
 }
 
-export function idOf({ orgId, sourceOrgId }: ReturnType<typeof newRequest>): string {
-  return workflowIdFor(orgId, sourceOrgId);
-}
-
 interface JobOptions {
   /** The embedded server; null for that of TEMPORAL_ADDRESS and so on. */
   server: { address: string } | null;
@@ -58,7 +54,7 @@ export async function startJob({ server, config = '' }: JobOptions) {
       }),
     start: (request: PrepareRequest & ReturnType<typeof newRequest>) =>
       workflow.start(WORKFLOW_TYPES.prepare, {
-        workflowId: idOf(request),
+        workflowId: workflowIdFor(request),
         taskQueue,
         args: [request],
         workflowIdConflictPolicy: 'USE_EXISTING',

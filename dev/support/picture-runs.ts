@@ -67,7 +67,7 @@ export async function startPictureRuns(): Promise<PictureRuns> {
 
     const start = async (request: PrepareRequest) =>
       temporal.client.workflow.start(WORKFLOW_TYPES.prepare, {
-        workflowId: workflowIdFor(request.orgId, request.sourceOrgId),
+        workflowId: workflowIdFor(request),
         taskQueue: DEFAULT_TASK_QUEUE,
         args: [request],
       });

@@ -30,7 +30,7 @@ const [file, ...options] = process.argv.slice(2);
 if (file === undefined) throw new Error('usage: npx tsx failures.ts request.json [--again]');
 const request: PrepareRequest = JSON.parse(readFileSync(file, 'utf8'));
 if (options.includes('--again')) request.again = true;
-const workflowId = workflowIdFor(request.orgId, request.sourceOrgId);
+const workflowId = workflowIdFor(request);
 
 const { connectionOptions, namespace } = loadClientConnectConfig();
 const connection = await Connection.connect(connectionOptions);

@@ -27,7 +27,7 @@ import {
 const [file] = process.argv.slice(2);
 if (file === undefined) throw new Error('usage: npx tsx join.ts request.json');
 const request: PrepareRequest = JSON.parse(readFileSync(file, 'utf8'));
-const workflowId = workflowIdFor(request.orgId, request.sourceOrgId);
+const workflowId = workflowIdFor(request);
 
 const { connectionOptions, namespace } = loadClientConnectConfig();
 const connection = await Connection.connect(connectionOptions);

@@ -19,7 +19,7 @@ const connection = await Connection.connect(connectionOptions);
 const client = new Client({ connection, ...(namespace && { namespace }) });
 
 const receipt = await client.workflow.execute<PrepareLiveMigration>(WORKFLOW_TYPES.prepare, {
-  workflowId: workflowIdFor(request.orgId, request.sourceOrgId),
+  workflowId: workflowIdFor(request),
   taskQueue: DEFAULT_TASK_QUEUE,
   args: [request],
   workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY',

@@ -1,7 +1,7 @@
 import { Context, log } from '@temporalio/activity';
 import { classifyAtlasError } from '../atlas/failures';
 import type { Services } from '../config/services';
-import { workflowIdFor } from '../contract/workflow-id';
+import { workflowIdFor, type Pair } from '../contract/workflow-id';
 import { linkCheckSchema, type Activities } from '../shared/activities';
 import { commandLine } from '../shared/command-line';
 import { classifyDeliveryError } from '../sinks/failures';
@@ -24,9 +24,8 @@ export function checkLinkActivity(
 ): Activities['checkLink'] {
   return async function checkLink(input) {
     const check = parseInput(linkCheckSchema, input);
-    const { orgId, sourceOrgId } = check;
-    const credential = organizations.credentialFor(orgId);
-    const isPermitted = organizations.sinksFor(orgId).includes(check.sink);
+    const credential = organizations.credentialFor(check.orgId);
+    const isPermitted = organizations.sinksFor(check.orgId).includes(check.sink);
     const sink = isPermitted ? sinks.get(check.sink) : undefined;
     // The next run reports all problems of the request at once.
     if (credential === null || !sink) {
@@ -39,8 +38,8 @@ export function checkLinkActivity(
     }
 
     return withHeartbeats(async () => {
-      const linked = await readLink(orgId, sourceOrgId, credential, sink);
-      const workflowId = workflowIdFor(orgId, sourceOrgId);
+      const linked = await isLinked(check, credential, sink);
+      const workflowId = workflowIdFor(check);
       const { token, times } = await readNewestTokens(workflowId);
       if (check.lastTokenAt !== null) times.push(check.lastTokenAt);
       const lastTokenAt = findLatest(times);
@@ -59,13 +58,8 @@ export function checkLinkActivity(
     });
   };
 
-  async function readLink(
-    orgId: string,
-    sourceOrgId: string | null,
-    credential: string,
-    sink: Sink,
-  ) {
-    if (sourceOrgId !== null && sink.isLinked) {
+  async function isLinked({ orgId, sourceOrgId }: Pair, credential: string, sink: Sink) {
+    if (sourceOrgId && sink.isLinked) {
       return sink
         .isLinked(sourceOrgId, Context.current().cancellationSignal)
         .catch(throwSinkFailure);

@@ -65,8 +65,8 @@ export function createLinkTokenActivity(
     const { problems, entries: accessListIps } = validateAccessList(request.accessListIps);
     if (problems.length > 0) throw invalidRequest(problems, NOTHING_DONE);
     const { sink: _, ...requestFacts } = request;
-    const { orgId, sourceOrgId } = requestFacts;
-    const { workflowId } = requireRunOfPair(info, orgId, sourceOrgId);
+    const { orgId } = requestFacts;
+    const { workflowId } = requireRunOfPair(info, request);
     const failureCount = activityNumber - 1 + info.attempt;
     const fail = async (failure: AtlasFailure): Promise<never> => {
       // A failure that never reaches Temporal would count as a token that may exist.

@@ -31,7 +31,7 @@ export function deliverLinkTokenActivity(
     const name = parseInput(sinkName, sinkInput, nothingDone);
     try {
       const openedToken = await sealer.open(jwe, info.workflowExecution?.workflowId ?? '');
-      requireRunOfPair(info, openedToken.orgId, openedToken.sourceOrgId);
+      requireRunOfPair(info, openedToken);
       const sink = findSink(name, openedToken);
       // The schemas keep the token out of the receipt, and everything else out of the sink.
       const facts = tokenFactsSchema.parse(openedToken);

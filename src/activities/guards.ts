@@ -1,6 +1,6 @@
 import { Context, type Info } from '@temporalio/activity';
 import type { z } from 'zod';
-import { workflowIdFor } from '../contract/workflow-id';
+import { workflowIdFor, type Pair } from '../contract/workflow-id';
 import { WORKFLOW_TYPES } from '../contract/workflows';
 import { describeProblems, toFieldProblem } from '../requests/field-problems';
 import type { AttemptDetails } from '../shared/activities';
@@ -62,10 +62,9 @@ export function parseInput<Schema extends z.ZodType>(
  */
 export function requireRunOfPair(
   { workflowExecution, workflowType }: Pick<Info, 'workflowExecution' | 'workflowType'>,
-  orgId: string,
-  sourceOrgId: string | null,
+  pair: Pair,
 ): NonNullable<Info['workflowExecution']> {
-  const workflowId = workflowIdFor(orgId, sourceOrgId);
+  const workflowId = workflowIdFor(pair);
   if (workflowExecution?.workflowId === workflowId && workflowType === WORKFLOW_TYPES.prepare) {
     return workflowExecution;
   }

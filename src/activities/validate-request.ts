@@ -68,7 +68,7 @@ function toOptionProblem(field: string): FieldProblem {
 
 function findIdProblems(request: ValidRequest | null): FieldProblem[] {
   if (!request) return [];
-  const workflowId = workflowIdFor(request.orgId, request.sourceOrgId);
+  const workflowId = workflowIdFor(request);
   if (Context.current().info.workflowExecution?.workflowId === workflowId) return [];
   const description =
     `must be ${workflowId}: one run of ${WORKFLOW_TYPES.prepare}` +

@@ -1,10 +1,18 @@
 /**
- * Builds the workflow id of a pair of organizations: the Atlas organization and, if any, the source
- * organization.
+ * The organizations of a token, of which there is one run at a time: the Atlas organization and, if
+ * it is named, the source organization.
+ */
+export interface Pair {
+  orgId: string;
+  sourceOrgId?: string | null | undefined;
+}
+
+/**
+ * Builds the workflow id of a pair of organizations, such as that of a request.
  *
  * @throws TypeError when `sourceOrgId` is empty: the id would be that of another pair.
  */
-export function workflowIdFor(orgId: string, sourceOrgId?: string | null): string {
+export function workflowIdFor({ orgId, sourceOrgId }: Pair): string {
   if (sourceOrgId === '') throw new TypeError('sourceOrgId is empty: leave it out or pass null');
   return sourceOrgId
     ? `live-migration-prep/${orgId}/${sourceOrgId}`
@@ -13,10 +21,8 @@ export function workflowIdFor(orgId: string, sourceOrgId?: string | null): strin
 
 const WORKFLOW_ID = /^live-migration-prep\/([a-f0-9]{24})(?:\/([a-f0-9]{24}))?$/;
 
-/** Reads the organizations in the workflow id of a pair; null for any other id. */
-export function parseWorkflowId(
-  workflowId: string,
-): { orgId: string; sourceOrgId: string | undefined } | null {
+/** Reads the pair in a workflow id; null for any other id. */
+export function parseWorkflowId(workflowId: string): Pair | null {
   const [, orgId, sourceOrgId] = WORKFLOW_ID.exec(workflowId) ?? [];
   return orgId === undefined ? null : { orgId, sourceOrgId };
 }

@@ -1,5 +1,5 @@
 import type { Finding } from '../contract/schemas';
-import type { CheckTarget } from '../sinks/sink';
+import type { Pair } from '../contract/workflow-id';
 
 /** The credentials and sinks to check. */
 export interface Scope {
@@ -8,7 +8,7 @@ export interface Scope {
   /**
    * Organizations of a request; null in a check of the whole worker, or if the request names none.
    */
-  target: CheckTarget | null;
+  target: Pair | null;
 }
 
 export type CheckResult = Omit<Finding, 'check'> & {

@@ -1,6 +1,7 @@
 import type { Services } from '../config/services';
+import type { Pair } from '../contract/workflow-id';
 import type { Sealer } from '../secrets/sealing';
-import type { CheckTarget, Sink } from '../sinks/sink';
+import type { Sink } from '../sinks/sink';
 import { ok, unchecked, type Check, type CheckResult, type Scope } from './check-result';
 import { credentialChecks, type CredentialOptions } from './credential-checks';
 
@@ -32,8 +33,8 @@ function checkKeys(sealer: Sealer): CheckResult {
   return ok(`key ${first ?? ''} seals and opens tokens${older}`);
 }
 
-async function checkSink(sink: Sink, target: CheckTarget | null, signal: AbortSignal) {
-  if (sink.needsSourceOrgId && target?.sourceOrgId === null) {
+async function checkSink(sink: Sink, target: Pair | null, signal: AbortSignal) {
+  if (sink.needsSourceOrgId && target && !target.sourceOrgId) {
     return unchecked('this sink needs the source organization, and the request names none');
   }
   if (!sink.check) return unchecked('configured; only a delivery can tell whether it works');

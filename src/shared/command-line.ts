@@ -10,9 +10,7 @@ function targetOptions(workflowId: string): string[] {
   const pair = parseWorkflowId(workflowId);
   if (pair === null) return ['--workflow-id', shellQuote(workflowId)];
   const { orgId, sourceOrgId } = pair;
-  return sourceOrgId === undefined
-    ? ['--org', orgId]
-    : ['--org', orgId, '--source-org', sourceOrgId];
+  return sourceOrgId ? ['--org', orgId, '--source-org', sourceOrgId] : ['--org', orgId];
 }
 
 export function reportCommand(workflowId: string): string {

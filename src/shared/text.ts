@@ -1,3 +1,5 @@
+import type { Pair } from '../contract/workflow-id';
+
 /**
  * Characters that a terminal executes or that reorder text: C0 and C1 controls, line separators of
  * Unicode, marks and overrides of bidirectional text.
@@ -30,11 +32,6 @@ export function shellQuote(text: string): string {
 /** Formats a count with its noun, such as `1 run` or `3 runs`. */
 export function formatCount(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? '' : 's'}`;
-}
-
-interface Pair {
-  orgId: string;
-  sourceOrgId?: string | null | undefined;
 }
 
 /** Names the organizations of a token, such as `64f1… for source organization 64f1…`. */

@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import type { deliverySchema } from '../contract/schemas';
+import type { Pair } from '../contract/workflow-id';
 import type { ReferenceContext } from '../secrets/read-secret';
 
 /**
@@ -8,8 +9,6 @@ import type { ReferenceContext } from '../secrets/read-secret';
  * safe in a path or a name.
  */
 export type Delivery = z.output<typeof deliverySchema>;
-
-export type CheckTarget = Pick<Delivery, 'orgId' | 'sourceOrgId'>;
 
 export interface Sink {
   /** True if the sink takes only tokens whose request names the source organization. */
@@ -36,7 +35,7 @@ export interface Sink {
    * @returns a sentence that names what works.
    * @throws SinkUnavailableError, SinkRejectedError, SecretUnavailableError
    */
-  check?(target: CheckTarget | null, signal: AbortSignal): Promise<string>;
+  check?(target: Pair | null, signal: AbortSignal): Promise<string>;
   /**
    * Tells whether the source organization is linked. Omitted if the sink cannot know.
    *

@@ -54,7 +54,7 @@ export function listRunsOfOrganization(client: Client, orgId: string) {
 
 /** Builds the condition of the runs of an Atlas organization, with any source organization. */
 export function isOfOrganization(orgId: string): string {
-  return `WorkflowId STARTS_WITH '${workflowIdFor(orgId)}'`;
+  return `WorkflowId STARTS_WITH '${workflowIdFor({ orgId })}'`;
 }
 
 /** The task queues of runs that a list of one task queue leaves out. */

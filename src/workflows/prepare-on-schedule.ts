@@ -80,7 +80,7 @@ async function prepareUnlessLinked(
   const again = always || tokenRunId;
   try {
     const child = await startChild(prepareLiveMigration, {
-      workflowId: workflowIdFor(request.orgId, request.sourceOrgId),
+      workflowId: workflowIdFor(request),
       args: [again === null ? request : { ...request, again }],
       workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
       // The token of a child that outlives this run must still be delivered.

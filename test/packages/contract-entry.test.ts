@@ -60,7 +60,7 @@ it('types CommonJS, ECMAScript modules, README and examples without zod, and fin
       type FailureType, type PrepareLiveMigration, type PrepareRequest, type Receipt,
     } from '${ENTRY}';
     const request: PrepareRequest = { orgId: 'a', accessListIps: [], sink: 'drop' };
-    const id: string = workflowIdFor(request.orgId, request.sourceOrgId);
+    const id: string = workflowIdFor(request);
     export const use = async (run: WorkflowHandle<PrepareLiveMigration>): Promise<Receipt[]> => [
       await run.result(),
       await run.executeUpdate(awaitDeliveryUpdate, { args: [request] }),

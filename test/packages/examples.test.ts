@@ -40,8 +40,8 @@ const newRequest = (more?: Partial<PrepareRequest>): PrepareRequest => ({
   ...more,
 });
 
-const handleOf = ({ orgId, sourceOrgId }: PrepareRequest): WorkflowHandle =>
-  client.workflow.getHandle(workflowIdFor(orgId, sourceOrgId));
+const handleOf = (request: PrepareRequest): WorkflowHandle =>
+  client.workflow.getHandle(workflowIdFor(request));
 
 for (const [name, language] of Object.entries(LANGUAGES)) {
   const missing = isTestable(language) ? '' : ` (not tested, since this fails: ${language.check})`;

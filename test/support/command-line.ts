@@ -69,7 +69,7 @@ export async function createCommandFixture(config: Config = {}) {
       const [sourceOrgId, ip] = [newOrgId(), newAddress()];
       const options = ['--org', orgId, '--source-org', sourceOrgId];
       return {
-        workflowId: workflowIdFor(orgId, sourceOrgId),
+        workflowId: workflowIdFor({ orgId, sourceOrgId }),
         /** `--org` and `--source-org`. */
         options,
         /** The options that `start` and `schedule create` require. */

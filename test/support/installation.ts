@@ -151,7 +151,7 @@ export async function install({
       options: Pick<WorkflowStartOptions, 'startDelay'> = {},
     ) =>
       temporal.client.workflow.start(WORKFLOW_TYPES.prepare, {
-        workflowId: workflowIdFor(request.orgId, request.sourceOrgId),
+        workflowId: workflowIdFor(request),
         taskQueue,
         args: recovery ? [request, recovery] : [request],
         workflowIdConflictPolicy: 'FAIL',
@@ -159,8 +159,8 @@ export async function install({
         ...options,
       }) as Promise<Handle>,
     /** Finds the run of a request, open or closed. */
-    handleOf: ({ orgId, sourceOrgId }: PrepareRequest): Handle =>
-      temporal.client.workflow.getHandle(workflowIdFor(orgId, sourceOrgId)),
+    handleOf: (request: PrepareRequest): Handle =>
+      temporal.client.workflow.getHandle(workflowIdFor(request)),
     /** Runs a command to its end, on this installation's task queue. */
     runClient: (...args: string[]) =>
       run(['--task-queue', taskQueue, ...args], devServerEnv(temporal.address)),

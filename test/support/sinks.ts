@@ -1,7 +1,8 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
+import type { Pair } from '../../src/contract/workflow-id';
 import { sinkConfigSchema } from '../../src/sinks';
-import type { CheckTarget, Delivery } from '../../src/sinks/sink';
+import type { Delivery } from '../../src/sinks/sink';
 import { newOrgId } from './ids';
 import { serveHttp } from './servers';
 
@@ -40,7 +41,7 @@ export async function makeSink(config: object, env: Env = {}) {
   return {
     deliver: (delivery: Delivery, signal = never()) => sink.deliver(delivery, signal),
     /** Finds nothing if the sink has no check. */
-    check: async (target: CheckTarget | null = null) => sink.check?.(target, never()),
+    check: async (target: Pair | null = null) => sink.check?.(target, never()),
   };
 }
 

@@ -163,7 +163,7 @@ describe.each(RELEASES)('what release %s wrote', (release) => {
       failureTypes: failureTypes.FAILURE_TYPES,
       deliveryFailureTypes: failureTypes.DELIVERY_FAILURE_TYPES,
       refusalTypes: failureTypes.REFUSAL_TYPES,
-      workflowId: workflowIdFor(ORG, SOURCE_ORG),
+      workflowId: workflowIdFor({ orgId: ORG, sourceOrgId: SOURCE_ORG }),
     }).toEqual(expectation(stored.names));
   });
 

@@ -30,7 +30,7 @@ async function start(
 async function startWith(options: Partial<WorkflowStartOptions>) {
   const request = worker().installation.newRequest();
   const calls = worker().setScript(request, {});
-  const workflowId = workflowIdFor(request.orgId, request.sourceOrgId);
+  const workflowId = workflowIdFor(request);
   return { calls, handle: await start(prepare, [request], { workflowId, ...options }) };
 }
 

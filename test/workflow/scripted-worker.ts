@@ -115,10 +115,15 @@ export async function startScriptedWorker(server?: Temporal, defaults = RETRIES)
       calls.sinks.push(sink);
       return (script.deliver?.[calls.sinks.length - 1] ?? stored)(input, sink, retries);
     },
-    async checkLink({ orgId, sourceOrgId, lastTokenAt }) {
-      const { checkLink } = scriptOf(workflowIdFor(orgId, sourceOrgId)).script;
+    async checkLink(input) {
+      const { checkLink } = scriptOf(workflowIdFor(input)).script;
       if (checkLink) return (await checkLink()) as LinkState;
-      return { linked: false, recentToken: false, lastTokenAt, tokenRunId: null };
+      return {
+        linked: false,
+        recentToken: false,
+        lastTokenAt: input.lastTokenAt,
+        tokenRunId: null,
+      };
     },
   };
 
@@ -150,9 +155,9 @@ export async function startScriptedWorker(server?: Temporal, defaults = RETRIES)
   });
 
   /** Sets the script of a pair; its runs share it. */
-  function setScript({ orgId, sourceOrgId }: PrepareRequest, script: Script): Calls {
+  function setScript(request: PrepareRequest, script: Script): Calls {
     const calls: Calls = { creations: 0, sinks: [] };
-    scripts.set(workflowIdFor(orgId, sourceOrgId), { script, calls });
+    scripts.set(workflowIdFor(request), { script, calls });
     return calls;
   }
 

@@ -77,24 +77,14 @@ function parseJson(line: string): unknown {
 
 /** Adds what a line says of a token to what earlier lines said. */
 function addToken(tokens: Map<string, TokenOrigin>, line: z.output<typeof tokenLine>): void {
-  const {
-    orgId,
-    sourceOrgId,
-    deliveryId,
-    createdAt,
-    startedAt,
-    endedAt,
-    runId = null,
-    sink = null,
-    location,
-  } = line;
+  const { deliveryId, createdAt, startedAt, endedAt, runId = null, sink = null, location } = line;
   const token = tokens.get(deliveryId) ?? {
     type: 'token',
     state: 'unknown',
     deliveryId,
     createdAt,
     sink: null,
-    workflowId: workflowIdFor(orgId, sourceOrgId),
+    workflowId: workflowIdFor(line),
     runId,
     span: spanOfArrival(createdAt),
   };
@@ -103,14 +93,9 @@ function addToken(tokens: Map<string, TokenOrigin>, line: z.output<typeof tokenL
   tokens.set(deliveryId, token);
 }
 
-function toAttempt({
-  orgId,
-  sourceOrgId,
-  runId = null,
-  ...line
-}: z.output<typeof attemptLine>): AttemptOrigin {
-  const { startedAt, endedAt, reason } = line;
-  const workflowId = workflowIdFor(orgId, sourceOrgId);
+function toAttempt(line: z.output<typeof attemptLine>): AttemptOrigin {
+  const { startedAt, endedAt, reason, runId = null } = line;
+  const workflowId = workflowIdFor(line);
   const span = spanOfAttempt({ startedAt, endedAt });
   return {
     type: 'attempt',

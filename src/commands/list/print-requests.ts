@@ -41,5 +41,5 @@ async function readStartable(client: Client, run: ListedRun): Promise<PrepareReq
   const { request: input } = await readRun(client, run);
   const { again: _, ...request } = input as PrepareRequest;
   if (validateFields(request).problems.length > 0) return null;
-  return workflowIdFor(request.orgId, request.sourceOrgId) === run.workflowId ? request : null;
+  return workflowIdFor(request) === run.workflowId ? request : null;
 }

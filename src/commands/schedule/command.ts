@@ -1,6 +1,7 @@
 import { Command } from '@commander-js/extra-typings';
 import type { ScheduleOptions, ScheduleSpec } from '@temporalio/client';
-import type { ScheduledRequest } from '../../contract/schemas';
+import type { PrepareRequest, ScheduledRequest } from '../../contract/schemas';
+import { workflowIdFor } from '../../contract/workflow-id';
 import { WORKFLOW_TYPES } from '../../contract/workflows';
 import { shellQuote } from '../../shared/text';
 import { refusalError, usageError } from '../cli/command-error';
@@ -8,14 +9,13 @@ import type { CommandContext, ProgramContext } from '../cli/context';
 import { formatExamples } from '../cli/help';
 import { collect, parseDuration, parseNonEmpty, parseTime } from '../cli/option-parsers';
 import { requestCommand } from '../shared/options';
-import type { PairRequest } from '../shared/request';
 
 export const scheduleCommand = ({ stdin, withTemporal }: ProgramContext) =>
   new Command('schedule').description('create schedules that renew tokens').addCommand(
     createCommand().action(async (options) => {
       const { makeRequest } = await import('../shared/request.js');
-      const pair = await makeRequest(options, 'no schedule was created', stdin);
-      await withTemporal((context) => createSchedule(context, pair, options));
+      const request = await makeRequest(options, 'no schedule was created', stdin);
+      await withTemporal((context) => createSchedule(context, request, options));
     }),
   );
 
@@ -67,10 +67,13 @@ const CATCH_UP_MS = 600_000;
  */
 async function createSchedule(
   context: CommandContext,
-  { workflowId, request }: PairRequest,
-  { scheduleId = workflowId, cron, timezone, jitter, until, note, always }: CreateOptions,
+  request: PrepareRequest,
+  options: CreateOptions,
 ): Promise<void> {
   const { client, taskQueue, output } = context;
+  const { cron, timezone, jitter, until, note, always } = options;
+  const workflowId = workflowIdFor(request);
+  const scheduleId = options.scheduleId ?? workflowId;
   const { ScheduleAlreadyRunning } = await import('@temporalio/client');
   const { checkRequestRemotely, waitForAnswer } = await import('../shared/remote-check.js');
   const check = checkRequestRemotely(context, request, 'no schedule was created');
@@ -80,7 +83,7 @@ async function createSchedule(
   if (jitter !== undefined) spec.jitter = jitter;
   if (until) spec.endAt = until;
   const scheduledRequest: ScheduledRequest = always ? { request, always } : { request };
-  const options: ScheduleOptions = {
+  const schedule: ScheduleOptions = {
     scheduleId,
     spec,
     action: {
@@ -94,8 +97,8 @@ async function createSchedule(
     // Any other policy would create several tokens, at once or one after another.
     policies: { overlap: 'SKIP', catchupWindow: CATCH_UP_MS, pauseOnFailure: true },
   };
-  if (note) options.state = { note };
-  const schedule = await client.schedule.create(options).catch((error: unknown) => {
+  if (note) schedule.state = { note };
+  const handle = await client.schedule.create(schedule).catch((error: unknown) => {
     // The SDK reports a schedule that the server refuses as a TypeError.
     if (error instanceof TypeError) {
       throw usageError(
@@ -115,9 +118,9 @@ async function createSchedule(
   const seeRuns = `see its runs: temporal workflow list --query ${shellQuote(query)}`;
   output.setFollowUp(`schedule ${scheduleId} was created; ${seeRuns}`);
   // Only the server reads the cron expressions.
-  const [nextTime] = (await schedule.describe()).info.nextActionTimes;
+  const [nextTime] = (await handle.describe()).info.nextActionTimes;
   if (!nextTime) {
-    await schedule.delete();
+    await handle.delete();
     throw usageError(
       `no time matches --cron${until ? ' before --until' : ''}: correct it;` +
         ' no schedule was created',

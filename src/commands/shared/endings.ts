@@ -88,7 +88,7 @@ export function describeReceipt(receipt: Receipt): string[] {
     ['unconfirmed', formatCount(unconfirmedTokens, 'token')],
     ...receipt.warnings.map((warning): TableRow => ['warning', warning]),
   ]);
-  return [...rows, ...describeUnconfirmed(unconfirmedTokens, workflowIdFor(orgId, sourceOrgId))];
+  return [...rows, ...describeUnconfirmed(unconfirmedTokens, workflowIdFor(receipt))];
 }
 
 /** @param memo of the run, which a run that Temporal ended cannot say itself. */

@@ -48,5 +48,5 @@ export function targetCommand(name: string) {
 export function resolveWorkflowId({ org, sourceOrg, workflowId }: TargetOptions): string {
   if (workflowId) return workflowId;
   if (!org) throw usageError('name the run with --org, or with --workflow-id');
-  return workflowIdFor(org, sourceOrg);
+  return workflowIdFor({ orgId: org, sourceOrgId: sourceOrg });
 }

@@ -1,16 +1,9 @@
 import type { FieldProblem, PrepareRequest } from '../../contract/schemas';
-import { workflowIdFor } from '../../contract/workflow-id';
 import { validateFields } from '../../requests/validate-fields';
 import { formatCount } from '../../shared/text';
 import { usageError } from '../cli/command-error';
 import type { RequestOptions } from './options';
 import { readLines, type Stdin } from './read-lines';
-
-/** A checked request, with the workflow id of its pair of organizations. */
-export interface PairRequest {
-  workflowId: string;
-  request: PrepareRequest;
-}
 
 /**
  * @param consequence such as `nothing was started`.
@@ -20,7 +13,7 @@ export async function makeRequest(
   options: RequestOptions & { again?: true },
   consequence: string,
   stdin: Stdin,
-) {
+): Promise<PrepareRequest> {
   const request: PrepareRequest = {
     orgId: getRequiredOption('--org <id>', options.org),
     sink: getRequiredOption('--sink <name>', options.sink),
@@ -34,12 +27,7 @@ export async function makeRequest(
   if (options.again) request.again = true;
   const { problems } = validateFields(request);
   if (problems.length > 0) throw usageError(describeInvalidRequest(consequence, problems));
-  return toPair(request);
-}
-
-/** Adds the workflow id. */
-export function toPair(request: PrepareRequest): PairRequest {
-  return { workflowId: workflowIdFor(request.orgId, request.sourceOrgId), request };
+  return request;
 }
 
 /** Checks what commander cannot: with `start --from`, the same option is not required. */

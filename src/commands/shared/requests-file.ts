@@ -1,13 +1,17 @@
 import type { PrepareRequest } from '../../contract/schemas';
+import { workflowIdFor } from '../../contract/workflow-id';
 import { describeProblems } from '../../requests/field-problems';
 import { validateFields } from '../../requests/validate-fields';
 import { formatCount } from '../../shared/text';
 import { usageError } from '../cli/command-error';
 import { readLines, type Stdin } from './read-lines';
-import { toPair, type PairRequest } from './request';
 
 /** A request with its line in a file. */
-export type NumberedRequest = PairRequest & { line: number };
+export interface NumberedRequest {
+  line: number;
+  workflowId: string;
+  request: PrepareRequest;
+}
 
 /** Bounds the message: in a binary file, every line is a problem. */
 const MAX_LINES_LISTED = 100;
@@ -27,12 +31,12 @@ export async function readRequests(file: string, stdin: Stdin): Promise<Numbered
   const problems = lines.flatMap(({ line, text }) => {
     const request = parseRequestLine(text);
     if (typeof request === 'string') return `  line ${line}: ${request}`;
-    const pair = toPair(request);
-    const earlier = requests.get(pair.workflowId);
+    const workflowId = workflowIdFor(request);
+    const earlier = requests.get(workflowId);
     if (earlier) {
       return `  line ${line}: is for the same organizations as line ${earlier.line}: remove one`;
     }
-    requests.set(pair.workflowId, { line, ...pair });
+    requests.set(workflowId, { line, workflowId, request });
     return [];
   });
   if (problems.length === 0) return [...requests.values()];

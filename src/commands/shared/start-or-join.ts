@@ -4,6 +4,7 @@ import {
   type WorkflowIdReusePolicy,
 } from '@temporalio/client';
 import type { PrepareRequest, Recovery } from '../../contract/schemas';
+import { workflowIdFor } from '../../contract/workflow-id';
 import { WORKFLOW_TYPES } from '../../contract/workflows';
 import { describePair } from '../../shared/text';
 import { describeRun, isCancelRequested, isOpen } from '../../temporal/describe-run';
@@ -11,7 +12,6 @@ import { findEarlierToken } from '../../temporal/earlier-token';
 import type { RunRef } from '../../temporal/read-history';
 import type { CommandContext } from '../cli/context';
 import { refuseEarlierToken, refuseOtherWorkflowType, refuseIfDifferent } from './refusals';
-import type { PairRequest } from './request';
 
 /** A note about a joined run. */
 export const CANCEL_REQUESTED = 'this run is being cancelled: wait for its end, then start again';
@@ -27,13 +27,13 @@ const MAX_ATTEMPTS = 5;
  */
 export async function startOrJoin(
   context: CommandContext,
-  pair: PairRequest,
+  request: PrepareRequest,
   beforeStart?: () => void,
 ) {
   const { client, taskQueue } = context;
-  const { workflowId, request } = pair;
+  const workflowId = workflowIdFor(request);
   for (let attempt = 1; ; attempt += 1) {
-    const { open, workflowIdReusePolicy } = await requireStartable(client, pair);
+    const { open, workflowIdReusePolicy } = await requireStartable(client, request);
     if (open) return { ...open, workflowId, joined: true };
     beforeStart?.();
     try {
@@ -57,7 +57,8 @@ export async function startOrJoin(
  *   start joins even while it is being cancelled; null without one.
  * @throws CommandError when the runs of an id allow neither a start nor a join of the open run.
  */
-export async function requireStartable(client: Client, { workflowId, request }: PairRequest) {
+export async function requireStartable(client: Client, request: PrepareRequest) {
+  const workflowId = workflowIdFor(request);
   const again = request.again !== undefined;
   const newestRun = await describeRun(client, workflowId);
   const open = newestRun && isOpen(newestRun) ? newestRun : null;

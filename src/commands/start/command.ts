@@ -37,10 +37,10 @@ export function startCommand({ stdin, withTemporal }: ProgramContext) {
         return withTemporal((context) => startMany(context, requests, { wait, dryRun }));
       }
       const { makeRequest } = await import('../shared/request.js');
-      const pair = await makeRequest(options, 'nothing was started', stdin);
+      const request = await makeRequest(options, 'nothing was started', stdin);
       const { start, dryRunStart } = await import('./start.js');
       return withTemporal((context) =>
-        dryRun ? dryRunStart(context, pair) : start(context, pair, wait),
+        dryRun ? dryRunStart(context, request) : start(context, request, wait),
       );
     });
 }

@@ -1,3 +1,5 @@
+import type { PrepareRequest } from '../../contract/schemas';
+import { workflowIdFor } from '../../contract/workflow-id';
 import { commandLine } from '../../shared/command-line';
 import type { CommandContext } from '../cli/context';
 import { describeFindings } from '../cli/describe-findings';
@@ -16,22 +18,21 @@ import {
   requireListedWorker,
   waitForAnswer,
 } from '../shared/remote-check';
-import type { PairRequest } from '../shared/request';
 import type { NumberedRequest } from '../shared/requests-file';
 import { CANCEL_REQUESTED, requireStartable, startOrJoin } from '../shared/start-or-join';
 
 export async function start(
   context: CommandContext,
-  pair: PairRequest,
+  request: PrepareRequest,
   wait?: true,
 ): Promise<void> {
   const { client, output } = context;
-  const { workflowId } = pair;
+  const workflowId = workflowIdFor(request);
   const followIt = `follow it: ${commandLine('watch', workflowId)}`;
   const beforeStart = () => output.setFollowUp(`a run may have been started; ${followIt}`);
   const { joined, cancelRequested, runId, taskQueue } = await startOrJoin(
     context,
-    pair,
+    request,
     beforeStart,
   );
   output.setFollowUp(`the run goes on; ${followIt}`);
@@ -47,11 +48,11 @@ export async function start(
 }
 
 /** Lets a worker check the request, and says whether a start would start or join a run. */
-export async function dryRunStart(context: CommandContext, pair: PairRequest): Promise<void> {
-  const { workflowId, request } = pair;
+export async function dryRunStart(context: CommandContext, request: PrepareRequest): Promise<void> {
+  const workflowId = workflowIdFor(request);
   const check = checkRequestRemotely(context, request, 'nothing was started');
   const report = await waitForAnswer(context, check);
-  const { open } = await requireStartable(context.client, pair);
+  const { open } = await requireStartable(context.client, request);
   if (open?.cancelRequested) context.output.note(CANCEL_REQUESTED);
   const { credential, accessListIps = [], warnings = [] } = report.request ?? {};
   context.output.print({ workflowId, wouldJoin: open !== null, ...report }, [
@@ -84,15 +85,15 @@ export async function startMany(
     );
   }
 
-  async function startOne(pair: NumberedRequest): Promise<RunOutcome> {
+  async function startOne({ request }: NumberedRequest): Promise<RunOutcome> {
     if (dryRun) {
-      await checkRequestRemotely(context, pair.request, 'it would fail');
-      const { open } = await requireStartable(client, pair);
+      await checkRequestRemotely(context, request, 'it would fail');
+      const { open } = await requireStartable(client, request);
       return open
         ? toSkipped(open)
-        : { action: 'would start', reason: `into sink ${pair.request.sink}` };
+        : { action: 'would start', reason: `into sink ${request.sink}` };
     }
-    const run = await startOrJoin(context, pair);
+    const run = await startOrJoin(context, request);
     const { runId } = run;
     if (wait) {
       const outcome = await follow(client, run).then(toDelivered, toFailed);

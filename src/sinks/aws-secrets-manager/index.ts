@@ -1,14 +1,9 @@
 import type * as SecretsManager from '@aws-sdk/client-secrets-manager';
 import { z } from 'zod';
 import { raceSignal, withTimeout } from '../../abort';
+import type { Pair } from '../../contract/workflow-id';
 import { VERSION } from '../../version';
-import {
-  SinkRejectedError,
-  toStoredToken,
-  type CheckTarget,
-  type Sink,
-  type SinkType,
-} from '../sink';
+import { SinkRejectedError, toStoredToken, type Sink, type SinkType } from '../sink';
 import { httpConfig, httpUrl } from '../utils/http-config';
 import { completeIds, templateSchema } from '../utils/name-template';
 import { callError } from './errors';
@@ -159,14 +154,14 @@ const OWNER_TAGS = {
   sourceOrgId: 'live-migration-prep/sourceOrgId',
 };
 
-function ownerTags({ orgId, sourceOrgId }: CheckTarget): Record<string, string> {
+function ownerTags({ orgId, sourceOrgId }: Pair): Record<string, string> {
   const tags = { [OWNER_TAGS.orgId]: orgId };
-  if (sourceOrgId !== null) tags[OWNER_TAGS.sourceOrgId] = sourceOrgId;
+  if (sourceOrgId) tags[OWNER_TAGS.sourceOrgId] = sourceOrgId;
   return tags;
 }
 
 /** @throws SinkRejectedError when the tags of a secret do not name the organizations. */
-function requireOwnTags(name: string, target: CheckTarget, tags: SecretsManager.Tag[] = []): void {
+function requireOwnTags(name: string, target: Pair, tags: SecretsManager.Tag[] = []): void {
   const tagsOfSecret = new Map(tags.map(({ Key, Value }) => [Key, Value]));
   const tagsOfTarget = ownerTags(target);
   if (Object.values(OWNER_TAGS).every((key) => tagsOfSecret.get(key) === tagsOfTarget[key])) return;

@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import type { CheckTarget, Delivery } from '../sink';
+import type { Pair } from '../../contract/workflow-id';
+import type { Delivery } from '../sink';
 
 const ID_FIELDS = ['orgId', 'sourceOrgId', 'deliveryId'] as const;
 type IdField = (typeof ID_FIELDS)[number];
@@ -51,12 +52,11 @@ function leavesRoot(path: string): boolean {
 }
 
 /** Completes the ids for a check, which delivers nothing: unknown ids are zeros. */
-export function completeIds(target: CheckTarget | null): Ids {
+export function completeIds(target: Pair | null): Ids {
   const unknown = '0'.repeat(24);
   return {
-    orgId: unknown,
-    sourceOrgId: unknown,
-    ...target,
+    orgId: target?.orgId ?? unknown,
+    sourceOrgId: target?.sourceOrgId ?? unknown,
     deliveryId: '00000000-0000-0000-0000-000000000000',
   };
 }

@@ -124,7 +124,7 @@ it('list --recoverable --requests prints the requests of recoverable runs only',
   const workflowIds = (await listed('--recoverable')).map(({ workflowId }) => workflowId);
   const exit = await fixture.client('--json', 'list', '--recoverable', '--requests');
   const requests = objectsIn(exit) as unknown as PrepareRequest[];
-  const pairs = requests.map(({ orgId, sourceOrgId }) => workflowIdFor(orgId, sourceOrgId));
+  const pairs = requests.map(workflowIdFor);
   expect(pairs.sort()).toEqual(workflowIds.sort());
 });
 

@@ -26,7 +26,6 @@ const outcomesIn = (exit: ClientExit) =>
 const summaryIn = (exit: ClientExit) => objectsIn(exit).at(-1);
 
 const newRequest = (sink = 'files') => fixture().installation.newRequest({ sink });
-const idOf = ({ orgId, sourceOrgId }: PrepareRequest) => workflowIdFor(orgId, sourceOrgId);
 const tokens = () => fixture().atlas.createdTokens().length;
 
 /** Expects that each run delivered a token of its own. */
@@ -72,7 +71,7 @@ describe('start --from', () => {
       stderr: expect.stringMatching(/^1\/30\n2\/30\n[^]*\n30\/30\n$/),
     });
     expect(outcomesIn(again).map(({ line, workflowId }) => [line, workflowId])).toEqual(
-      requests.map((request, index) => [index + 1, idOf(request)]),
+      requests.map((request, index) => [index + 1, workflowIdFor(request)]),
     );
     await expectDelivered(requests);
     expect(tokens()).toBe(before + requests.length);
@@ -132,7 +131,7 @@ it('list --requests | start --from - repeats every run that Atlas rejected, once
   await endingOf(await installation.start(onDemand));
   const execute = (type: string, workflowId: string, ...args: unknown[]) =>
     temporal.workflow.execute(type, { workflowId, taskQueue, args }).catch(() => undefined);
-  await execute('prepareOnSchedule', `${idOf(scheduled)}/schedule`, {
+  await execute('prepareOnSchedule', `${workflowIdFor(scheduled)}/schedule`, {
     request: scheduled,
     always: true,
   });
@@ -175,7 +174,7 @@ it('redeliver --all delivers each undelivered run of the task queue, also to ano
   const total = await eventually('the runs in the list', async () => {
     const rows = objectsIn(await client('--json', 'list', '--undelivered'));
     const ids = rows.map((run) => run['workflowId']);
-    return requests.every((request) => ids.includes(idOf(request))) && ids.length;
+    return requests.every((request) => ids.includes(workflowIdFor(request))) && ids.length;
   });
   const rejected = await client('--json', 'redeliver', '--all');
   expect(rejected.code).toBe(5);

@@ -22,20 +22,18 @@ beforeAll(async () => {
   ({ client } = await sharedTemporal());
 });
 
-const idOf = ({ orgId, sourceOrgId }: PrepareRequest) => workflowIdFor(orgId, sourceOrgId);
-
 /** Starts a run with the policies that a client has by default. */
 async function start(
   request: PrepareRequest,
   { taskQueue }: Pick<Installation, 'taskQueue'> = installation,
 ) {
-  const options = { workflowId: idOf(request), taskQueue, args: [request] };
+  const options = { workflowId: workflowIdFor(request), taskQueue, args: [request] };
   return (await client.workflow.start(WORKFLOW_TYPES.prepare, options)) as Handle;
 }
 
 /** Runs a request once the list has as many closed runs of its id. */
 async function run(request: PrepareRequest, closedRuns = 0) {
-  await untilClosedAreListed(idOf(request), closedRuns);
+  await untilClosedAreListed(workflowIdFor(request), closedRuns);
   const handle = await start(request);
   return { runId: (await handle.describe()).runId, ...(await endingOf(handle)) };
 }
@@ -89,7 +87,7 @@ describe('a start with the default policies of a client', () => {
       const request = installation.newRequest({ sink: 'away' });
       // A run that was terminated without a token forbids none.
       await end(await start(request, { taskQueue: 'a queue without workers' }), 'terminate');
-      await untilClosedAreListed(idOf(request), 1);
+      await untilClosedAreListed(workflowIdFor(request), 1);
       const handle = await start(request);
       const { deliveryId } = await untilStep(handle, 'delivering');
       await end(handle, 'terminate');
@@ -102,7 +100,7 @@ describe('a start with the default policies of a client', () => {
   it.concurrent('ends TokenExists without the receipt of 2 MB of a forged run', async () => {
     const { receipt } = await run(installation.newRequest());
     const request = installation.newRequest();
-    const forged = await startForgedRun(client, idOf(request), WORKFLOW_TYPES.prepare);
+    const forged = await startForgedRun(client, workflowIdFor(request), WORKFLOW_TYPES.prepare);
     await forged.complete({ ...receipt, location: 'x'.repeat(1_900_000) });
     const details = { state: 'delivered', runId: forged.runId, receipt: null };
     expect(await run(request, 1)).toMatchObject({ type: 'TokenExists', details });

@@ -27,7 +27,7 @@ const fixture = setUp(async () => {
   const installation = await install({ atlas });
   const { taskQueue } = installation;
   const startMismatched = async (timerMs: number) => {
-    const workflowId = workflowIdFor(atlas.account.orgId, newOrgId());
+    const workflowId = workflowIdFor({ orgId: atlas.account.orgId, sourceOrgId: newOrgId() });
     const options = {
       workflowType: WORKFLOW_TYPES.prepare,
       workflowId,

@@ -11,7 +11,7 @@ import { createSealer, makeKey } from '../../../src/secrets/sealing';
 import { rejectionOf } from '../rejection';
 import { ORG, SOURCE_ORG } from '../samples';
 
-export const OWN_ID = workflowIdFor(ORG, SOURCE_ORG);
+export const OWN_ID = workflowIdFor({ orgId: ORG, sourceOrgId: SOURCE_ORG });
 
 /** An activity that anyone may call with anything. */
 export type Untyped = (...args: unknown[]) => Promise<unknown>;

@@ -119,7 +119,7 @@ describe('Atlas is not called', () => {
   });
 
   it('for an organization without a configured credential, and the attempt is retried', async () => {
-    const info = inRunOf(workflowIdFor(OTHER_ORG, SOURCE_ORG));
+    const info = inRunOf(workflowIdFor({ orgId: OTHER_ORG, sourceOrgId: SOURCE_ORG }));
     const request = { ...REQUEST, orgId: OTHER_ORG };
     const failure = { type: 'AtlasUnavailable', nonRetryable: false };
     expect(await failureOf(attemptWithoutCall({ request }, info))).toMatchObject(failure);

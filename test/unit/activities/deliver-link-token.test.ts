@@ -102,7 +102,7 @@ describe('no sink gets a token', () => {
       'named none: redeliver to another sink',
     ],
   ])('if %s', async (_what, sink, sourceOrgId, message) => {
-    const workflowId = workflowIdFor(ORG, sourceOrgId);
+    const workflowId = workflowIdFor({ orgId: ORG, sourceOrgId });
     const info = { workflowExecution: { workflowId, runId: 'run' } };
     const failure = await failureOf(
       attemptWithoutDelivery(info, sink, seal({ sourceOrgId }, workflowId)),

@@ -27,7 +27,7 @@ interface Run {
 
 /** Validates anything that a caller may send, in the run of `ORG`. */
 function validate(request: unknown, run: Run = {}, recovery: unknown = null, sinks = SINKS) {
-  const { workflowId = workflowIdFor(ORG), refusedOptions = [] } = run;
+  const { workflowId = workflowIdFor({ orgId: ORG }), refusedOptions = [] } = run;
   const activity = validateRequestActivity({ organizations, sinks }, RETRIES) as Untyped;
   const attempt = attemptIn({ workflowExecution: { workflowId, runId: 'run' } });
   return attempt.run<unknown[], unknown, Untyped>(activity, request, recovery, refusedOptions);
@@ -54,7 +54,7 @@ test('a request with an access list for Cloud Manager gets a warning with the re
   await expect(validateAccessList([])).resolves.toMatchObject({ request: { warnings: [] } });
 });
 
-const UNSERVED = workflowIdFor(OTHER_ORG);
+const UNSERVED = workflowIdFor({ orgId: OTHER_ORG });
 const NO_SINK = 'is not a sink of this organization: write one of drop, down, source';
 const OWN_ID =
   `must be live-migration-prep/${ORG}:` +
@@ -64,8 +64,8 @@ const NO_CREDENTIAL =
   ' name one under atlas.organizations, and restart the workers';
 const NO_SOURCE = 'is missing, and sink source needs the source organization: name it';
 
-const OTHER_PAIR = { workflowId: workflowIdFor(ORG, SOURCE_ORG) };
-const WITH_TIME = { workflowId: `${workflowIdFor(ORG)}-2026-11-25T06:00:00Z` };
+const OTHER_PAIR = { workflowId: workflowIdFor({ orgId: ORG, sourceOrgId: SOURCE_ORG }) };
+const WITH_TIME = { workflowId: `${workflowIdFor({ orgId: ORG })}-2026-11-25T06:00:00Z` };
 const WITH_RETRIES = { refusedOptions: ['retryPolicy'] };
 const NO_RETRIES = expect.stringContaining('start it without');
 

@@ -124,7 +124,11 @@ describe('validateFields', () => {
 });
 
 it('the workflow id names the pair of organizations, and an empty sourceOrgId is refused', () => {
-  expect(workflowIdFor(ORG, null)).toBe(`live-migration-prep/${ORG}`);
-  expect(workflowIdFor(ORG, SOURCE_ORG)).toBe(`live-migration-prep/${ORG}/${SOURCE_ORG}`);
-  expect(() => workflowIdFor(ORG, '')).toThrow('sourceOrgId is empty: leave it out or pass null');
+  expect(workflowIdFor({ orgId: ORG, sourceOrgId: null })).toBe(`live-migration-prep/${ORG}`);
+  expect(workflowIdFor({ orgId: ORG, sourceOrgId: SOURCE_ORG })).toBe(
+    `live-migration-prep/${ORG}/${SOURCE_ORG}`,
+  );
+  expect(() => workflowIdFor({ orgId: ORG, sourceOrgId: '' })).toThrow(
+    'sourceOrgId is empty: leave it out or pass null',
+  );
 });

@@ -7,7 +7,7 @@ import { ANY_CHARACTER } from '../../support/any-character';
 import { rejectionWithoutCanary } from '../rejection';
 import { FACTS, ORG, SOURCE_ORG } from '../samples';
 
-const WORKFLOW_ID = workflowIdFor(ORG, SOURCE_ORG);
+const WORKFLOW_ID = workflowIdFor({ orgId: ORG, sourceOrgId: SOURCE_ORG });
 const TOKEN = 'CANARY-link-token-4f1b';
 const COUNTED = { ...FACTS, unconfirmedTokens: 2 };
 

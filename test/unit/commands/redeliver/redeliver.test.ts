@@ -4,7 +4,7 @@ import { workflowIdFor } from '../../../../src/contract/workflow-id';
 import { ORG } from '../../samples';
 import { contextWith } from '../shared/context';
 
-const workflowId = workflowIdFor(ORG);
+const workflowId = workflowIdFor({ orgId: ORG });
 
 /** The error with which server 1.32 rejects an Update beyond a run's limit. */
 const USED_UP = new ServiceError('Workflow Update failed', {

@@ -9,7 +9,7 @@ import { DELIVERY_FAILURE_TYPES, FAILURE_TYPES } from '../../../../src/contract/
 import { workflowIdFor } from '../../../../src/contract/workflow-id';
 import { ORG } from '../../samples';
 
-const workflowId = workflowIdFor(ORG);
+const workflowId = workflowIdFor({ orgId: ORG });
 const RUN = { workflowId, runId: 'run' };
 const failure = (type: string, ...details: object[]) =>
   ApplicationFailure.nonRetryable('why', type, ...details);

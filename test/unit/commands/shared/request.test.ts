@@ -22,9 +22,9 @@ it('a request has the addresses of --ip, then the lines of --ips-file without co
     'ips',
     '# the source\r\n192.31.196.7 # first host\r\n\r\n  2001:4:112::/48',
   );
-  const { request } = await make({ ip: ['192.52.193.1'], ipsFile, accessList: true });
+  const request = await make({ ip: ['192.52.193.1'], ipsFile, accessList: true });
   expect(request.accessListIps).toEqual(['192.52.193.1', '192.31.196.7', '2001:4:112::/48']);
-  expect((await make({ accessList: false })).request.accessListIps).toEqual([]);
+  expect((await make({ accessList: false })).accessListIps).toEqual([]);
 });
 
 it('an empty source organization is refused, since an unset variable names another pair', async () => {
@@ -40,8 +40,8 @@ describe('a file of requests', () => {
 
   it('may come from Windows, have blank lines, and be standard input', async () => {
     const requests = [
-      { line: 2, workflowId: workflowIdFor(A.orgId), request: A },
-      { line: 5, workflowId: workflowIdFor(B.orgId, B.sourceOrgId), request: B },
+      { line: 2, workflowId: workflowIdFor(A), request: A },
+      { line: 5, workflowId: workflowIdFor(B), request: B },
     ];
     expect(await requestsIn(`\uFEFF\r\n${a}\r\n\r\n  \r\n${b}`)).toEqual(requests);
     expect(await readRequests('-', Readable.from([`\n${a}\n\n\n`, `${b}\n`]))).toEqual(requests);
