@@ -6,7 +6,7 @@ import { linkCheckSchema, type Activities } from '../shared/activities';
 import { commandLine } from '../shared/command-line';
 import { classifyDeliveryError } from '../sinks/failures';
 import type { Sink } from '../sinks/sink';
-import { describeRun } from '../temporal/describe-run';
+import { findRun } from '../temporal/describe-run';
 import { readTokens, type EarlierToken } from '../temporal/earlier-token';
 import { repeatableCallFailure, temporalUnavailable } from './failures';
 import { parseInput } from './guards';
@@ -82,7 +82,7 @@ async function readNewestTokens(
   let newest: EarlierToken | null = null;
   const times: string[] = [];
   try {
-    const newestRun = await describeRun(client, workflowId);
+    const newestRun = await findRun(client, { workflowId });
     for await (const token of readTokens(client, workflowId, newestRun)) {
       newest ??= token;
       if (token.receipt) times.push(token.receipt.createdAt);

@@ -12,6 +12,7 @@ import { MAX_LINK_TOKEN_BYTES } from '../contract/limits';
 import { validateAccessList } from '../requests/access-list';
 import { createInputSchema, type Activities, type Backoff } from '../shared/activities';
 import { formatGaveUp } from '../shared/application-failure';
+import { describeRun } from '../temporal/describe-run';
 import { creationFailure, invalidRequest } from './failures';
 import { NOTHING_DONE, parseInput, requireRunOfPair } from './guards';
 import { withHeartbeats } from './heartbeat';
@@ -113,9 +114,8 @@ export function createLinkTokenActivity(
 /** Finds why the attempt before failed, which Temporal passes to no attempt. */
 async function findLastError({ client, info }: Context): Promise<string | null | undefined> {
   const { workflowId = '', runId } = info.workflowExecution ?? {};
-  const describe = () => client.workflow.getHandle(workflowId, runId).describe();
   const { raw } = await withTimeout(DESCRIBE_TIMEOUT_MS, undefined, (signal) =>
-    raceSignal(describe, signal),
+    raceSignal(() => describeRun(client, { workflowId, runId }), signal),
   );
   return raw.pendingActivities?.find(({ activityId }) => activityId === info.activityId)
     ?.lastFailure?.message;

@@ -1,15 +1,29 @@
-import type { Client, WorkflowExecutionDescription } from '@temporalio/client';
+import type { Client } from '@temporalio/client';
 import { readMemo } from '../contract/schemas';
 import { nullIfNotFound, withReadTimeout } from './grpc';
 
+/** A run; without a run id, the newest of its workflow id. */
+export interface RunTarget {
+  workflowId: string;
+  runId?: string | undefined;
+}
+
+export type RunDescription = Awaited<ReturnType<typeof describeRun>>;
+
 /**
- * Describes a run, the newest of its workflow id by default; null without one. Unlike Temporal's
- * list, the description does not lag.
+ * Describes a run. Unlike Temporal's list, the description does not lag.
+ *
+ * @throws WorkflowNotFoundError
  */
-export async function describeRun(client: Client, workflowId: string, runId?: string) {
+export async function describeRun(client: Client, { workflowId, runId }: RunTarget) {
   const handle = client.workflow.getHandle(workflowId, runId);
-  const run = await withReadTimeout(client, () => handle.describe()).catch(nullIfNotFound);
-  return run && { ...run, memo: readMemo(run.memo) };
+  const run = await withReadTimeout(client, () => handle.describe());
+  return { ...run, memo: readMemo(run.memo) };
+}
+
+/** Describes a run; null without one. */
+export function findRun(client: Client, target: RunTarget): Promise<RunDescription | null> {
+  return describeRun(client, target).catch(nullIfNotFound);
 }
 
 export function isOpen({ status: { name } }: { status: { name: string } }): boolean {
@@ -17,7 +31,7 @@ export function isOpen({ status: { name } }: { status: { name: string } }): bool
 }
 
 /** Tells whether Temporal has given the present workflow task of a run to workers before. */
-export function isWorkflowTaskRetried({ raw }: Pick<WorkflowExecutionDescription, 'raw'>): boolean {
+export function isWorkflowTaskRetried({ raw }: RunDescription): boolean {
   return (raw.pendingWorkflowTask?.attempt ?? 0) > 1;
 }
 
@@ -25,6 +39,6 @@ export function isWorkflowTaskRetried({ raw }: Pick<WorkflowExecutionDescription
  * Tells whether somebody has requested the cancellation of a run. Old servers do not say, so that
  * it counts as not.
  */
-export function isCancelRequested({ raw }: Pick<WorkflowExecutionDescription, 'raw'>): boolean {
+export function isCancelRequested({ raw }: RunDescription): boolean {
   return raw.workflowExtendedInfo?.cancelRequested ?? false;
 }

@@ -4,7 +4,7 @@ import { WORKFLOW_TYPES } from '../contract/workflows';
 import { commandLine } from '../shared/command-line';
 import { differingFields } from '../shared/compare-requests';
 import { cutAndEscape } from '../shared/text';
-import { describeRun, isOpen } from './describe-run';
+import { findRun, isOpen } from './describe-run';
 import { listExecutions, visibilityQuery, type RunInfo } from './list-runs';
 import { readRun } from './read-history';
 import type { RunHistory } from './run-history';
@@ -88,7 +88,7 @@ export async function findEarlierToken(
   for await (const token of readTokens(client, workflowId, newestRun)) {
     if (permitted === undefined) return token;
     // The list may still lack the permitted run.
-    const permittedRun = await describeRun(client, workflowId, permitted);
+    const permittedRun = await findRun(client, { workflowId, runId: permitted });
     const isPermitted = permittedRun !== null && token.startTime <= permittedRun.startTime;
     return isPermitted ? null : token;
   }
@@ -101,7 +101,7 @@ export async function findDeliveredIds(
   workflowId: string,
 ): Promise<ReadonlySet<string | null>> {
   const ids = new Set<string | null>();
-  const newestRun = await describeRun(client, workflowId);
+  const newestRun = await findRun(client, { workflowId });
   for await (const { state, deliveryId } of readTokens(client, workflowId, newestRun)) {
     if (state === 'delivered') ids.add(deliveryId);
   }

@@ -73,7 +73,7 @@ async function prepareUnlessLinked(
   request: PrepareRequest,
   always: boolean,
 ): Promise<ScheduledResult> {
-  const { linked, recentToken, lastTokenAt, tokenRunId } = await readLink(request, always);
+  const { linked, recentToken, lastTokenAt, tokenRunId } = await readLinkState(request, always);
   if (linked) return { outcome: 'alreadyLinked', lastTokenAt, receipt: null };
   if (recentToken) return { outcome: 'recentToken', lastTokenAt, receipt: null };
   // The child refuses a token that is newer than what the check saw, however late it starts.
@@ -103,7 +103,7 @@ async function prepareUnlessLinked(
   }
 }
 
-async function readLink(request: PrepareRequest, always: boolean): Promise<LinkState> {
+async function readLinkState(request: PrepareRequest, always: boolean): Promise<LinkState> {
   // Temporal passes on the result of the schedule's previous run.
   const lastResult = workflowInfo().lastResult as Partial<ScheduledResult> | null | undefined;
   const lastTokenAt = lastResult?.lastTokenAt ?? null;

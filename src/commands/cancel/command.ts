@@ -17,10 +17,14 @@ export const cancelCommand = ({ withTemporal }: ProgramContext) =>
     });
 
 async function cancel({ client, output }: CommandContext, workflowId: string): Promise<void> {
-  const { requirePrepareRun } = await import('../shared/refusals.js');
+  const [{ requirePrepareRun }, { isOpen }] = await Promise.all([
+    import('../shared/refusals.js'),
+    import('../../temporal/describe-run.js'),
+  ]);
   // Temporal accepts the request for a run that has ended, too.
-  const { runId, isOpen, status } = await requirePrepareRun(client, { workflowId });
-  if (!isOpen) {
+  const run = await requirePrepareRun(client, { workflowId });
+  const { runId, status } = run;
+  if (!isOpen(run)) {
     throw refusalError(
       [
         `${workflowId} has ended (${status.name}): there is nothing to cancel`,

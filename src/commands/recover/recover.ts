@@ -1,6 +1,7 @@
 import { WorkflowExecutionAlreadyStartedError, type Client } from '@temporalio/client';
 import type { PrepareRequest } from '../../contract/schemas';
 import { commandLine } from '../../shared/command-line';
+import { isOpen } from '../../temporal/describe-run';
 import { findDeliveredIds, findTokenOf } from '../../temporal/earlier-token';
 import { readRun, type RunRef } from '../../temporal/read-history';
 import { refusalError, type ErrorFacts } from '../cli/command-error';
@@ -44,7 +45,7 @@ async function readRecoverable(client: Client, { workflowId, runId }: RunRef) {
     refusalError(`run ${runId} ${why}`, { workflowId, runId, ...facts });
 
   const run = await requirePrepareRun(client, { workflowId, runId });
-  if (run.isOpen) {
+  if (isOpen(run)) {
     throw refuse(
       { state: 'open' },
       `is open: deliver its token with ${commandLine('redeliver', workflowId)}`,

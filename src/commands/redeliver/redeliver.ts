@@ -2,9 +2,9 @@ import { WorkflowNotFoundError, WorkflowUpdateFailedError, type Client } from '@
 import type { Receipt } from '../../contract/schemas';
 import { redeliverUpdate } from '../../contract/workflows';
 import { commandLine } from '../../shared/command-line';
-import { describeRun, isOpen } from '../../temporal/describe-run';
+import { describeRun, findRun, isOpen } from '../../temporal/describe-run';
 import { findEarlierToken } from '../../temporal/earlier-token';
-import { findGrpcError, withReadTimeout } from '../../temporal/grpc';
+import { findGrpcError } from '../../temporal/grpc';
 import { listRuns } from '../../temporal/list-runs';
 import type { RunRef } from '../../temporal/read-history';
 import { CommandError, EXIT_CODES, refusalError } from '../cli/command-error';
@@ -21,8 +21,7 @@ export async function redeliver(
   workflowId: string,
   sink?: string,
 ): Promise<void> {
-  const handle = client.workflow.getHandle(workflowId);
-  const run = await withReadTimeout(client, () => handle.describe());
+  const run = await describeRun(client, { workflowId });
   if (!isOpen(run)) return refuseClosed(client, workflowId);
   refuseOtherWorkflowType(run);
   output.note(await describeMissingWorker(client, run.taskQueue));
@@ -106,7 +105,7 @@ async function requireContinuable(client: Client, run: RunRef): Promise<void> {
 }
 
 async function refuseClosed(client: Client, workflowId: string): Promise<never> {
-  const newestRun = await describeRun(client, workflowId);
+  const newestRun = await findRun(client, { workflowId });
   const token = await findEarlierToken(client, workflowId, { newestRun });
   if (token) return refuseEarlierToken(workflowId, token, null);
   const message =

@@ -1,9 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { WorkflowFailedError, type Client, type WorkflowHandle } from '@temporalio/client';
-import { readMemo, receiptSchema, type Receipt } from '../../contract/schemas';
+import { receiptSchema, type Receipt } from '../../contract/schemas';
 import { checkTaskQueue } from '../../doctor/task-queue';
 import { commandLine } from '../../shared/command-line';
-import { isWorkflowTaskRetried } from '../../temporal/describe-run';
+import {
+  isOpen,
+  isWorkflowTaskRetried,
+  type RunDescription,
+  type RunTarget,
+} from '../../temporal/describe-run';
 import { toMs } from '../../temporal/grpc';
 import { CommandError, EXIT_CODES } from '../cli/command-error';
 import type { CommandContext } from '../cli/context';
@@ -28,14 +33,9 @@ const STEP_BY_ACTIVITY: Readonly<Record<string, string>> = {
 };
 
 /**
- * @param run without a run id, the newest of its workflow id.
  * @param facts printed beside the receipt.
  */
-export async function watch(
-  context: CommandContext,
-  run: { workflowId: string; runId?: string },
-  facts = {},
-) {
+export async function watch(context: CommandContext, run: RunTarget, facts = {}) {
   const { client, output } = context;
   const { workflowId } = run;
   const at = () => new Date().toISOString();
@@ -60,7 +60,7 @@ export async function watch(
  */
 export async function follow(
   client: Client,
-  target: { workflowId: string; runId?: string },
+  target: RunTarget,
   report?: (progress: string) => void,
 ): Promise<Receipt> {
   const { workflowId } = target;
@@ -71,7 +71,7 @@ export async function follow(
   let lastTask: string | null = null;
   for (;;) {
     const run = await requirePrepareRun(client, { workflowId, runId });
-    if (!run.isOpen) return waitForReceipt(client.workflow.getHandle(workflowId, runId), run);
+    if (!isOpen(run)) return waitForReceipt(client.workflow.getHandle(workflowId, runId), run);
     const task = identifyTask(run);
     // The task of a healthy run also waits for a moment, so a run counts as stuck only if two looks
     // see the same task.
@@ -89,13 +89,11 @@ export async function follow(
   }
 }
 
-type Description = Awaited<ReturnType<typeof requirePrepareRun>>;
-
 /**
  * Returns a key by which two looks recognise one workflow task: the time at which it was scheduled
  * while no worker has taken it, `retried` while workers do not complete it; null otherwise.
  */
-function identifyTask(run: Description): string | null {
+function identifyTask(run: RunDescription): string | null {
   const task = run.raw.pendingWorkflowTask;
   if (!task) return null;
   if (isWorkflowTaskRetried(run)) return 'retried';
@@ -112,7 +110,7 @@ function identifyTask(run: Description): string | null {
  */
 async function describeProgress(
   client: Client,
-  run: Description,
+  run: RunDescription,
   isStuck: boolean,
 ): Promise<string | null> {
   const { raw } = run;
@@ -132,7 +130,7 @@ async function describeProgress(
   // A run without a task waits for a time or for an Update.
   const reading = await readStatus(client, run);
   // If no worker answers the Query, the memo still says whether the run is undelivered.
-  const { step } = reading.status ?? readMemo(run.memo);
+  const { step } = reading.status ?? run.memo;
   if (step === 'undelivered') throw toUndeliveredError(run, reading);
   if (!reading.status) return reading.problem === NO_RESPONSE ? null : reading.problem;
   const { description, nextAttemptAt } = reading.status;
@@ -142,7 +140,7 @@ async function describeProgress(
 /** Finds out why a task waits in the task queue, such as that no worker polls it; or null. */
 async function findQueueProblem(
   client: Client,
-  run: Description,
+  run: RunDescription,
   isStuck: boolean,
 ): Promise<string | null> {
   const { pendingActivities, pendingWorkflowTask } = run.raw;
@@ -154,12 +152,10 @@ async function findQueueProblem(
 }
 
 /** @throws CommandError with the type, message and details of the run's failure. */
-async function waitForReceipt(handle: WorkflowHandle, run: Description): Promise<Receipt> {
+async function waitForReceipt(handle: WorkflowHandle, run: RunDescription): Promise<Receipt> {
   const { workflowId } = run;
   const result: unknown = await handle.result().catch((error: unknown) => {
-    throw error instanceof WorkflowFailedError
-      ? toEndingError(error.cause, run, readMemo(run.memo))
-      : error;
+    throw error instanceof WorkflowFailedError ? toEndingError(error.cause, run, run.memo) : error;
   });
   // The receipt may have fields that this release does not know.
   if (receiptSchema.safeParse(result).success) return result as Receipt;
@@ -170,11 +166,11 @@ async function waitForReceipt(handle: WorkflowHandle, run: Description): Promise
 }
 
 function toUndeliveredError(
-  { workflowId, memo }: Description,
+  { workflowId, memo }: RunDescription,
   { status, problem }: StatusReading,
 ): CommandError {
   const { description = '', nextAttemptAt } = status ?? {};
-  const { unconfirmedTokens } = status ?? readMemo(memo);
+  const { unconfirmedTokens } = status ?? memo;
   const remedy =
     problem === NO_RESPONSE ? ', so only the history has the reason: start a worker' : '';
   return new CommandError(

@@ -4,26 +4,24 @@ import { WORKFLOW_TYPES } from '../../contract/workflows';
 import { differingFields } from '../../shared/compare-requests';
 import { toObject } from '../../shared/object';
 import { shellQuote, cutAndEscape } from '../../shared/text';
-import { isOpen } from '../../temporal/describe-run';
+import { describeRun, type RunDescription, type RunTarget } from '../../temporal/describe-run';
 import { describeEarlierToken, type EarlierToken } from '../../temporal/earlier-token';
-import { withReadTimeout } from '../../temporal/grpc';
 import { readRun, type RunRef } from '../../temporal/read-history';
 import { refusalError, type ErrorFacts } from '../cli/command-error';
 import { describeReceipt } from './endings';
 
 /**
- * Describes a run, the newest of its workflow id by default.
+ * Describes a run.
  *
  * @throws CommandError when it has another workflow type.
  */
 export async function requirePrepareRun(
   client: Client,
-  target: { workflowId: string; runId?: string },
-) {
-  const handle = client.workflow.getHandle(target.workflowId, target.runId);
-  const run = await withReadTimeout(client, () => handle.describe());
+  target: RunTarget,
+): Promise<RunDescription> {
+  const run = await describeRun(client, target);
   refuseOtherWorkflowType(run);
-  return { ...run, isOpen: isOpen(run) };
+  return run;
 }
 
 /**

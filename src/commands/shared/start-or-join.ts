@@ -7,7 +7,7 @@ import type { PrepareRequest, Recovery } from '../../contract/schemas';
 import { workflowIdFor } from '../../contract/workflow-id';
 import { WORKFLOW_TYPES } from '../../contract/workflows';
 import { describePair } from '../../shared/text';
-import { describeRun, isCancelRequested, isOpen } from '../../temporal/describe-run';
+import { findRun, isCancelRequested, isOpen } from '../../temporal/describe-run';
 import { findEarlierToken } from '../../temporal/earlier-token';
 import type { RunRef } from '../../temporal/read-history';
 import type { CommandContext } from '../cli/context';
@@ -60,7 +60,7 @@ export async function startOrJoin(
 export async function requireStartable(client: Client, request: PrepareRequest) {
   const workflowId = workflowIdFor(request);
   const again = request.again !== undefined;
-  const newestRun = await describeRun(client, workflowId);
+  const newestRun = await findRun(client, { workflowId });
   const open = newestRun && isOpen(newestRun) ? newestRun : null;
   if (open) {
     refuseOtherWorkflowType(open);
