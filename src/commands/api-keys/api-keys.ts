@@ -1,7 +1,7 @@
 import { commandLine } from '../../shared/command-line';
 import { formatCount, quote, cutAndEscape } from '../../shared/text';
 import type { CommandContext } from '../cli/context';
-import { madeAtMs, matchKeys, stateOf, type Origin, type TokenOrigin } from './match-keys';
+import { madeAtMs, matchKeys, mergeOrigins, stateOf, type Origin } from './match-keys';
 import { readHistories } from './read-histories';
 import type { ApiKey } from './read-keys';
 import { readTokenLog } from './read-token-log';
@@ -54,31 +54,18 @@ export async function apiKeys(
   output.print(total, describeTotal(keys.length - ours, withoutKey));
 }
 
-/** Joins what Temporal and the record know. */
+/** Joins what Temporal and the record know: the record, also of runs that Temporal has deleted. */
 async function readOrigins(
-  context: CommandContext,
+  { client }: CommandContext,
   orgId: string,
   record: readonly string[],
 ): Promise<Origin[]> {
   const recorded = await readTokenLog(record, orgId);
-  const runs = await readHistories(context.client, orgId);
-  const attempts = recorded.attempts.filter(
-    ({ runId }) => runId === null || !runs.runIds.has(runId),
-  );
-  const tokens = new Map(recorded.tokens);
-  for (const [deliveryId, token] of runs.tokens) {
-    tokens.set(deliveryId, mergeToken(token, recorded.tokens.get(deliveryId)));
-  }
-  return [...tokens.values(), ...runs.attempts, ...attempts];
-}
-
-/**
- * Temporal knows the times of a token best. The record may know a delivery by a run that Temporal
- * has deleted.
- */
-function mergeToken(token: TokenOrigin, recorded: TokenOrigin | undefined): TokenOrigin {
-  if (recorded?.state !== 'delivered' || token.state === 'delivered') return token;
-  return { ...token, state: recorded.state, sink: recorded.sink };
+  const kept = await readHistories(client, orgId);
+  const runIds = new Set(kept.map(({ runId }) => runId));
+  // Of a run that Temporal has, its history knows the attempts, by other times than the record.
+  const others = recorded.filter(({ type, runId }) => type === 'token' || !runIds.has(runId));
+  return mergeOrigins([...kept, ...others]);
 }
 
 /** @param date of the key: it is left out of the times of that day. */

@@ -2,13 +2,15 @@
  * Allows for a difference between the clocks of Temporal and Atlas, or of Temporal and a worker.
  */
 const CLOCK_TOLERANCE_MS = 10_000;
-/** Bounds the time from a request to the arrival of its token, where only the latter is known. */
-const MAX_REQUEST_MS = 60_000;
+/** Longest time from the sending of a request until Atlas has carried it out. */
+export const MAX_REQUEST_MS = 60_000;
 
 /** The time in which Atlas may have made an API key. */
 export interface Span {
   fromMs: number;
   toMs: number;
+  /** Set if only the arrival of the token is known. */
+  isEstimate?: true;
 }
 
 /** The origin of a key: a token that arrived, or an attempt that may have created one. */
@@ -63,7 +65,27 @@ export function spanOfAttempt(attempt: {
 /** Finds the time in which Atlas made the key of a token of which only the arrival is known. */
 export function spanOfArrival(createdAt: string): Span {
   const arrivedMs = Date.parse(createdAt);
-  return { fromMs: arrivedMs - MAX_REQUEST_MS, toMs: arrivedMs + CLOCK_TOLERANCE_MS };
+  return {
+    fromMs: arrivedMs - MAX_REQUEST_MS,
+    toMs: arrivedMs + CLOCK_TOLERANCE_MS,
+    isEstimate: true,
+  };
+}
+
+/**
+ * Merges what several runs and log lines say of each token. Its delivery says most, wherever it is
+ * known; otherwise what comes first. Only the run that created a token knows when it was requested.
+ */
+export function mergeOrigins(origins: readonly Origin[]): Origin[] {
+  const tokens = new Map<string, TokenOrigin>();
+  for (const token of origins) {
+    if (token.type !== 'token') continue;
+    const first = tokens.get(token.deliveryId) ?? token;
+    const facts = first.state === 'delivered' || token.state !== 'delivered' ? first : token;
+    const span = first.span.isEstimate ? token.span : first.span;
+    tokens.set(token.deliveryId, { ...facts, span });
+  }
+  return [...tokens.values(), ...origins.filter(({ type }) => type === 'attempt')];
 }
 
 /**

@@ -3,81 +3,56 @@ import { pMapIterable } from 'p-map';
 import { findTokenOf } from '../../temporal/earlier-token';
 import { listRunsOfOrganization, type RunInfo } from '../../temporal/list-runs';
 import { readRun } from '../../temporal/read-history';
-import { spanOfArrival, spanOfAttempt, type AttemptOrigin, type TokenOrigin } from './match-keys';
+import {
+  MAX_REQUEST_MS,
+  spanOfArrival,
+  spanOfAttempt,
+  type AttemptOrigin,
+  type Origin,
+} from './match-keys';
 
 /** Bounds the histories in memory: each may have megabytes. */
 const READ_CONCURRENCY = 2;
 
-/**
- * Longest time after the end of a run in which Atlas may still carry out a request that the worker
- * had sent.
- */
-const MAX_REQUEST_MS = 60_000;
-
-/**
- * Reads the tokens and the unconfirmed attempts of the runs of an organization, and the ids of
- * these runs.
- */
-export async function readHistories(client: Client, orgId: string) {
-  const infos = listRunsOfOrganization(client, orgId);
-  const readOne = (info: RunInfo) => readOrigins(client, info);
-  const runIds = new Set<string>();
-  const attempts: AttemptOrigin[] = [];
-  const tokens = new Map<string, TokenOrigin>();
-  for await (const run of pMapIterable(infos, readOne, { concurrency: READ_CONCURRENCY })) {
-    runIds.add(run.runId);
-    attempts.push(...run.attempts);
-    if (!run.token) continue;
-    const { deliveryId } = run.token;
-    const newer = tokens.get(deliveryId);
-    const token = newer ? mergeTokens(newer, run.token, run.isRecovery) : run.token;
-    tokens.set(deliveryId, token);
-  }
-  return { runIds, tokens, attempts };
+/** Reads the tokens and the unconfirmed attempts of an organization's runs, newest run first. */
+export async function readHistories(client: Client, orgId: string): Promise<Origin[]> {
+  const origins: Origin[] = [];
+  const runs = pMapIterable(
+    listRunsOfOrganization(client, orgId),
+    (info) => readOriginsOf(client, info),
+    { concurrency: READ_CONCURRENCY },
+  );
+  for await (const ofRun of runs) origins.push(...ofRun);
+  return origins;
 }
 
-/**
- * Merges what two runs know of a token. Only the run that created it knows when that was requested.
- */
-function mergeTokens(
-  newer: TokenOrigin,
-  older: TokenOrigin,
-  isOlderRecovery: boolean,
-): TokenOrigin {
-  const facts = older.state === 'delivered' ? older : newer;
-  return { ...facts, span: isOlderRecovery ? newer.span : older.span };
-}
-
-async function readOrigins(client: Client, info: RunInfo) {
+async function readOriginsOf(client: Client, info: RunInfo): Promise<Origin[]> {
   const { workflowId, runId } = info;
   const history = await readRun(client, info);
   const run = { workflowId, runId };
-  const attempts = history.unconfirmedAttempts.map((attempt): AttemptOrigin => ({
+  const origins: Origin[] = history.unconfirmedAttempts.map((attempt) => ({
     type: 'attempt',
     state: 'unconfirmed',
     ...attempt,
     ...run,
     span: spanOfAttempt(attempt),
   }));
-  if (history.creatingSince) attempts.push(describeUnended(info, history.creatingSince));
-  if (!history.token) return { runId, attempts, token: null, isRecovery: false };
+  if (history.creatingSince) origins.push(describeUnended(info, history.creatingSince));
+  if (!history.token) return origins;
 
   const { deliveryId, createdAt } = history.token;
   const { tokenRequestedAt: startedAt, tokenReturnedAt: endedAt } = history;
-  const isKnown = startedAt !== null && endedAt !== null;
-  const span = isKnown
-    ? spanOfAttempt({ startedAt, endedAt, createdAt })
-    : spanOfArrival(createdAt);
-  const token: TokenOrigin = {
+  const isCreated = startedAt !== null && endedAt !== null;
+  origins.push({
     type: 'token',
     state: findTokenOf(info, history)?.state ?? 'recoverable',
     deliveryId,
     createdAt,
     sink: history.receipt?.sink ?? null,
     ...run,
-    span,
-  };
-  return { runId, attempts, token, isRecovery: !isKnown };
+    span: isCreated ? spanOfAttempt({ startedAt, endedAt, createdAt }) : spanOfArrival(createdAt),
+  });
+  return origins;
 }
 
 /**

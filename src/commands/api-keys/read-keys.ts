@@ -1,9 +1,6 @@
-import { readFile } from 'node:fs/promises';
-import { text as readText } from 'node:stream/consumers';
 import { z } from 'zod';
-import { systemErrorCode } from '../../files';
 import { usageError } from '../cli/command-error';
-import type { ProgramContext } from '../cli/context';
+import { readLines, type Stdin } from '../shared/read-lines';
 
 /**
  * The output of `atlas organizations apiKeys list --output json`. The id of a key has the time of
@@ -22,24 +19,15 @@ const HOW = 'atlas organizations apiKeys list --orgId … --limit 500 --output j
  * @param file `-` for standard input.
  * @throws CommandError when it is not the whole list of an organization's API keys.
  */
-export async function readKeys(file: string, stdin: ProgramContext['stdin']): Promise<ApiKey[]> {
-  const text = await readAll(file, stdin);
+export async function readKeys(file: string, stdin: Stdin): Promise<ApiKey[]> {
+  const lines = await readLines('--keys', file, stdin);
+  const text = lines.map((line) => line.text).join('\n');
   const { results, totalCount } = parseList(file, text);
   if (totalCount <= results.length) return results;
   throw usageError(
     `--keys ${file} has only ${results.length} of ${totalCount} API keys:` +
       ` write all that this prints: ${HOW}`,
   );
-}
-
-async function readAll(file: string, stdin: ProgramContext['stdin']): Promise<string> {
-  try {
-    // `readFile` of standard input fails with EAGAIN on a pipe.
-    if (file === '-' && stdin) return await readText(stdin);
-    return await readFile(file, 'utf8');
-  } catch (error) {
-    throw usageError(`--keys ${file} cannot be read (${systemErrorCode(error)}): correct its path`);
-  }
 }
 
 function parseList(file: string, text: string): z.output<typeof keyList> {

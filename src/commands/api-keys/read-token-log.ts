@@ -5,7 +5,13 @@ import { organizationId, sinkName, timestamp } from '../../contract/schemas';
 import { workflowIdFor } from '../../contract/workflow-id';
 import { systemErrorCode } from '../../files';
 import { usageError } from '../cli/command-error';
-import { spanOfArrival, spanOfAttempt, type AttemptOrigin, type TokenOrigin } from './match-keys';
+import {
+  spanOfArrival,
+  spanOfAttempt,
+  type AttemptOrigin,
+  type Origin,
+  type TokenOrigin,
+} from './match-keys';
 
 const pair = {
   orgId: organizationId,
@@ -36,25 +42,25 @@ const attemptLine = z.object({
 });
 
 /**
- * Reads the tokens and the unconfirmed attempts of an organization from the workers' log lines. It
- * passes over lines that are not theirs, such as one that a killed worker left unfinished.
+ * Reads what the workers' log lines say of the tokens and the unconfirmed attempts of an
+ * organization. It passes over lines that are not theirs, such as one that a killed worker left
+ * unfinished.
  *
  * @throws CommandError when a file cannot be read.
  */
-export async function readTokenLog(files: readonly string[], orgId: string) {
-  const tokens = new Map<string, TokenOrigin>();
-  const attempts: AttemptOrigin[] = [];
+export async function readTokenLog(files: readonly string[], orgId: string): Promise<Origin[]> {
+  const origins: Origin[] = [];
   for (const file of files) {
     for await (const line of readLines(file)) {
       // Spares the parsing of most lines.
       const value = line.includes(orgId) ? parseJson(line) : null;
       const token = tokenLine.safeParse(value).data;
-      if (token?.orgId === orgId) addToken(tokens, token);
+      if (token?.orgId === orgId) origins.push(toToken(token));
       const attempt = attemptLine.safeParse(value).data;
-      if (attempt?.orgId === orgId) attempts.push(toAttempt(attempt));
+      if (attempt?.orgId === orgId) origins.push(toAttempt(attempt));
     }
   }
-  return { tokens, attempts };
+  return origins;
 }
 
 async function* readLines(file: string): AsyncGenerator<string> {
@@ -75,22 +81,21 @@ function parseJson(line: string): unknown {
   }
 }
 
-/** Adds what a line says of a token to what earlier lines said. */
-function addToken(tokens: Map<string, TokenOrigin>, line: z.output<typeof tokenLine>): void {
+function toToken(line: z.output<typeof tokenLine>): TokenOrigin {
   const { deliveryId, createdAt, startedAt, endedAt, runId = null, sink = null, location } = line;
-  const token = tokens.get(deliveryId) ?? {
+  return {
     type: 'token',
-    state: 'unknown',
+    state: location ? 'delivered' : 'unknown',
     deliveryId,
     createdAt,
-    sink: null,
+    sink: location ? sink : null,
     workflowId: workflowIdFor(line),
     runId,
-    span: spanOfArrival(createdAt),
+    span:
+      startedAt && endedAt
+        ? spanOfAttempt({ startedAt, endedAt, createdAt })
+        : spanOfArrival(createdAt),
   };
-  if (startedAt && endedAt) token.span = spanOfAttempt({ startedAt, endedAt, createdAt });
-  if (location) Object.assign(token, { state: 'delivered', sink, runId });
-  tokens.set(deliveryId, token);
 }
 
 function toAttempt(line: z.output<typeof attemptLine>): AttemptOrigin {

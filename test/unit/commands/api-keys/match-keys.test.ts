@@ -2,11 +2,13 @@ import fc from 'fast-check';
 import {
   madeAtMs,
   matchKeys,
+  mergeOrigins,
   spanOfArrival,
   spanOfAttempt,
   stateOf,
   type Origin,
   type Span,
+  type TokenOrigin,
 } from '../../../../src/commands/api-keys/match-keys';
 
 const START_MS = Date.parse('2026-11-25T09:00:00.500Z');
@@ -184,4 +186,18 @@ it.each<[states: Origin['state'][], state: string]>([
   [['delivered', 'unconfirmed'], 'mixed'],
 ])('a key whose origins are %j is %s', (states, expected) => {
   expect(stateOf(states.map((state) => ({ state }) as Origin))).toBe(expected);
+});
+
+it.each<[what: string, states: TokenOrigin['state'][], state: string]>([
+  ['a later run or line that delivered it', ['recoverable', 'delivered'], 'delivered'],
+  ['an earlier delivery', ['delivered', 'recoverable'], 'delivered'],
+  ['what comes first, without a delivery', ['open', 'recoverable', 'unknown'], 'open'],
+])('a token has the state of %s, and the times of its request', (_what, states, expected) => {
+  const span = spanOfAttempt({ startedAt: at(0), endedAt: at(1) });
+  const tokens = states.map((state, index) => {
+    const isLast = index === states.length - 1;
+    const token = { type: 'token', state, deliveryId: 'id', span: spanOfArrival(at(1)) };
+    return (isLast ? { ...token, span } : token) as TokenOrigin;
+  });
+  expect(mergeOrigins(tokens)).toMatchObject([{ state: expected, span }]);
 });
