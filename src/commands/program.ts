@@ -87,7 +87,8 @@ function createProgram(io: Io, stop: Stop) {
     )
     .option(
       '--task-queue <name>',
-      'task queue of the workers; recover uses it for the new run, instead of' +
+      'task queue of the workers; list shows every one unless it is given;' +
+        ' recover uses it for the new run, instead of' +
         " the closed run's; watch, cancel, redeliver of one run, api-keys, sealing-keys" +
         ' and doctor without --remote ignore it',
       DEFAULT_TASK_QUEUE,

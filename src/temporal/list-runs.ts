@@ -36,59 +36,21 @@ export type RunInfo = Pick<
 };
 
 /**
- * Lists the runs of `prepareLiveMigration` on a task queue: other workers may share the namespace.
+ * Lists the runs of `prepareLiveMigration`.
+ *
+ * @param taskQueue null for those on every task queue: a token may be created on one and recovered
+ *   on another.
+ * @param conditions such as `CloseTime IS NULL`.
  */
-export function listRuns(client: Client, taskQueue: string, ...conditions: string[]) {
-  const fields = { WorkflowType: WORKFLOW_TYPES.prepare, TaskQueue: taskQueue };
+export function listRuns(client: Client, taskQueue: string | null, ...conditions: string[]) {
+  const fields: Record<string, string> = { WorkflowType: WORKFLOW_TYPES.prepare };
+  if (taskQueue !== null) fields['TaskQueue'] = taskQueue;
   return listExecutions(client, visibilityQuery(fields, ...conditions));
-}
-
-/**
- * Lists the runs of an Atlas organization on all task queues: a token may be created on one and
- * recovered on another.
- */
-export function listRunsOfOrganization(client: Client, orgId: string) {
-  const fields = { WorkflowType: WORKFLOW_TYPES.prepare };
-  return listExecutions(client, visibilityQuery(fields, isOfOrganization(orgId)));
 }
 
 /** Builds the condition of the runs of an Atlas organization, with any source organization. */
 export function isOfOrganization(orgId: string): string {
   return `WorkflowId STARTS_WITH '${workflowIdFor({ orgId })}'`;
-}
-
-/** The task queues of runs that a list of one task queue leaves out. */
-export interface OtherTaskQueues {
-  runs: number;
-  /** The task queues of the first runs, 50 at most. */
-  names: string[];
-  /** False if more runs than these are on other task queues. */
-  isComplete: boolean;
-}
-
-/**
- * Counts the runs of `prepareLiveMigration` on other task queues than this one. The server cannot
- * group by task queue.
- *
- * @param conditions as for `listRuns`.
- */
-export async function findOtherTaskQueues(
-  client: Client,
-  taskQueue: string,
-  ...conditions: readonly string[]
-): Promise<OtherTaskQueues> {
-  const other = `TaskQueue != ${JSON.stringify(taskQueue)}`;
-  const query = visibilityQuery({ WorkflowType: WORKFLOW_TYPES.prepare }, other, ...conditions);
-  const { count } = await withReadTimeout(client, () => client.workflow.count(query));
-  if (count === 0) return { runs: 0, names: [], isComplete: true };
-  const names = new Set<string>();
-  let looked = 0;
-  for await (const run of listExecutions(client, query)) {
-    names.add(run.taskQueue);
-    looked += 1;
-    if (looked === PAGE_SIZE) break;
-  }
-  return { runs: count, names: [...names].sort(), isComplete: count <= looked };
 }
 
 /** Reads for how long Temporal keeps closed runs. */

@@ -1,7 +1,7 @@
 import type { Client } from '@temporalio/client';
 import { pMapIterable } from 'p-map';
 import { findTokenOf } from '../../temporal/earlier-token';
-import { listRunsOfOrganization, type RunInfo } from '../../temporal/list-runs';
+import { isOfOrganization, listRuns, type RunInfo } from '../../temporal/list-runs';
 import { readRun } from '../../temporal/read-history';
 import {
   MAX_REQUEST_MS,
@@ -18,7 +18,7 @@ const READ_CONCURRENCY = 2;
 export async function readHistories(client: Client, orgId: string): Promise<Origin[]> {
   const origins: Origin[] = [];
   const runs = pMapIterable(
-    listRunsOfOrganization(client, orgId),
+    listRuns(client, null, isOfOrganization(orgId)),
     (info) => readOriginsOf(client, info),
     { concurrency: READ_CONCURRENCY },
   );

@@ -1,16 +1,13 @@
 import { commandLine } from '../../shared/command-line';
-import { formatCount, formatHours, cutAndEscape } from '../../shared/text';
+import { formatCount, formatHours } from '../../shared/text';
 import { withReadTimeout } from '../../temporal/grpc';
-import { findOtherTaskQueues, readRetentionMs } from '../../temporal/list-runs';
+import { readRetentionMs } from '../../temporal/list-runs';
 import type { CommandContext } from '../cli/context';
 import { describeNotCounted } from '../shared/endings';
 import { findFailureType } from '../shared/status';
-import { buildConditions } from './filters';
 import type { ListOptions } from './options';
 import { printRequests } from './print-requests';
 import { readListedRuns, type FilteredRun, type ListedRun } from './read-runs';
-
-const MAX_NAMES_LENGTH = 1000;
 
 /**
  * Prints runs in the order of Temporal's list: open runs, then closed ones by their end, newest
@@ -18,19 +15,15 @@ const MAX_NAMES_LENGTH = 1000;
  */
 export async function list(context: CommandContext, options: ListOptions): Promise<void> {
   const runs = readListedRuns(context, options);
-  if (options.requests) {
-    await printRequests(context, runs);
-  } else {
-    await printRuns(context, runs, options);
-  }
-  context.output.note(await describeOtherTaskQueues(context, options));
+  await (options.requests ? printRequests(context, runs) : printRuns(context, runs, options));
 }
 
 async function printRuns(
-  { client, output }: CommandContext,
+  context: CommandContext,
   runs: AsyncIterable<FilteredRun>,
   options: ListOptions,
 ): Promise<void> {
+  const { client, output } = context;
   // Unknown without the permission to describe the namespace, which a list of runs does not need.
   const retentionMs = await withReadTimeout(client, () => readRetentionMs(client)).catch(() => 0);
   let count = 0;
@@ -44,7 +37,7 @@ async function printRuns(
     }
     if (count === 0) output.say(formatRow('STARTED', 'STATE', 'RUN', ''));
     count += 1;
-    printRun(output, run, retentionMs, options);
+    printRun(context, run, retentionMs, options);
   }
   output.say(formatCount(count, 'run'));
   const retention =
@@ -57,14 +50,16 @@ async function printRuns(
 }
 
 function printRun(
-  output: CommandContext['output'],
+  { taskQueue, output }: CommandContext,
   run: ListedRun,
   retentionMs: number,
   options: ListOptions,
 ) {
   const { startedAt, state, workflowId, unconfirmed = [] } = run;
   const recoverableUntil = findRecoverableUntil(run, retentionMs);
-  const description = describeListed(run, recoverableUntil, options.details === true);
+  const place = run.taskQueue === taskQueue ? null : `on task queue ${run.taskQueue}`;
+  const details = describeListed(run, recoverableUntil, options.details === true);
+  const description = [place, details].filter(Boolean).join('; ');
   output.print({ ...run, recoverableUntil }, [
     formatRow(startedAt, state, workflowId, description),
     ...unconfirmed.map(
@@ -120,28 +115,5 @@ function describeTerminated(count: number): string | null {
     `not shown: ${formatCount(count, 'terminated run')}.` +
     ' A request in progress at the termination may have created a token that no run counts:' +
     ' live-migration-prep api-keys finds its API key'
-  );
-}
-
-/**
- * Describes the runs that a typo in the name of a task queue hides; null when there are none or
- * they are unknown.
- */
-async function describeOtherTaskQueues(
-  { client, taskQueue }: CommandContext,
-  options: ListOptions,
-) {
-  const conditions = buildConditions(options);
-  const otherQueues = await findOtherTaskQueues(client, taskQueue, ...conditions).catch(() => null);
-  if (!otherQueues || otherQueues.runs === 0) return null;
-  const { undelivered, unconfirmed, recoverable, failure } = options;
-  // Temporal cannot apply these filters, so its count may be too high.
-  const isUpperBound = undelivered || unconfirmed || recoverable || failure;
-  const runs = `${isUpperBound ? 'up to ' : ''}${formatCount(otherQueues.runs, 'run')}`;
-  const queues = cutAndEscape(otherQueues.names.join(', '), MAX_NAMES_LENGTH);
-  const names = otherQueues.isComplete ? queues : `the newest ones on ${queues}`;
-  return (
-    `not shown: ${runs} on other task queues (${names}):` +
-    ' to see them, name one with --task-queue'
   );
 }

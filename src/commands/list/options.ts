@@ -40,7 +40,7 @@ export const createCommand = () =>
     .addOption(
       new Option(
         '--requests',
-        'print only the newest request of each pair, for start --from',
+        'print only the newest request of each pair of the task queue, for start --from',
       ).conflicts('details'),
     )
     .addHelpText(

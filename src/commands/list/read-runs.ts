@@ -55,12 +55,16 @@ const requestSchema = z.object({
 /** A run, and whether it matches every filter. */
 export type FilteredRun = { run: ListedRun; isMatch: boolean };
 
-/** Yields the runs of the task queue that Temporal finds for the options, in its order. */
+/**
+ * Yields the runs that Temporal finds for the options, in its order: of every task queue unless one
+ * is given. Requests are those of one, on which `start --from` starts them.
+ */
 export function readListedRuns(
-  { client, taskQueue }: CommandContext,
+  { client, taskQueue, isTaskQueueGiven }: CommandContext,
   options: ListOptions,
 ): AsyncIterable<FilteredRun> {
-  const infos = listRuns(client, taskQueue, ...buildConditions(options));
+  const isOfOneQueue = isTaskQueueGiven || options.requests;
+  const infos = listRuns(client, isOfOneQueue ? taskQueue : null, ...buildConditions(options));
   const concurrency = options.undelivered ? QUERY_CONCURRENCY : READ_CONCURRENCY;
   return pMapIterable(infos, createRunReader(client, options), { concurrency });
 }
@@ -86,13 +90,14 @@ function createRunReader(client: Client, options: ListOptions) {
 }
 
 function toListedRun(info: RunInfo) {
-  const { workflowId, runId, startTime, closeTime, status, memo } = info;
+  const { workflowId, runId, taskQueue, startTime, closeTime, status, memo } = info;
   const { step, sink, deliveryId, unconfirmedTokens } = memo;
   const isUndelivered = isOpen(info) && step === 'undelivered';
   const temporalState = status.name === 'COMPLETED' ? 'delivered' : status.name.toLowerCase();
   return {
     workflowId,
     runId,
+    taskQueue,
     state: isUndelivered ? 'undelivered' : temporalState,
     startedAt: startTime.toISOString(),
     closedAt: closeTime?.toISOString() ?? null,

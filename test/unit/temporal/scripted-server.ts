@@ -52,6 +52,7 @@ export function listedRun(runId: string, change: object = {}) {
   return {
     execution: { workflowId: 'live-migration-prep/pair', runId },
     type: { name: 'prepareLiveMigration' },
+    taskQueue: 'prep',
     status: STATUS.terminated,
     historyLength: { toNumber: () => 1 },
     startTime: timestamp(Date.now()),
