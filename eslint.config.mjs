@@ -18,7 +18,7 @@ const LAYERS = [
   ['contract', 'abort.ts', 'files.ts', 'version.ts'],
 ];
 
-/** The folder of each command; `shared` and `cli` have what they share. */
+/** The file of each command, and its folder if it has one; they share `runs` and `cli`. */
 const COMMANDS = [
   'api-keys',
   'cancel',
@@ -49,17 +49,19 @@ const zones = [
     except: ['./workflows', './shared', './contract'],
     message: 'workflows import only shared/ and contract/',
   },
-  ...COMMANDS.map((name) => ({
-    target: `./src/commands/${name}`,
-    from: './src/commands',
-    except: [`./${name}`, './shared', './cli'],
-    message: 'a command imports only its own folder, shared/ and cli/',
-  })),
+  ...COMMANDS.flatMap((name) =>
+    [`./src/commands/${name}.ts`, `./src/commands/${name}`].map((target) => ({
+      target,
+      from: './src/commands',
+      except: [`./${name}.ts`, `./${name}`, './runs', './cli'],
+      message: 'a command imports only its own folder, runs/ and cli/',
+    })),
+  ),
   {
-    target: './src/commands/shared',
+    target: './src/commands/runs',
     from: './src/commands',
-    except: ['./shared', './cli'],
-    message: 'what commands share imports no command',
+    except: ['./runs', './cli'],
+    message: 'what is done with runs imports no command',
   },
   {
     target: './src/commands/cli',

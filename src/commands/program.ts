@@ -2,22 +2,22 @@ import { Command, CommanderError } from '@commander-js/extra-typings';
 import { raceSignal } from '../abort';
 import { DEFAULT_TASK_QUEUE } from '../contract/workflows';
 import { VERSION } from '../version';
-import { apiKeysCommand } from './api-keys/command';
-import { cancelCommand } from './cancel/command';
+import { apiKeysCommand } from './api-keys';
+import { cancelCommand } from './cancel';
 import { CommandError, EXIT_CODES, type ExitCode, usageError } from './cli/command-error';
 import type { ProgramContext } from './cli/context';
 import { formatExamples } from './cli/help';
 import { parseDuration, parseNonEmpty } from './cli/option-parsers';
 import { createOutput, type Io } from './cli/output';
 import { createStop, type Stop } from './cli/stop';
-import { doctorCommand } from './doctor/command';
-import { listCommand } from './list/command';
-import { recoverCommand } from './recover/command';
-import { redeliverCommand } from './redeliver/command';
-import { scheduleCommand } from './schedule/command';
-import { sealingKeysCommand } from './sealing-keys/command';
-import { startCommand } from './start/command';
-import { watchCommand } from './watch/command';
+import { doctorCommand } from './doctor';
+import { listCommand } from './list';
+import { recoverCommand } from './recover';
+import { redeliverCommand } from './redeliver';
+import { scheduleCommand } from './schedule';
+import { sealingKeysCommand } from './sealing-keys';
+import { startCommand } from './start';
+import { watchCommand } from './watch';
 
 /**
  * The commands in the order of `--help`. Each loads what it needs when it runs, so help needs no
@@ -125,7 +125,7 @@ function createProgram(io: Io, stop: Stop) {
       return overrideTemporalSettings(io.env, program.opts());
     },
     async withTemporal(work) {
-      const { withClient } = await import('./shared/with-client.js');
+      const { withClient } = await import('./runs/with-client.js');
       const { taskQueue } = program.opts();
       const isTaskQueueGiven = program.getOptionValueSource('taskQueue') === 'cli';
       const common = { taskQueue, isTaskQueueGiven, output: context.output() };

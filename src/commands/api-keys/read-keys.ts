@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { usageError } from '../cli/command-error';
-import { readLines, type Stdin } from '../shared/read-lines';
+import { readLines, type Stdin } from '../cli/read-lines';
 
 /**
  * The output of `atlas organizations apiKeys list --output json`. The id of a key has the time of

@@ -3,9 +3,9 @@ import { formatCount, formatHours } from '../../shared/text';
 import { withReadTimeout } from '../../temporal/grpc';
 import { readRetentionMs } from '../../temporal/list-runs';
 import type { CommandContext } from '../cli/context';
-import { describeNotCounted } from '../shared/endings';
-import { findFailureType } from '../shared/status';
-import type { ListOptions } from './options';
+import type { ListOptions } from '../list';
+import { describeNotCounted } from '../runs/endings';
+import { findFailureType } from '../runs/status';
 import { printRequests } from './print-requests';
 import { readListedRuns, type FilteredRun, type ListedRun } from './read-runs';
 

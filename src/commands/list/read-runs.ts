@@ -6,13 +6,12 @@ import { cutAndEscape } from '../../shared/text';
 import { isOpen } from '../../temporal/describe-run';
 import { findDeliveredIds, findTokenOf } from '../../temporal/earlier-token';
 import { findGrpcError } from '../../temporal/grpc';
-import { listRuns, type RunInfo } from '../../temporal/list-runs';
+import { isOfOrganization, listRuns, type RunInfo } from '../../temporal/list-runs';
 import { readRun } from '../../temporal/read-history';
 import type { RunHistory, UnconfirmedAttempt } from '../../temporal/run-history';
 import type { CommandContext } from '../cli/context';
-import { createStatusReader } from '../shared/status';
-import { buildConditions } from './filters';
-import type { ListOptions } from './options';
+import type { ListOptions } from '../list';
+import { createStatusReader } from '../runs/status';
 
 const READ_CONCURRENCY = 20;
 const MAX_UNREADABLE_LENGTH = 200;
@@ -67,6 +66,21 @@ export function readListedRuns(
   const infos = listRuns(client, isOfOneQueue ? taskQueue : null, ...buildConditions(options));
   const concurrency = options.undelivered ? QUERY_CONCURRENCY : READ_CONCURRENCY;
   return pMapIterable(infos, createRunReader(client, options), { concurrency });
+}
+
+/**
+ * Builds the conditions of the options that Temporal's list can answer by itself. `readAndFilter`
+ * filters by the others.
+ */
+function buildConditions({ undelivered, recoverable, failure, org, since }: ListOptions): string[] {
+  const conditions = [
+    undelivered && 'CloseTime IS NULL',
+    recoverable && "ExecutionStatus IN ('Failed', 'Terminated', 'TimedOut')",
+    failure && "ExecutionStatus = 'Failed'",
+    org && isOfOrganization(org),
+    since && `(CloseTime IS NULL OR CloseTime >= '${since.toISOString()}')`,
+  ];
+  return conditions.filter((condition) => typeof condition === 'string');
 }
 
 function createRunReader(client: Client, options: ListOptions) {

@@ -9,7 +9,7 @@ import { isDefective } from '../../../src/doctor/temporal-checks';
 import { wholeWorker, workerChecks } from '../../../src/doctor/worker-checks';
 import { SinkRejectedError, SinkUnavailableError, type Sink } from '../../../src/sinks/sink';
 import { organizations, unmapped } from '../activities/attempt';
-import { polledAgo } from '../commands/shared/context';
+import { polledAgo } from '../commands/runs/context';
 import { ORG, OTHER_ORG, SOURCE_ORG } from '../samples';
 
 const WORKER = {

@@ -1,6 +1,6 @@
 import { list } from '../../../../src/commands/list/list';
 import { clientOf, grpcError, listedRun } from '../../temporal/scripted-server';
-import { contextWith } from '../shared/context';
+import { contextWith } from '../runs/context';
 
 /** Lists two terminated runs; the read of the first one's history fails. */
 function listWith(error: Error) {

@@ -1,0 +1,32 @@
+import { Command } from '@commander-js/extra-typings';
+import type { ProgramContext } from './cli/context';
+import { formatExamples } from './cli/help';
+import { parseOrgId } from './cli/option-parsers';
+
+export function apiKeysCommand({ stdin, withTemporal }: ProgramContext) {
+  return new Command('api-keys')
+    .description(
+      "find out which of an organization's API keys belongs to which token; deletes nothing",
+    )
+    .requiredOption('--org <id>', 'Atlas organization (required)', parseOrgId)
+    .requiredOption(
+      '--keys <file>',
+      'its API keys, as the Atlas CLI lists them; - for standard input (required)',
+    )
+    .option('--record <files...>', 'log lines of the workers, for runs that Temporal has deleted')
+    .addHelpText(
+      'after',
+      formatExamples(
+        'api-keys --org 64f1c0ffee5eed0000000a71 --keys keys.json',
+        'api-keys --org 64f1c0ffee5eed0000000a71 --keys keys.json --record worker-*.log',
+      ),
+    )
+    .action(async ({ org, keys: file, record = [] }) => {
+      const [{ readKeys }, { apiKeys }] = await Promise.all([
+        import('./api-keys/read-keys.js'),
+        import('./api-keys/api-keys.js'),
+      ]);
+      const keys = await readKeys(file, stdin);
+      await withTemporal((context) => apiKeys(context, org, keys, record));
+    });
+}

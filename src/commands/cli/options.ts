@@ -1,0 +1,52 @@
+import { Command, Option } from '@commander-js/extra-typings';
+import { workflowIdFor } from '../../contract/workflow-id';
+import { usageError } from './command-error';
+import { collect, parseOrgId } from './option-parsers';
+
+// `--help` loads this file, so it imports nothing heavy.
+
+export type RequestOptions = ReturnType<ReturnType<typeof requestCommand>['opts']>;
+
+export function requestCommand(name: string) {
+  return new Command(name)
+    .option('--org <id>', 'Atlas organization in which the link-token is created (required)')
+    .option('--sink <name>', "name of a sink in the workers' configuration (required)")
+    .option(
+      '--ip <address>',
+      'public address or CIDR block of an Ops Manager instance; repeatable',
+      collect,
+    )
+    .option(
+      '--ips-file <file>',
+      'file with an address or block per line, - for standard input; # starts a comment',
+    )
+    .addOption(
+      new Option('--no-access-list', 'no access list: for every source in Cloud Manager').conflicts(
+        ['ip', 'ipsFile'],
+      ),
+    )
+    .option('--source-org <id>', 'Cloud Manager organization that will use the token')
+    .option('--requested-by <text>', 'who requested it, kept for the audit trail')
+    .option('--change-reference <text>', 'change or ticket, kept for the audit trail');
+}
+
+type TargetOptions = ReturnType<ReturnType<typeof targetCommand>['opts']>;
+
+export function targetCommand(name: string) {
+  return new Command(name)
+    .option('--org <id>', 'Atlas organization of the run; or --workflow-id', parseOrgId)
+    .option('--source-org <id>', 'source organization of the run, if it has one', parseOrgId)
+    .addOption(
+      new Option(
+        '--workflow-id <id>',
+        'workflow id of the run, instead of --org and --source-org',
+      ).conflicts(['org', 'sourceOrg']),
+    );
+}
+
+/** @throws CommandError when the options name no run. */
+export function resolveWorkflowId({ org, sourceOrg, workflowId }: TargetOptions): string {
+  if (workflowId) return workflowId;
+  if (!org) throw usageError('name the run with --org, or with --workflow-id');
+  return workflowIdFor({ orgId: org, sourceOrgId: sourceOrg });
+}

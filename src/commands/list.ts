@@ -1,0 +1,56 @@
+import { Command, Option } from '@commander-js/extra-typings';
+import { FAILURE_TYPES } from '../contract/failure-types';
+import type { ProgramContext } from './cli/context';
+import { formatExamples } from './cli/help';
+import { parseOrgId, parseTimeOrAge } from './cli/option-parsers';
+
+export const listCommand = ({ withTemporal }: ProgramContext) =>
+  createCommand().action(async (options) => {
+    const { list } = await import('./list/list.js');
+    await withTemporal((context) => list(context, options));
+  });
+
+export type ListOptions = ReturnType<ReturnType<typeof createCommand>['opts']>;
+
+const createCommand = () =>
+  new Command('list')
+    .description(
+      'list runs, open ones first, then closed ones, newest first; a run must match every filter',
+    )
+    .option('--undelivered', 'open runs with a failed round of delivery, or a failed redelivery')
+    .option(
+      '--unconfirmed',
+      'runs with tokens that Atlas may have created and no run received, with each attempt',
+    )
+    .addOption(
+      new Option(
+        '--recoverable',
+        'closed runs with a token that no run delivered; reads histories',
+      ).conflicts('undelivered'),
+    )
+    .addOption(
+      new Option('--failure <type>', 'runs that ended with this failure type')
+        .choices(FAILURE_TYPES)
+        .conflicts('undelivered'),
+    )
+    .option('--org <id>', 'runs of this Atlas organization', parseOrgId)
+    .option(
+      '--since <time>',
+      'open runs, and runs that closed after this time, such as 2026-11-25T09:00:00Z,' +
+        ' or 2h for two hours ago',
+      parseTimeOrAge,
+    )
+    .option(
+      '--details',
+      'print the request of each run, and its failure or its receipt, on the same line',
+    )
+    .addOption(
+      new Option(
+        '--requests',
+        'print only the newest request of each pair of the task queue, for start --from',
+      ).conflicts('details'),
+    )
+    .addHelpText(
+      'after',
+      formatExamples('list --undelivered --details', 'list --recoverable --since 3d'),
+    );

@@ -1,0 +1,31 @@
+import { commandLine } from '../../shared/command-line';
+import { isOpen } from '../../temporal/describe-run';
+import { refusalError } from '../cli/command-error';
+import type { CommandContext } from '../cli/context';
+import { requirePrepareRun } from './refusals';
+
+export async function cancel(
+  { client, output }: CommandContext,
+  workflowId: string,
+): Promise<void> {
+  // Temporal accepts the request for a run that has ended, too.
+  const run = await requirePrepareRun(client, { workflowId });
+  const { runId, status } = run;
+  if (!isOpen(run)) {
+    throw refusalError(
+      [
+        `${workflowId} has ended (${status.name}): there is nothing to cancel`,
+        `see how it ended, and what may be left: ${commandLine('watch', workflowId)}`,
+      ],
+      { workflowId, runId, status: status.name, state: 'ended' },
+    );
+  }
+  await client.workflow.getHandle(workflowId, runId).cancel();
+  output.print({ workflowId, runId, cancelRequested: true }, [
+    `requested cancellation of ${workflowId}`,
+    'the run sends no new request to Atlas.' +
+      ' If one is in progress, the run waits for the response,' +
+      ' and makes one attempt to deliver a token that arrives',
+    `see how it ends, and what may be left: ${commandLine('watch', workflowId)}`,
+  ]);
+}

@@ -1,0 +1,75 @@
+import { WorkflowExecutionAlreadyStartedError, type Client } from '@temporalio/client';
+import type { PrepareRequest } from '../../contract/schemas';
+import { commandLine } from '../../shared/command-line';
+import { isOpen } from '../../temporal/describe-run';
+import { findDeliveredIds, findTokenOf } from '../../temporal/earlier-token';
+import { readRun, type RunRef } from '../../temporal/read-history';
+import { refusalError, type ErrorFacts } from '../cli/command-error';
+import type { CommandContext } from '../cli/context';
+import { watch } from './follow';
+import { requirePrepareRun } from './refusals';
+import { startRun } from './start-or-join';
+
+/**
+ * Starts a run that delivers the token of a closed run of the same id, and follows it. Nothing is
+ * created.
+ */
+export async function recover(
+  context: CommandContext,
+  closedRun: RunRef,
+  sink?: string,
+): Promise<void> {
+  const { client, output } = context;
+  const { workflowId, runId } = closedRun;
+  const { taskQueue, request, recovery } = await readRecoverable(client, closedRun);
+  const ownRequest = { ...request, sink: sink ?? request.sink };
+  output.setFollowUp(`a run may have been started; follow it: ${commandLine('watch', workflowId)}`);
+  const run = await startRun(client, {
+    workflowId,
+    taskQueue: context.isTaskQueueGiven ? context.taskQueue : taskQueue,
+    args: [ownRequest, recovery],
+    workflowIdReusePolicy: 'ALLOW_DUPLICATE',
+  }).catch((error: unknown) => {
+    if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+    const message = `another run of ${workflowId} is open: wait for it to end, or cancel it`;
+    throw refusalError(message, { workflowId, state: 'open' });
+  });
+  const { deliveryId } = recovery.sealedToken;
+  output.say(`delivering token ${deliveryId} of run ${runId} to sink ${ownRequest.sink}`);
+  await watch(context, run);
+}
+
+/** @throws CommandError when the run has no token to deliver. */
+async function readRecoverable(client: Client, { workflowId, runId }: RunRef) {
+  const refuse = (facts: ErrorFacts, why: string) =>
+    refusalError(`run ${runId} ${why}`, { workflowId, runId, ...facts });
+
+  const run = await requirePrepareRun(client, { workflowId, runId });
+  if (isOpen(run)) {
+    throw refuse(
+      { state: 'open' },
+      `is open: deliver its token with ${commandLine('redeliver', workflowId)}`,
+    );
+  }
+  const history = await readRun(client, run);
+  const { token: sealedToken, request, sinksTried } = history;
+  if (findTokenOf(run, history)?.state === 'delivered') {
+    throw refuse({ state: 'delivered' }, 'delivered its token: there is nothing to recover');
+  }
+  if (!sealedToken) {
+    throw refuse(
+      { type: 'NothingToDeliver' },
+      `(${run.status.name}) has no token: there is nothing to recover`,
+    );
+  }
+  const { deliveryId } = sealedToken;
+  if ((await findDeliveredIds(client, workflowId)).has(deliveryId)) {
+    throw refuse({ state: 'delivered' }, `has token ${deliveryId}, which a later run delivered`);
+  }
+  const { again: _, ...requestFields } = request as PrepareRequest;
+  return {
+    taskQueue: run.taskQueue,
+    request: requestFields,
+    recovery: { sealedToken, sinksTried },
+  };
+}

@@ -1,0 +1,114 @@
+import { WorkflowNotFoundError, WorkflowUpdateFailedError, type Client } from '@temporalio/client';
+import type { Receipt } from '../../contract/schemas';
+import { redeliverUpdate } from '../../contract/workflows';
+import { commandLine } from '../../shared/command-line';
+import { describeRun, findRun, isOpen } from '../../temporal/describe-run';
+import { findEarlierToken } from '../../temporal/earlier-token';
+import { findGrpcError } from '../../temporal/grpc';
+import { listRuns } from '../../temporal/list-runs';
+import type { RunRef } from '../../temporal/read-history';
+import { CommandError, EXIT_CODES, refusalError } from '../cli/command-error';
+import type { CommandContext } from '../cli/context';
+import { runBulk, toDelivered } from './bulk';
+import { describeNotCounted, describeReceipt, toFailureError } from './endings';
+import { follow } from './follow';
+import { refuseEarlierToken, refuseOtherWorkflowType } from './refusals';
+import { describeMissingWorker } from './remote-check';
+import { NO_RESPONSE, readStatus } from './status';
+
+export async function redeliver(
+  { client, output }: CommandContext,
+  workflowId: string,
+  sink?: string,
+): Promise<void> {
+  const run = await describeRun(client, { workflowId });
+  if (!isOpen(run)) return refuseClosed(client, workflowId);
+  refuseOtherWorkflowType(run);
+  output.note(await describeMissingWorker(client, run.taskQueue));
+  output.setFollowUp(`the run goes on; follow it: ${commandLine('watch', workflowId)}`);
+  const receipt = await sendRedeliver(client, run, sink);
+  output.print({ workflowId, receipt }, ['delivered', ...describeReceipt(receipt)]);
+}
+
+export async function redeliverAll(
+  { client, taskQueue, output }: CommandContext,
+  sink?: string,
+): Promise<void> {
+  const runs: RunRef[] = [];
+  let notCounted = 0;
+  for await (const { workflowId, runId, memo } of listRuns(
+    client,
+    taskQueue,
+    'CloseTime IS NULL',
+  )) {
+    if (memo.step === 'undelivered') runs.push({ workflowId, runId });
+    else notCounted += 1;
+  }
+  output.note(describeNotCounted(notCounted));
+  if (runs.length > 0) output.note(await describeMissingWorker(client, taskQueue));
+  output.setFollowUp(
+    'the runs go on; see which are still undelivered: live-migration-prep list --undelivered',
+  );
+  await runBulk(runs, output, { noun: 'undelivered run' }, async (run) =>
+    toDelivered(await sendRedeliver(client, run, sink)),
+  );
+}
+
+/** Part of Temporal's message for a run that accepts no more Updates. */
+const UPDATES_USED_UP = 'total number of distinct updates';
+
+async function sendRedeliver(client: Client, run: RunRef, sink?: string): Promise<Receipt> {
+  const { workflowId } = run;
+  await requireContinuable(client, run);
+  try {
+    return await client.workflow
+      .getHandle(workflowId)
+      .executeUpdate(redeliverUpdate, { args: [{ sink }] });
+  } catch (error) {
+    // The run has ended since.
+    if (error instanceof WorkflowNotFoundError) return refuseClosed(client, workflowId);
+    if (findGrpcError(error)?.details.includes(UPDATES_USED_UP)) {
+      throw refusalError(
+        [
+          `${workflowId} has had the 2,000 Updates that Temporal accepts in one run:` +
+            ' cancel it, then recover its token',
+          commandLine('cancel', workflowId),
+          commandLine('recover', workflowId, '--run-id <id of the cancelled run>'),
+        ],
+        { workflowId, type: 'UpdatesUsedUp' },
+      );
+    }
+    if (!(error instanceof WorkflowUpdateFailedError)) throw error;
+    const failureError = toFailureError(error.cause, workflowId);
+    if (failureError) throw failureError;
+    // The run ended in another way, such as a termination: its own ending says more.
+    return follow(client, { workflowId });
+  }
+}
+
+/**
+ * Requires that a worker can take an Update of a run: where code and history do not fit, the Update
+ * would wait until they do.
+ *
+ * @throws CommandError
+ */
+async function requireContinuable(client: Client, run: RunRef): Promise<void> {
+  const { problem } = await readStatus(client, run);
+  if (problem === null || problem === NO_RESPONSE) return;
+  const { workflowId } = run;
+  const again = commandLine('redeliver', workflowId);
+  const lines = [
+    `${workflowId} can take no Update: ${problem}`,
+    `nothing was sent, and the token is kept. Roll the workers back or forward, then: ${again}`,
+  ];
+  throw new CommandError(lines, EXIT_CODES.failed, { workflowId });
+}
+
+async function refuseClosed(client: Client, workflowId: string): Promise<never> {
+  const newestRun = await findRun(client, { workflowId });
+  const token = await findEarlierToken(client, workflowId, { newestRun });
+  if (token) return refuseEarlierToken(workflowId, token, null);
+  const message =
+    `no run of ${workflowId} is open,` + ' and no closed run of it has a token: nothing to deliver';
+  throw refusalError(message, { workflowId, type: 'NothingToDeliver' });
+}

@@ -1,0 +1,68 @@
+import type { PrepareRequest } from '../../contract/schemas';
+import { workflowIdFor } from '../../contract/workflow-id';
+import { describeProblems } from '../../requests/field-problems';
+import { validateFields } from '../../requests/validate-fields';
+import { formatCount } from '../../shared/text';
+import { usageError } from '../cli/command-error';
+import { readLines, type Stdin } from '../cli/read-lines';
+
+/** A request with its line in a file. */
+export interface NumberedRequest {
+  line: number;
+  workflowId: string;
+  request: PrepareRequest;
+}
+
+/** Bounds the message: in a binary file, every line is a problem. */
+const MAX_LINES_LISTED = 100;
+
+/**
+ * Reads the requests of the file that `--from` names, one on each line.
+ *
+ * @param file `-` for standard input.
+ * @throws CommandError with the first problems of the lines, and exit code 2.
+ */
+export async function readRequests(file: string, stdin: Stdin): Promise<NumberedRequest[]> {
+  const lines = await readLines('--from', file, stdin);
+  if (lines.length === 0) {
+    throw usageError(`nothing was started: --from ${file} contains no request`);
+  }
+  const requests = new Map<string, NumberedRequest>();
+  const problems = lines.flatMap(({ line, text }) => {
+    const request = parseRequestLine(text);
+    if (typeof request === 'string') return `  line ${line}: ${request}`;
+    const workflowId = workflowIdFor(request);
+    const earlier = requests.get(workflowId);
+    if (earlier) {
+      return `  line ${line}: is for the same organizations as line ${earlier.line}: remove one`;
+    }
+    requests.set(workflowId, { line, workflowId, request });
+    return [];
+  });
+  if (problems.length === 0) return [...requests.values()];
+  const first =
+    problems.length > MAX_LINES_LISTED ? `, of which these are the first ${MAX_LINES_LISTED}` : '';
+  throw usageError([
+    `nothing was started: --from ${file} has problems in` +
+      ` ${formatCount(problems.length, 'line')}${first}`,
+    ...problems.slice(0, MAX_LINES_LISTED),
+  ]);
+}
+
+/** @returns the request, or what is wrong with it. */
+function parseRequestLine(text: string): PrepareRequest | string {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return 'is not JSON: write one request as a JSON object on each line';
+  }
+  const { problems } = validateFields(value);
+  if (problems.length > 0) return describeProblems(problems);
+  const request = value as PrepareRequest;
+  // A file that can be repeated would create another token each time.
+  return 'again' in request
+    ? 'has the field "again", which a file may not have:' +
+        ' remove it, or start this request alone with start --again'
+    : request;
+}

@@ -1,0 +1,54 @@
+import { Command } from '@commander-js/extra-typings';
+import type { ProgramContext } from './cli/context';
+import { formatExamples } from './cli/help';
+import { collect, parseDuration, parseNonEmpty, parseTime } from './cli/option-parsers';
+import { requestCommand } from './cli/options';
+
+export const scheduleCommand = ({ stdin, withTemporal }: ProgramContext) =>
+  new Command('schedule').description('create schedules that renew tokens').addCommand(
+    createCommand().action(async (options) => {
+      const [{ makeRequest }, { createSchedule }] = await Promise.all([
+        import('./runs/request.js'),
+        import('./runs/create-schedule.js'),
+      ]);
+      const request = await makeRequest(options, 'no schedule was created', stdin);
+      await withTemporal((context) => createSchedule(context, request, options));
+    }),
+  );
+
+const createCommand = () =>
+  requestCommand('create')
+    .description(
+      'create a schedule that creates a token' +
+        ' when the source is not linked and has no recent token',
+    )
+    .requiredOption(
+      '--cron <expression>',
+      'cron expression, such as "0 6 * * 1"; repeatable (required)',
+      collect,
+    )
+    .option('--timezone <name>', 'time zone of the cron expressions, such as Europe/Dublin')
+    .option(
+      '--schedule-id <id>',
+      'id of the schedule, instead of the workflow id of the pair',
+      parseNonEmpty,
+    )
+    .option(
+      '--jitter <duration>',
+      'delay each start by a random time, at most this long',
+      parseDuration,
+    )
+    .option(
+      '--until <time>',
+      'start nothing after this time, such as 2027-06-01T00:00:00Z',
+      parseTime,
+    )
+    .option('--note <text>', 'note that Temporal shows with the schedule; a pause replaces it')
+    .option('--always', 'create a token each time, even while the source is linked')
+    .addHelpText(
+      'after',
+      formatExamples(
+        'schedule create --org 64f1c0ffee5eed0000000a71 --source-org 64f1c0ffee5eed0000005c05' +
+          ' --no-access-list --sink drop --cron "0 6 * * 1"',
+      ),
+    );

@@ -1,0 +1,108 @@
+import {
+  CommandError,
+  EXIT_CODES,
+  type ExitCode,
+} from '../../../../src/commands/cli/command-error';
+import { runBulk, toDelivered, type RunOutcome } from '../../../../src/commands/runs/bulk';
+import { aReceipt } from '../../samples';
+import { grpcError } from '../../temporal/scripted-server';
+import { contextWith } from './context';
+
+const UNAVAILABLE = 14;
+const { done, failed, undelivered, refused, cancelled } = EXIT_CODES;
+
+/**
+ * Works on one run for each of these outcomes. Returns what is printed, the summary and the exit
+ * code.
+ */
+async function workOn(outcomes: (RunOutcome | Error)[], untilDone = () => Promise.resolve()) {
+  const { output, printed } = contextWith({});
+  const items = outcomes.map((outcome, index) => ({ workflowId: `run-${index}`, outcome }));
+  const work = runBulk(items, output, { noun: 'request' }, async ({ outcome }) => {
+    await untilDone();
+    if (outcome instanceof Error) throw outcome;
+    return outcome;
+  });
+  const error = (await work.catch((thrown: unknown) => thrown)) as CommandError | undefined;
+  const lines = printed.map((line) => line.trim());
+  return { code: error?.exitCode ?? done, lines: [...lines, ...(error?.lines ?? [])] };
+}
+
+const delivered = (unconfirmedTokens: number) =>
+  toDelivered(aReceipt({ location: 'file x', unconfirmedTokens }));
+const DELIVERED_EARLIER = new CommandError(['run a delivered', '  sink'], refused, {
+  state: 'delivered',
+});
+const DIFFERENT = new CommandError(['it differs', '  sink: a, b'], refused, {
+  type: 'DifferentRequest',
+});
+const UNDELIVERED = new CommandError(['SinkRejected: no', 'the token is kept'], undelivered);
+
+const NOTHING = new CommandError('none', refused, { type: 'NothingToDeliver' });
+const TOO_LONG = new CommandError(`x${'y'.repeat(2000)}`, refused);
+const CANCELLED = new CommandError('the run was cancelled', cancelled);
+const INVALID = new CommandError('InvalidRequest: no', failed);
+
+it.each<[what: string, code: ExitCode, line: string, outcome: RunOutcome | Error]>([
+  ['a delivered run', 0, 'delivered  run-0: file x', delivered(0)],
+  [
+    'a delivered run with unconfirmed tokens',
+    0,
+    'delivered  run-0: file x; 2 unconfirmed tokens',
+    delivered(2),
+  ],
+  ['a run that delivered earlier', 0, 'skipped  run-0: run a delivered', DELIVERED_EARLIER],
+  ['a run that is cancelled, so that it delivers nothing', 6, 'refused  run-0: none', NOTHING],
+  ['a run of a different request', 6, 'refused  run-0: it differs; sink: a, b', DIFFERENT],
+  ['a refusal that is too long', 6, `refused  run-0: x${'y'.repeat(998)}…`, TOO_LONG],
+  ['an undelivered run', 5, 'undelivered  run-0: SinkRejected: no', UNDELIVERED],
+  ['a cancelled run', 1, 'cancelled  run-0: the run was cancelled', CANCELLED],
+  ['a failed run', 1, 'failed  run-0: InvalidRequest: no', INVALID],
+  ['an unexpected error', 1, 'failed  run-0: Unexpected error', new Error('Unexpected error')],
+])(
+  'in a command for many runs, %s counts as exit code %d and is printed on one line',
+  async (_what, code, line, outcome) => {
+    expect(await workOn([outcome])).toMatchObject({
+      code,
+      lines: [`1/1  ${line}`, expect.anything()],
+    });
+  },
+);
+
+it('the worst outcome decides the exit code of a command for many runs, which counts each', async () => {
+  const outcomes = [delivered(0), DELIVERED_EARLIER, DIFFERENT, UNDELIVERED];
+  const { code, lines } = await workOn(outcomes);
+  expect(code).toBe(undelivered);
+  expect(lines.at(-1)).toBe('4 requests: 1 delivered, 1 skipped, 1 refused, 1 undelivered');
+  expect(await workOn([...outcomes, new Error('no')])).toMatchObject({ code: failed });
+  expect(await workOn([])).toEqual({ code: done, lines: ['0 requests'] });
+});
+
+it('with --json, a command for many runs prints only its progress on standard error', async () => {
+  const { output, printed, errors } = contextWith({}, true);
+  const items = ['run-0', 'run-1'].map((workflowId) => ({ workflowId }));
+  await runBulk(items, output, { noun: 'request' }, () => Promise.resolve(delivered(0)));
+  expect(errors).toEqual(['1/2\n', '2/2\n']);
+  expect(printed.map((line) => JSON.parse(line) as unknown)).toMatchObject([{}, {}, { total: 2 }]);
+});
+
+it('20 runs are worked on at a time, and the next once one has its outcome', async () => {
+  const ends: (() => void)[] = [];
+  const outcomes = Array<RunOutcome>(21).fill(delivered(0));
+  const bulk = workOn(outcomes, () => new Promise((resolve) => void ends.push(resolve)));
+  await new Promise(setImmediate);
+  expect(ends).toHaveLength(20);
+  ends[7]?.();
+  await new Promise(setImmediate);
+  expect(ends).toHaveLength(21);
+  for (const end of ends) end();
+  await bulk;
+});
+
+it('a command for many runs ends with the error of a call that did not reach Temporal', async () => {
+  const away = grpcError(UNAVAILABLE, 'No connection established');
+  const { output } = contextWith({});
+  const items = [{ workflowId: 'run-0' }];
+  const bulk = runBulk(items, output, { noun: 'request' }, () => Promise.reject(away));
+  await expect(bulk).rejects.toBe(away);
+});

@@ -1,0 +1,77 @@
+import {
+  ApplicationFailure,
+  CancelledFailure,
+  TerminatedFailure,
+  TimeoutFailure,
+} from '@temporalio/common';
+import { toEndingError, toFailureError } from '../../../../src/commands/runs/endings';
+import { DELIVERY_FAILURE_TYPES, FAILURE_TYPES } from '../../../../src/contract/failure-types';
+import { workflowIdFor } from '../../../../src/contract/workflow-id';
+import { ORG } from '../../samples';
+
+const workflowId = workflowIdFor({ orgId: ORG });
+const RUN = { workflowId, runId: 'run' };
+const failure = (type: string, ...details: object[]) =>
+  ApplicationFailure.nonRetryable('why', type, ...details);
+const UNDELIVERED = [
+  'the token is kept, encrypted, and the run goes on',
+  expect.stringMatching(/^once the /),
+];
+
+it.each([
+  ...FAILURE_TYPES.map(
+    (type) => [type, { Cancelled: 7, TokenExists: 6 }[type as string] ?? 1, []] as const,
+  ),
+  ...DELIVERY_FAILURE_TYPES.map((type) => [type, 5, UNDELIVERED] as const),
+  ['NothingToDeliver', 6, []] as const,
+  ['RedeliveryInProgress', 6, []] as const,
+  ['DifferentRequest', 6, []] as const,
+])(
+  'in a command for one run, a failure of the type %s gives exit code %i',
+  (type, exitCode, more) => {
+    const facts = { workflowId, type };
+    const error = toFailureError(failure(type), workflowId);
+    expect(error).toMatchObject({ exitCode, lines: [`${type}: why`, ...more], facts });
+  },
+);
+
+it('the details of a failure are printed as facts, and unconfirmed tokens with the command that lists them', () => {
+  const details = { unconfirmedTokens: 2, status: 403, state: 'recoverable' };
+  const { lines, facts } = toEndingError(failure('AtlasRequestRejected', details), RUN, NONE);
+  expect(facts).toMatchObject({ state: 'recoverable', details });
+  expect(lines[1]).toMatch(
+    /^Atlas may have created 2 tokens that the run never received; see when, .*: live-mig/,
+  );
+  // The message of a cancelled run has the count.
+  expect(toEndingError(failure('Cancelled', details), RUN, NONE).lines).toEqual(['Cancelled: why']);
+});
+
+const NONE = { unconfirmedTokens: 0 };
+const RECOVER = `if it held a token: live-migration-prep recover --org ${ORG} --run-id run`;
+const TIMEOUT = new TimeoutFailure('too long', undefined, 'START_TO_CLOSE');
+const TERMINATED = new TerminatedFailure('by mistake');
+const MAY_EXIST = expect.stringMatching(
+  /^if a request was in progress, Atlas may have created a token .*: look in/,
+);
+
+it.each<[what: string, exitCode: number, cause: Error, ...lines: unknown[]]>([
+  [
+    'a cancel',
+    7,
+    new CancelledFailure('cancelled'),
+    'the run was cancelled before it created or delivered a token',
+  ],
+  ['a timeout', 1, TIMEOUT, 'the run timed out: too long', RECOVER, MAY_EXIST],
+  ['a termination', 1, TERMINATED, 'the run was terminated: by mistake', RECOVER, MAY_EXIST],
+  ['a failure of another type', 1, failure('TooManyWaiting'), 'the run failed: why'],
+])(
+  '%s of a run gives exit code %i, and the message says what happened',
+  (_what, exitCode, cause, ...lines) => {
+    expect(toEndingError(cause, RUN, NONE)).toMatchObject({ exitCode, lines });
+  },
+);
+
+it('the unconfirmed tokens of a terminated run are those in its memo', () => {
+  const { lines } = toEndingError(TERMINATED, RUN, { unconfirmedTokens: 2 });
+  expect(lines[2]).toMatch(/^Atlas may have created 2 tokens that the run never received/);
+});

@@ -1,0 +1,203 @@
+import type { Client } from '@temporalio/client';
+import { follow } from '../../../../src/commands/runs/follow';
+import { createStatusReader } from '../../../../src/commands/runs/status';
+import type { Status } from '../../../../src/contract/schemas';
+import { ORG } from '../../samples';
+import { timestamp } from '../../temporal/scripted-server';
+import { contextWith, polledAgo } from './context';
+
+const workflowId = `live-migration-prep/${ORG}`;
+const NEXT_ATTEMPT = '2026-11-25T09:14:50.000Z';
+const STATUS: Status = {
+  step: 'creating',
+  description: 'it waits',
+  unconfirmedTokens: 2,
+  deliveryId: null,
+  nextAttemptAt: NEXT_ATTEMPT,
+};
+
+/** Constants of Temporal's API: a task waits for a worker or its time, or a worker has it. */
+const [SCHEDULED, STARTED] = [1, 2];
+
+function activity(type: string, attempt: number, message?: string, state = STARTED) {
+  const lastFailure = message === undefined ? null : { message };
+  return { pendingActivities: [{ activityType: { name: type }, attempt, state, lastFailure }] };
+}
+
+/**
+ * Follows a run that ends with a result that is not a receipt. Returns what is reported, and the
+ * error at the end.
+ *
+ * @param open descriptions of the run while it is open, one after another.
+ * @param status the response to the Query; null when no worker responds.
+ */
+async function followed(
+  open: object[],
+  status: Status | null,
+  { memo = {}, pollers = polledAgo(0) }: { memo?: object; pollers?: object[] } = {},
+) {
+  let looks = 0;
+  const handle = {
+    describe() {
+      const raw = open[looks++];
+      const name = raw ? 'RUNNING' : 'COMPLETED';
+      const run = {
+        workflowId,
+        runId: 'run',
+        type: 'prepareLiveMigration',
+        taskQueue: 'prep',
+        memo,
+      };
+      return Promise.resolve({ ...run, raw: raw ?? {}, status: { name } });
+    },
+    query: () => (status ? Promise.resolve(status) : Promise.reject(new Error('no worker'))),
+    result: () => Promise.resolve({ orgId: ORG }),
+  };
+  const { client } = contextWith({
+    workflow: { getHandle: () => handle },
+    connection: { withDeadline: (_at: number, query: () => unknown) => query() },
+    workflowService: {
+      describeTaskQueue: () => Promise.resolve({ pollers }),
+    },
+    withDeadline: (_at: number, call: () => unknown) => call(),
+    options: { namespace: 'default' },
+  });
+  const reports: string[] = [];
+  const report = (line: string) => void reports.push(line);
+  const run = { workflowId, runId: 'run' };
+  const error: unknown = await follow(client, run, report).catch((thrown: unknown) => thrown);
+  return { reports, error };
+}
+
+const waits = (scheduledMs: number) => ({
+  pendingWorkflowTask: { state: SCHEDULED, scheduledTime: timestamp(scheduledMs) },
+});
+const [WAITS, WAITS_AGAIN] = [waits(1000), waits(2000)];
+const RETRIED = { pendingWorkflowTask: { state: STARTED, attempt: 2 } };
+const ATTEMPT_3 = activity('createLinkToken', 3, 'Atlas returned 429', SCHEDULED);
+const DELIVERS = activity('deliverLinkToken', 2, 'away');
+const UNDELIVERED = { step: 'undelivered' } as const;
+const KEPT = 'the token is kept, encrypted, and the run goes on';
+const REDELIVER =
+  `once the cause is fixed: live-migration-prep redeliver --org ${ORG}` +
+  '   (--sink <name> for another sink)';
+
+describe('follow', () => {
+  it.concurrent(
+    'reports each change once, as the server knows it or else as the run says it',
+    async () => {
+      const open = [
+        WAITS,
+        WAITS,
+        activity('validateRequest', 1),
+        ATTEMPT_3,
+        ATTEMPT_3,
+        {},
+        DELIVERS,
+      ];
+      expect((await followed(open, STATUS)).reports).toEqual([
+        'waiting for a worker',
+        'working, attempt 1',
+        'creating, attempt 3; last failure: Atlas returned 429',
+        `creating: it waits; next attempt at ${NEXT_ATTEMPT}`,
+        'delivering, attempt 2; last failure: away',
+      ]);
+    },
+  );
+
+  it.concurrent(
+    'reports that no worker is there, and a later round of an undelivered run',
+    async () => {
+      const open = [WAITS, WAITS, activity('deliverLinkToken', 1)];
+      const noWorker = /^waiting for a worker; no worker polls task queue prep: start one, /;
+      expect((await followed(open, null, { memo: UNDELIVERED, pollers: [] })).reports).toEqual([
+        expect.stringMatching(noWorker),
+        'delivering, attempt 1',
+      ]);
+    },
+  );
+
+  it.concurrent('reports no wait for a worker while each look sees another task', async () => {
+    const open = [WAITS, activity('validateRequest', 1), WAITS_AGAIN, WAITS, {}];
+    expect((await followed(open, STATUS)).reports).toEqual([
+      'working, attempt 1',
+      `creating: it waits; next attempt at ${NEXT_ATTEMPT}`,
+    ]);
+  });
+
+  const TASK_FAILS =
+    /workers do not complete its workflow task: the workers' log and the Temporal UI say why$/;
+
+  it.concurrent('reports that a workflow task is retried, also beside an activity', async () => {
+    const waiting = await followed([RETRIED, RETRIED], null);
+    expect(waiting.reports).toEqual([expect.stringMatching(TASK_FAILS)]);
+    const open = { ...ATTEMPT_3, ...RETRIED };
+    expect((await followed([open, open], null)).reports).toEqual([
+      'creating, attempt 3; last failure: Atlas returned 429',
+      expect.stringMatching(TASK_FAILS),
+    ]);
+  });
+
+  it.concurrent('ends with exit code 5 while the run waits undelivered', async () => {
+    const status = { ...STATUS, ...UNDELIVERED };
+    const lines = [
+      'it waits',
+      `${KEPT}; next attempt at ${NEXT_ATTEMPT}`,
+      REDELIVER,
+      expect.stringMatching(
+        /^Atlas may have created 2 tokens that the run never received; see when, /,
+      ),
+    ];
+    expect((await followed([{}], status)).error).toMatchObject({ exitCode: 5, lines });
+  });
+
+  it.concurrent(
+    'ends with exit code 5 when only the memo says undelivered, since no worker responds',
+    async () => {
+      const noWorker =
+        'undelivered: no worker responds, so only the history has the reason: start a worker';
+      const lines = [noWorker, KEPT, REDELIVER];
+      expect((await followed([{}], null, { memo: UNDELIVERED })).error).toMatchObject({
+        exitCode: 5,
+        lines,
+      });
+    },
+  );
+
+  it.concurrent('ends with exit code 1 after a result that is not a receipt', async () => {
+    const lines = [
+      `${workflowId} completed with a result that is not a receipt:` +
+        ' its history has both it and the token',
+    ];
+    expect((await followed([], null)).error).toMatchObject({ exitCode: 1, lines });
+  });
+});
+
+it.each<[which: string, asked: number, answers: number]>([
+  ['none of five runs responds', 2, 0],
+  ['the first of five runs responds', 5, 1],
+])(
+  'if %s, a reader that gives up after two unanswered Queries sends %d',
+  async (_which, queryCount, answers) => {
+    let queries = 0;
+    const handle = {
+      query: () =>
+        queries++ < answers ? Promise.resolve(STATUS) : Promise.reject(new Error('no worker')),
+    };
+    const client = {
+      connection: { withDeadline: (_: number, call: () => unknown) => call() },
+      workflow: { getHandle: () => handle },
+    } as unknown as Client;
+    const read = createStatusReader(client, 2);
+    const readings: unknown[] = [];
+    for (const runId of '12345') readings.push(await read({ workflowId: 'w', runId }));
+    expect(queries).toBe(queryCount);
+    const [answer, none] = [
+      { status: STATUS, problem: null },
+      { status: null, problem: 'no worker responds' },
+    ];
+    expect(readings).toEqual(
+      Array.from({ length: 5 }, (_, index) => (index < answers ? answer : none)),
+    );
+  },
+);

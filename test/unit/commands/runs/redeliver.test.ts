@@ -1,0 +1,61 @@
+import { ServiceError } from '@temporalio/client';
+import { redeliver } from '../../../../src/commands/runs/redeliver';
+import { workflowIdFor } from '../../../../src/contract/workflow-id';
+import { ORG } from '../../samples';
+import { contextWith } from './context';
+
+const workflowId = workflowIdFor({ orgId: ORG });
+
+/** The error with which server 1.32 rejects an Update beyond a run's limit. */
+const USED_UP = new ServiceError('Workflow Update failed', {
+  cause: Object.assign(new Error('9 FAILED_PRECONDITION'), {
+    code: 9,
+    details:
+      'The limit on the total number of distinct updates in this workflow has been reached (2000).',
+    metadata: {},
+  }),
+});
+
+/** Redelivers the token of a run that accepts no more Updates; no worker polls its task queue. */
+function redeliverInVain() {
+  const status = { name: 'RUNNING' };
+  const run = {
+    workflowId,
+    runId: 'run',
+    status,
+    type: 'prepareLiveMigration',
+    taskQueue: 'its own',
+    raw: {},
+  };
+  const handle = {
+    describe: () => Promise.resolve(run),
+    executeUpdate: () => Promise.reject(USED_UP),
+  };
+  const context = contextWith({
+    workflow: { getHandle: () => handle },
+    workflowService: { describeTaskQueue: () => Promise.resolve({ pollers: [] }) },
+    options: {},
+  });
+  return { context, redelivery: redeliver(context, workflowId) };
+}
+
+it('redeliver says how to go on once a run has had all its Updates', async () => {
+  await expect(redeliverInVain().redelivery).rejects.toMatchObject({
+    exitCode: 6,
+    lines: [
+      `${workflowId} has had the 2,000 Updates that Temporal accepts in one run:` +
+        ' cancel it, then recover its token',
+      `live-migration-prep cancel --org ${ORG}`,
+      `live-migration-prep recover --org ${ORG} --run-id <id of the cancelled run>`,
+    ],
+    facts: { type: 'UpdatesUsedUp' },
+  });
+});
+
+it('redeliver says that no worker polls the task queue of the run', async () => {
+  const { context, redelivery } = redeliverInVain();
+  await expect(redelivery).rejects.toThrow();
+  expect(context.printed).toEqual([
+    expect.stringMatching(/^note: no worker polls task queue its own: start one/),
+  ]);
+});

@@ -1,0 +1,91 @@
+import { WorkflowFailedError } from '@temporalio/client';
+import { ApplicationFailure } from '@temporalio/common';
+import {
+  checkRequestRemotely,
+  requestWorkerCheck,
+  waitForAnswer,
+} from '../../../../src/commands/runs/remote-check';
+import type { FieldProblem, Finding, PrepareRequest } from '../../../../src/contract/schemas';
+import { contextWith, polledAgo } from './context';
+
+/** A check that fails with these findings. */
+function failingCheck(findings: Finding[], pollers = polledAgo(0), fields: FieldProblem[] = []) {
+  const report = { findings, request: null, fields };
+  const cause = ApplicationFailure.retryable(
+    'no worker took the activity',
+    'WorkerCheckFailed',
+    report,
+  );
+  const failure = new WorkflowFailedError('failed', cause, 'NON_RETRYABLE_FAILURE');
+  const handle = {
+    workflowId: 'live-migration-prep-check/1',
+    result: () => Promise.reject(failure),
+  };
+  const context = contextWith({
+    workflow: { start: () => Promise.resolve(handle) },
+    workflowService: { describeTaskQueue: () => Promise.resolve({ pollers }) },
+    options: {},
+  });
+  return { context, report };
+}
+
+const WARNING: Finding = { check: 'sink drop', state: 'warning', message: 'slow' };
+const ERROR: Finding = { check: 'sink drop', state: 'error', message: 'down' };
+
+const NO_REPORT = 'sent no report (no worker took the activity)';
+
+it.each([
+  ['no finding', [], polledAgo(0), NO_REPORT],
+  ['warnings alone', [WARNING], polledAgo(0), NO_REPORT],
+  ['an error, while no worker polls,', [ERROR], [], 'no worker polls task queue prep: start one'],
+])(
+  'a worker check that fails with %s ends with exit code 1 and the reason',
+  async (_what, findings, pollers, reason) => {
+    const failure = { exitCode: 1, message: expect.stringContaining(reason) };
+    await expect(requestWorkerCheck(failingCheck(findings, pollers).context)).rejects.toMatchObject(
+      failure,
+    );
+  },
+);
+
+it('a worker check reports errors, even if the clock is four minutes fast and the worker seems gone', async () => {
+  const { context, report } = failingCheck([ERROR], polledAgo(240_000));
+  expect(await requestWorkerCheck(context)).toEqual(report);
+});
+
+const FIELD: FieldProblem = { field: 'orgId', description: 'down' };
+
+it.each([
+  [
+    'what the worker found',
+    'WorkerCheckFailed',
+    [],
+    'checks in the worker failed',
+    '  error     sink drop: down',
+  ],
+  // A finding that says the same as a field is not repeated.
+  ['the malformed field', 'InvalidRequest', [FIELD], 'the request has 1 problem', '  orgId down'],
+])('a failed check of a request names %s', async (_what, type, fields, problem, line) => {
+  const { context, report } = failingCheck([ERROR, WARNING], polledAgo(0), fields);
+  const check = checkRequestRemotely(context, {} as PrepareRequest, 'nothing was started');
+  await expect(check).rejects.toMatchObject({
+    exitCode: 1,
+    lines: [`nothing was started: ${problem}`, line],
+    facts: { type, ...report },
+  });
+});
+
+it('a command that is stopped says what to look at until a worker has answered, and not after', async () => {
+  const { context } = failingCheck([]);
+  const hints: string[][] = [];
+  context.output.setFollowUp = (...lines) => void hints.push(lines);
+  let answer: (report: string) => void = () => undefined;
+  const answered = new Promise<string>((resolve) => {
+    answer = resolve;
+  });
+  const waiting = waitForAnswer(context, answered);
+  expect(hints).toEqual([[expect.stringContaining('no worker of task queue prep has answered')]]);
+  answer('report');
+  expect(await waiting).toBe('report');
+  expect(hints.at(-1)).toEqual([]);
+});

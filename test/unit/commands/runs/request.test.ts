@@ -1,0 +1,86 @@
+import { Readable } from 'node:stream';
+import { makeRequest } from '../../../../src/commands/runs/request';
+import { readRequests } from '../../../../src/commands/runs/requests-file';
+import { workflowIdFor } from '../../../../src/contract/workflow-id';
+import { newOrgId } from '../../../support/ids';
+import { aRequest } from '../../samples';
+import { temporaryFiles } from '../../temporary-folder';
+
+const { write } = temporaryFiles();
+
+const newRequest = () => aRequest({ orgId: newOrgId() });
+const [A, B] = [
+  { ...newRequest(), requestedBy: 'Zoë' },
+  { ...newRequest(), sourceOrgId: newOrgId() },
+];
+const [a, b] = [JSON.stringify(A), JSON.stringify(B)];
+
+it('a request has the addresses of --ip, then the lines of --ips-file without comments and blank ones', async () => {
+  const make = (options: { ip?: string[]; ipsFile?: string; accessList: boolean }) =>
+    makeRequest({ org: A.orgId, sink: 'drop', ...options }, 'nothing was started', undefined);
+  const ipsFile = write(
+    'ips',
+    '# the source\r\n192.31.196.7 # first host\r\n\r\n  2001:4:112::/48',
+  );
+  const request = await make({ ip: ['192.52.193.1'], ipsFile, accessList: true });
+  expect(request.accessListIps).toEqual(['192.52.193.1', '192.31.196.7', '2001:4:112::/48']);
+  expect((await make({ accessList: false })).accessListIps).toEqual([]);
+});
+
+it('an empty source organization is refused, since an unset variable names another pair', async () => {
+  const options = { org: A.orgId, sourceOrg: '', sink: 'drop', accessList: false };
+  await expect(makeRequest(options, 'nothing was started', undefined)).rejects.toMatchObject({
+    exitCode: 2,
+    lines: [expect.any(String), expect.stringMatching(/^ {2}sourceOrgId is /)],
+  });
+});
+
+describe('a file of requests', () => {
+  const requestsIn = (content: string) => readRequests(write('requests', content), undefined);
+
+  it('may come from Windows, have blank lines, and be standard input', async () => {
+    const requests = [
+      { line: 2, workflowId: workflowIdFor(A), request: A },
+      { line: 5, workflowId: workflowIdFor(B), request: B },
+    ];
+    expect(await requestsIn(`\uFEFF\r\n${a}\r\n\r\n  \r\n${b}`)).toEqual(requests);
+    expect(await readRequests('-', Readable.from([`\n${a}\n\n\n`, `${b}\n`]))).toEqual(requests);
+  });
+
+  it('has each of its problems named with its line', async () => {
+    const lines = [
+      a,
+      '{"orgId"',
+      JSON.stringify({ ...newRequest(), orgId: 'ABC', sink: '' }),
+      '',
+      a,
+      b,
+      JSON.stringify({ ...newRequest(), again: true }),
+    ];
+    await expect(requestsIn(lines.join('\n'))).rejects.toMatchObject({
+      exitCode: 2,
+      lines: [
+        expect.stringMatching(/^nothing was started: --from \S+ has problems in 4 lines$/),
+        '  line 2: is not JSON: write one request as a JSON object on each line',
+        expect.stringMatching(
+          /^ {2}line 3: orgId is not 24 .*; sink is empty: name a configured sink$/,
+        ),
+        '  line 5: is for the same organizations as line 1: remove one',
+        '  line 7: has the field "again", which a file may not have: remove it,' +
+          ' or start this request alone with start --again',
+      ],
+    });
+  });
+
+  it('has its first hundred problems named, such as in a binary file', async () => {
+    const error: unknown = await requestsIn('x\n'.repeat(300)).catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({
+      lines: { length: 101 },
+      message: expect.stringContaining('in 300 lines'),
+    });
+  });
+
+  it('that is empty is refused', async () => {
+    await expect(requestsIn('\n \r\n')).rejects.toThrow('contains no request');
+  });
+});
