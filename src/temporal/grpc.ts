@@ -27,34 +27,33 @@ export function findGrpcError(error: unknown) {
   return isGrpcServiceError(cause) ? cause : null;
 }
 
-const DENIALS: readonly (number | null)[] = [
-  GRPC.notFound,
-  GRPC.permissionDenied,
-  GRPC.unauthenticated,
-];
+/** What a code says of the access to Temporal. After any other code, there is access. */
+const NO_ACCESS: ReadonlyMap<number | null, 'denied' | 'unreachable'> = new Map([
+  [GRPC.permissionDenied, 'denied'],
+  [GRPC.unauthenticated, 'denied'],
+  [GRPC.deadlineExceeded, 'unreachable'],
+  [GRPC.unavailable, 'unreachable'],
+]);
+
+/** The SDK wraps every other kind of "not found". */
+function isNamespaceMissing(error: unknown): error is Error {
+  if (error instanceof NamespaceNotFoundError) return true;
+  return isGrpcServiceError(error) && findGrpcCode(error) === GRPC.notFound;
+}
 
 /** Tells whether a server that was reached denies the call, or does not have the namespace. */
 export function isDenial(error: unknown): boolean {
-  return error instanceof NamespaceNotFoundError || DENIALS.includes(findGrpcCode(error));
+  return isNamespaceMissing(error) || NO_ACCESS.get(findGrpcCode(error)) === 'denied';
 }
-
-const NO_ACCESS_CODES: readonly number[] = [
-  GRPC.deadlineExceeded,
-  GRPC.permissionDenied,
-  GRPC.unavailable,
-  GRPC.unauthenticated,
-];
 
 /**
  * Finds the error of a call that did not reach Temporal, was denied, or named a namespace that does
  * not exist; null for any other error.
  */
 export function findReasonOfNoAccess(error: unknown): Error | null {
-  if (error instanceof NamespaceNotFoundError) return error;
-  // The SDK wraps every other kind of "not found".
-  if (isGrpcServiceError(error) && findGrpcCode(error) === GRPC.notFound) return error;
+  if (isNamespaceMissing(error)) return error;
   const cause = findGrpcError(error);
-  return cause && NO_ACCESS_CODES.includes(cause.code) ? cause : null;
+  return cause && NO_ACCESS.has(cause.code) ? cause : null;
 }
 
 /** @returns null when the error is not one of Temporal's API. */
