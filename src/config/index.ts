@@ -1,10 +1,10 @@
 import path from 'node:path';
-import type { Env } from '../secrets/read-secret';
+import type { z } from 'zod';
+import { looksLikeSecret, type Env } from '../secrets/read-secret';
 import { formatCount } from '../shared/text';
-import { describeProblem } from './describe-problem';
 import { environmentDefaults, findEnvironmentProblems, readDeployment } from './environment';
 import { settingsSchema } from './settings';
-import { readYamlFile } from './yaml-file';
+import { readYamlFile, type YamlFile } from './yaml-file';
 
 export const DEFAULT_CONFIG_FILE = 'live-migration-prep.yaml';
 
@@ -56,4 +56,19 @@ function collectNames(content: unknown, env: Env) {
     credentials: Object.keys({ ...environmentDefaults(env).credentials, ...atlas?.credentials }),
     sinks: Object.keys(sinks ?? {}),
   };
+}
+
+/** Describes a problem of the settings, with its place in the file. */
+function describeProblem(issue: z.core.$ZodIssue, yaml: Pick<YamlFile, 'findPlace'>): string[] {
+  if (issue.code === 'unrecognized_keys') {
+    return issue.keys.map((key) => {
+      if (looksLikeSecret(key)) {
+        const remedy = 'write {env: NAME} or {file: PATH}, never the secret';
+        return `${yaml.findPlace(issue.path)}: has a key that looks like a secret: ${remedy}`;
+      }
+      return `${yaml.findPlace([...issue.path, key])}: is not a setting: correct or remove it`;
+    });
+  }
+  const issues = issue.code === 'invalid_key' ? issue.issues : [issue];
+  return [`${yaml.findPlace(issue.path)}: ${issues.map(({ message }) => message).join('; ')}`];
 }

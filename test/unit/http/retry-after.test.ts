@@ -1,4 +1,4 @@
-import { parseRetryAfterMs } from '../../../src/http/retry-after';
+import { parseRetryAfterMs } from '../../../src/http/response';
 
 const NOW = new Date('2026-01-02T03:04:05Z');
 
