@@ -123,8 +123,8 @@ export interface Activities {
   ): Promise<RunPlan>;
   /**
    * @param request as the caller sent it.
-   * @param giveUpAtMs time from which an attempt that fails is the last. The workflow keeps it, since
-   *   each timer between two local retries resets the time that Core reports.
+   * @param giveUpAtMs time from which an attempt that fails is the last. The workflow keeps it,
+   *   since each timer between two local retries resets the time that Core reports.
    * @throws ApplicationFailure of type TokenExists or TemporalUnavailable.
    */
   findToken(request: unknown, giveUpAtMs: number): Promise<void>;
