@@ -1,6 +1,5 @@
 import { Context } from '@temporalio/activity';
 import { CancelledFailure } from '@temporalio/common';
-import { raceSignal, withTimeout } from '../abort';
 import {
   classifyAtlasError,
   notSentFailure,
@@ -11,17 +10,11 @@ import type { Services } from '../config/services';
 import { MAX_LINK_TOKEN_BYTES } from '../contract/limits';
 import { validateAccessList } from '../requests/access-list';
 import { createInputSchema, type Activities, type Backoff } from '../shared/activities';
-import { formatGaveUp } from '../shared/application-failure';
-import { describeRun } from '../temporal/describe-run';
 import { creationFailure, invalidRequest } from './failures';
 import { NOTHING_DONE, parseInput, requireRunOfPair } from './guards';
 import { withHeartbeats } from './heartbeat';
 import { waitUntilTemporalAccepts } from './wait-until-temporal-accepts';
 
-const TOO_LATE =
-  "the retry deadline passed, by the worker's clock, before the request was sent to Atlas";
-const CHECK_WORKERS = 'check that workers run and that their clocks are right, then start again';
-const DESCRIBE_TIMEOUT_MS = 5000;
 const STOPPED = notSentFailure('the attempt was stopped before it sent the request to Atlas');
 // Retryable: validation found a credential, so the configuration changed since, and other workers
 // may have it.
@@ -59,10 +52,7 @@ export function createLinkTokenActivity(
     const context = Context.current();
     const { info, cancellationSignal } = context;
     const attemptEndsAtMs = Date.now() + info.startToCloseTimeoutMs;
-    const { request, unconfirmedTokens, activityNumber, deadlineAtMs } = parseInput(
-      createInputSchema,
-      input,
-    );
+    const { request, unconfirmedTokens, activityNumber } = parseInput(createInputSchema, input);
     const { problems, entries: accessListIps } = validateAccessList(request.accessListIps);
     if (problems.length > 0) throw invalidRequest(problems, NOTHING_DONE);
     const { sink: _, ...requestFacts } = request;
@@ -72,17 +62,10 @@ export function createLinkTokenActivity(
     const fail = async (failure: AtlasFailure): Promise<never> => {
       // A failure that never reaches Temporal would count as a token that may exist.
       await waitUntilTemporalAccepts(context, attemptEndsAtMs);
-      throw creationFailure(failure, { failureCount, deadlineAtMs, backoff });
+      throw creationFailure(failure, { info, failureCount, backoff });
     };
 
     const credential = organizations.credentialFor(orgId);
-    if (Date.now() >= deadlineAtMs) {
-      const lastError = await withHeartbeats(() => findLastError(context)).catch(() => null);
-      const message = lastError
-        ? formatGaveUp(lastError, TOO_LATE)
-        : `gave up: ${TOO_LATE}; ${CHECK_WORKERS}`;
-      return fail(notSentFailure(message, { retryable: false }));
-    }
     if (credential === null) return fail(NO_CREDENTIAL);
 
     const linkToken = await withHeartbeats(() =>
@@ -109,14 +92,4 @@ export function createLinkTokenActivity(
     await waitUntilTemporalAccepts(context, attemptEndsAtMs);
     return sealed;
   };
-}
-
-/** Finds why the attempt before failed, which Temporal passes to no attempt. */
-async function findLastError({ client, info }: Context): Promise<string | null | undefined> {
-  const { workflowId = '', runId } = info.workflowExecution ?? {};
-  const { raw } = await withTimeout(DESCRIBE_TIMEOUT_MS, undefined, (signal) =>
-    raceSignal(() => describeRun(client, { workflowId, runId }), signal),
-  );
-  return raw.pendingActivities?.find(({ activityId }) => activityId === info.activityId)
-    ?.lastFailure?.message;
 }

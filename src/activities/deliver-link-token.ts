@@ -45,7 +45,7 @@ export function deliverLinkTokenActivity(
         throw new CancelledFailure('cancelled during delivery');
       }
       if (error instanceof ApplicationFailure) throw error;
-      const timing = { backoff, failureCount: info.attempt, deadlineAtMs: computeRoundEndMs(info) };
+      const timing = { info, failureCount: info.attempt, backoff };
       throw deliveryFailure(classifyDeliveryError(error), timing, sinkTried);
     }
   };
@@ -84,12 +84,4 @@ function isFirstAttempt(info: Info): boolean {
   return (
     info.attempt === 1 && info.scheduledTimestampMs === info.currentAttemptScheduledTimestampMs
   );
-}
-
-/**
- * Schedule-to-close is longer than the round by one attempt, for one that starts just before its
- * end.
- */
-function computeRoundEndMs(info: Info): number {
-  return info.scheduledTimestampMs + info.scheduleToCloseTimeoutMs - info.startToCloseTimeoutMs;
 }

@@ -1,3 +1,4 @@
+import type { Info } from '@temporalio/activity';
 import type { ApplicationFailure, ApplicationFailureOptions } from '@temporalio/common';
 import type { AtlasFailure } from '../atlas/failures';
 import type { FieldProblem } from '../contract/schemas';
@@ -24,17 +25,17 @@ export function repeatableCallFailure(
 }
 
 interface RetryTiming {
+  /** The attempt that failed. */
+  info: Info;
   /** Number of attempts that failed in a row, from 1. */
   failureCount: number;
-  /** Time after which no attempt starts, in milliseconds since the epoch. */
-  deadlineAtMs: number;
   backoff: Backoff;
 }
 
 /**
  * Builds the failure of an attempt to create a token. Temporal retries it only if the attempt
  * created nothing. If a token may exist, the workflow counts it and waits. If the next attempt
- * would start after the deadline, the failure comes back at once, and the workflow gives up.
+ * would start too late, the failure comes back at once, and the workflow gives up.
  */
 export function creationFailure(failure: AtlasFailure, timing: RetryTiming): ApplicationFailure {
   const { type, message, retryable, tokenMayExist, retryAfterMs } = failure;
@@ -45,9 +46,7 @@ export function creationFailure(failure: AtlasFailure, timing: RetryTiming): App
   }
   const failureCount = failure.consecutiveAtlasFailures ?? timing.failureCount;
   const nextRetryDelay = retryDelayMs(timing.backoff, failureCount, retryAfterMs);
-  if (Date.now() + nextRetryDelay >= timing.deadlineAtMs) {
-    return terminalFailure(type, message, details);
-  }
+  if (isTooLate(nextRetryDelay, timing)) return terminalFailure(type, message, details);
   return retryableFailure(type, message, [details], nextRetryDelay);
 }
 
@@ -57,14 +56,25 @@ export function creationFailure(failure: AtlasFailure, timing: RetryTiming): App
  */
 export function deliveryFailure(
   { type, message, retryable, wasStopped = false, retryAfterMs }: DeliveryFailure,
-  { backoff, failureCount, deadlineAtMs }: RetryTiming,
+  timing: RetryTiming,
   sinkTried: boolean,
 ): ApplicationFailure {
   const details: AttemptDetails = { sinkTried, retryAfterMs };
-  const nextRetryDelay = retryDelayMs(backoff, failureCount, retryAfterMs);
-  const isTooLate = !wasStopped && Date.now() + nextRetryDelay >= deadlineAtMs;
-  if (!retryable || isTooLate) return terminalFailure(type, message, details);
+  const nextRetryDelay = retryDelayMs(timing.backoff, timing.failureCount, retryAfterMs);
+  const endsRound = !wasStopped && isTooLate(nextRetryDelay, timing);
+  if (!retryable || endsRound) return terminalFailure(type, message, details);
   return retryableFailure(type, message, [details], nextRetryDelay);
+}
+
+/**
+ * Tells whether the next attempt would start when Temporal may cut it off: schedule-to-close has
+ * room for one attempt after the time for retries. All of these times are Temporal's, so the clock
+ * of a worker may be wrong.
+ */
+function isTooLate(nextRetryDelay: number, { info }: RetryTiming): boolean {
+  const passedMs = info.currentAttemptScheduledTimestampMs - info.scheduledTimestampMs;
+  const retryTimeMs = info.scheduleToCloseTimeoutMs - info.startToCloseTimeoutMs;
+  return passedMs + nextRetryDelay >= retryTimeMs;
 }
 
 /**

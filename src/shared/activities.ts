@@ -65,8 +65,6 @@ export const createInputSchema = z.object({
   unconfirmedTokens: z.int().min(0),
   /** Counts the activities of the run that create, from 1: delays grow from each to the next. */
   activityNumber: z.int().min(1),
-  /** No attempt starts after this time (milliseconds since the epoch). */
-  deadlineAtMs: z.number(),
 });
 
 export type CreateInput = z.output<typeof createInputSchema>;

@@ -22,7 +22,3 @@ export function terminalFailure(
 ): ApplicationFailure {
   return applicationFailure({ type, message, nonRetryable: true, details });
 }
-
-export function formatGaveUp(lastError: string, why = 'the retry deadline passed'): string {
-  return `gave up: ${why}; last error: ${lastError}; start a new run once that is resolved`;
-}

@@ -34,7 +34,7 @@ export async function createToken(
     const remainingMs = deadlineAtMs - Date.now();
     const createLinkToken = proxyCreateLinkToken(retries, remainingMs, request.orgId, summary);
     status.showCreating(request);
-    const input = { request, unconfirmedTokens, activityNumber, deadlineAtMs };
+    const input = { request, unconfirmedTokens, activityNumber };
     const outcome = await settle(createLinkToken(input), 'jwe', COMPLETED_BY_HAND);
     if ('result' in outcome) return outcome.result;
 

@@ -7,7 +7,7 @@ import {
 import { isRunFailureType, type FailureType } from '../contract/failure-types';
 import { MAX_SINKS_TRIED } from '../contract/limits';
 import type { FailureDetails, FieldProblem, SealedToken, Status } from '../contract/schemas';
-import { formatGaveUp, terminalFailure } from '../shared/application-failure';
+import { terminalFailure } from '../shared/application-failure';
 import { commandLine, reportCommand } from '../shared/command-line';
 import { toObject } from '../shared/object';
 import { formatCount } from '../shared/text';
@@ -86,8 +86,11 @@ export function creationGaveUp(
   count: Count,
 ): ApplicationFailure {
   const isEarly = Date.now() < deadlineAtMs;
-  const why = isEarly ? 'the retry deadline passes before the next attempt' : undefined;
-  return creationFailure('AtlasUnavailable', formatGaveUp(failure.message, why), failure, count);
+  const why = isEarly ? 'passes before the next attempt' : 'passed';
+  const message =
+    `gave up: the retry deadline ${why}; last error: ${failure.message};` +
+    ' start a new run once that is resolved';
+  return creationFailure('AtlasUnavailable', message, failure, count);
 }
 
 function creationFailure(

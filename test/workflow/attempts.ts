@@ -64,11 +64,6 @@ function sealedToken(
 export const created: Creation = ({ request, unconfirmedTokens }) =>
   sealedToken(request, unconfirmedTokens);
 
-/** A time of the server by the clock of this process: the server may skip time. */
-function deadlineHere(deadlineAtMs: number): number {
-  return Date.now() + deadlineAtMs - Context.current().info.currentAttemptScheduledTimestampMs;
-}
-
 function failedCreation(
   type: AtlasFailure['type'],
   tokenMayExist: boolean,
@@ -76,13 +71,10 @@ function failedCreation(
   more: Partial<AtlasFailure> = {},
 ): Creation {
   const outcome = { type, tokenMayExist, message, retryable: false, details: {}, ...more };
-  return ({ activityNumber, deadlineAtMs }, backoff) => {
-    const failureCount = activityNumber - 1 + Context.current().info.attempt;
-    throw creationFailure(outcome, {
-      backoff,
-      failureCount,
-      deadlineAtMs: deadlineHere(deadlineAtMs),
-    });
+  return ({ activityNumber }, backoff) => {
+    const { info } = Context.current();
+    const failureCount = activityNumber - 1 + info.attempt;
+    throw creationFailure(outcome, { info, failureCount, backoff });
   };
 }
 
@@ -180,13 +172,11 @@ function failedDelivery(
   { callsSink = true, ...more }: Partial<DeliveryFailure> & { callsSink?: boolean } = {},
 ): Delivery {
   return (_input, _sink, backoff) => {
-    const { attempt, scheduledTimestampMs, scheduleToCloseTimeoutMs, startToCloseTimeoutMs } =
-      Context.current().info;
-    const roundEndMs = scheduledTimestampMs + scheduleToCloseTimeoutMs - startToCloseTimeoutMs;
+    const { info } = Context.current();
     throw deliveryFailure(
       { type, message, retryable: false, ...more },
-      { backoff, failureCount: attempt, deadlineAtMs: deadlineHere(roundEndMs) },
-      callsSink || attempt > 1,
+      { info, failureCount: info.attempt, backoff },
+      callsSink || info.attempt > 1,
     );
   };
 }

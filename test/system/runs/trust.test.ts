@@ -27,12 +27,7 @@ it('a standalone activity does nothing for a valid request', async () => {
   const tokens = installation.tokens();
   const { deliveryId: _, tokenSha256: _s, createdAt: _c, unconfirmedTokens, ...valid } = facts;
   const request = { ...valid, sink: 'files' };
-  const input = {
-    request,
-    unconfirmedTokens,
-    activityNumber: 1,
-    deadlineAtMs: Date.now() + 3_600_000,
-  };
+  const input = { request, unconfirmedTokens, activityNumber: 1 };
   const { address } = await sharedTemporal();
   for (const [activity, problem, ...args] of [
     ['createLinkToken', 'the request is not valid', input],

@@ -22,15 +22,9 @@ import {
   type Untyped,
 } from './attempt';
 
-const HOUR_MS = 3_600_000;
 const UNAVAILABLE = 14;
 const REQUEST = { ...FACTS, sink: 'drop' };
-const INPUT = {
-  request: REQUEST,
-  unconfirmedTokens: 2,
-  activityNumber: 1,
-  deadlineAtMs: Date.now() + HOUR_MS,
-};
+const INPUT = { request: REQUEST, unconfirmedTokens: 2, activityNumber: 1 };
 
 /** Takes the heartbeat of an attempt after its request. */
 const TEMPORAL = clientOf({ recordHeartbeat: () => ({}) });
@@ -124,12 +118,6 @@ describe('Atlas is not called', () => {
     const failure = { type: 'AtlasUnavailable', nonRetryable: false };
     expect(await failureOf(attemptWithoutCall({ request }, info))).toMatchObject(failure);
   });
-
-  it('after the deadline', async () => {
-    const failure = await failureOf(attemptWithoutCall({ deadlineAtMs: Date.now() - 1 }));
-    expect(failure).toMatchObject({ type: 'AtlasUnavailable', nonRetryable: true });
-    expect(failure.message).toMatch(/^gave up: the retry deadline passed/);
-  });
 });
 
 test('backoff grows across activities: attempt 2 of activity 2 backs off like a third attempt', async () => {
@@ -148,14 +136,11 @@ const refusedConnection = () =>
 /** An attempt that creates nothing; its environment is that of a minute without Temporal. */
 const FAILING_ATTEMPTS: [
   what: string,
-  change: object,
   call: (env: MockActivityEnvironment) => AdminApi['createLinkToken'],
 ][] = [
-  ['whose request failed', {}, () => () => Promise.reject(refusedConnection())],
-  ['that begins after the deadline', { deadlineAtMs: 1 }, () => () => Promise.resolve('unused')],
+  ['whose request failed', () => () => Promise.reject(refusedConnection())],
   [
     'that a cancel stopped',
-    {},
     (env) => (_org, _list, _credential, signal) =>
       stopDuring(env, { cancelRequested: true })(signal),
   ],
@@ -163,7 +148,7 @@ const FAILING_ATTEMPTS: [
 
 it.each(FAILING_ATTEMPTS)(
   'an attempt %s reports it once Temporal takes a heartbeat',
-  async (_what, change, call) => {
+  async (_what, call) => {
     let isAway = true;
     const recordHeartbeat = jest.fn(() => {
       if (isAway) throw grpcError(UNAVAILABLE, 'away');
@@ -173,7 +158,7 @@ it.each(FAILING_ATTEMPTS)(
     const { post, attempt } = worker();
     post.mockImplementation(call(env));
     let isOver = false;
-    const failing = failureOf(attempt(change, {}, env));
+    const failing = failureOf(attempt({}, {}, env));
     void failing.then(() => (isOver = true));
     await eventually('heartbeats', () => recordHeartbeat.mock.calls.length > 1);
     expect(isOver).toBe(false);

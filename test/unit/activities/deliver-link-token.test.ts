@@ -18,11 +18,8 @@ import {
   type Untyped,
 } from './attempt';
 
-const ROUND_MS = 60_000;
-const AT_ROUND_END = {
-  scheduledTimestampMs: Date.now() - ROUND_MS,
-  scheduleToCloseTimeoutMs: ROUND_MS,
-};
+/** Schedule-to-close has room for one attempt only. */
+const AT_ROUND_END = { scheduleToCloseTimeoutMs: 300_000, startToCloseTimeoutMs: 300_000 };
 
 const seal = (facts: object = {}, workflowId = OWN_ID) =>
   sealer.seal('CANARY-token', { ...FACTS, unconfirmedTokens: 2, ...facts }, workflowId);

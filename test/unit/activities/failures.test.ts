@@ -24,10 +24,16 @@ import { LATE_ATTEMPT, attemptIn, failureOf, organizations, type Untyped } from 
 jest.spyOn(Math, 'random').mockReturnValue(0.5);
 
 const HOUR_MS = 3_600_000;
+/** An attempt for which this time for retries is left. No clock of this worker counts. */
 const timing = (leftMs: number) => ({
-  backoff: BACKOFF,
+  info: attemptIn({
+    scheduledTimestampMs: 1000,
+    currentAttemptScheduledTimestampMs: 1000 + HOUR_MS,
+    scheduleToCloseTimeoutMs: HOUR_MS + leftMs + 180_000,
+    startToCloseTimeoutMs: 180_000,
+  }).context.info,
   failureCount: 3,
-  deadlineAtMs: Date.now() + leftMs,
+  backoff: BACKOFF,
 });
 
 function creation(change: Partial<AtlasFailure>, leftMs = HOUR_MS): ApplicationFailure {

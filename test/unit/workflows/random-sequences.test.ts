@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
+import type { Info } from '@temporalio/activity';
 import { ActivityFailure, CancelledFailure, TimeoutFailure } from '@temporalio/common';
 import fc from 'fast-check';
 import { creationFailure, deliveryFailure } from '../../../src/activities/failures';
@@ -60,8 +61,10 @@ jest.mock('../../../src/workflows/metrics');
 jest.mock('../../../src/workflows/activity-proxies', () => ({
   validateRequest: () => Promise.resolve(VALID),
   findToken: () => Promise.resolve(),
-  proxyCreateLinkToken: () =>
-    mockTemporal.isCancelled ? mockTemporal.rejectCancelled : mockTemporal.createLinkToken,
+  proxyCreateLinkToken: (_retries: object, remainingMs: number) =>
+    mockTemporal.isCancelled
+      ? mockTemporal.rejectCancelled
+      : (input: CreateInput) => mockTemporal.createLinkToken(input, remainingMs),
   proxyDeliverLinkToken: () => mockTemporal.deliverLinkToken,
 }));
 
@@ -151,12 +154,15 @@ function createTemporal({ create, deliver, disturbances }: Sequence) {
       return end === 'cancelled' ? temporal.rejectCancelled() : Promise.resolve();
     },
 
-    createLinkToken: async ({ unconfirmedTokens, activityNumber, deadlineAtMs }: CreateInput) => {
+    createLinkToken: async (
+      { unconfirmedTokens, activityNumber }: CreateInput,
+      remainingMs: number,
+    ) => {
+      const scheduledTimestampMs = temporal.nowMs;
       // Temporal retries within one activity.
       for (let attempt = activityNumber; ; attempt += 1) {
         begin('create');
-        const isLate = temporal.nowMs >= deadlineAtMs;
-        const outcome = isLate ? 'notCreated' : (creations.next().value ?? 'token');
+        const outcome = creations.next().value ?? 'token';
         disturbancesNow(true).forEach(disturb);
         if (outcome === 'token') {
           return aToken({ unconfirmedTokens, jwe: String(unconfirmedTokens) });
@@ -165,13 +171,16 @@ function createTemporal({ create, deliver, disturbances }: Sequence) {
         if (tokenMayExist) temporal.uncertainTokens += 1;
         if (outcome === 'lost') return failLost();
         const type = CREATION_FAILURES[outcome];
-        const retryable = type === 'AtlasUnavailable' && !isLate;
+        const retryable = type === 'AtlasUnavailable';
         const failed = { type, tokenMayExist, message: '', details: {}, retryable };
-        const failure = creationFailure(failed, {
-          backoff: BACKOFF,
-          failureCount: attempt,
-          deadlineAtMs,
-        });
+        const info = {
+          scheduledTimestampMs,
+          currentAttemptScheduledTimestampMs: temporal.nowMs,
+          scheduleToCloseTimeoutMs: remainingMs,
+          startToCloseTimeoutMs: 0,
+        } as Info;
+        const timing = { info, failureCount: attempt, backoff: BACKOFF };
+        const failure = creationFailure(failed, timing);
         if (failure.nonRetryable || temporal.isCancelled) return fail(failure);
         const waited = temporal.wait(Number(failure.nextRetryDelay));
         const isStopped = await waited.then(
@@ -193,13 +202,8 @@ function createTemporal({ create, deliver, disturbances }: Sequence) {
       if (outcome === 'lost') return failLost();
       if (outcome !== 'stored') {
         const rejection = { type: 'SinkRejected', message: '', retryable: false } as const;
-        return fail(
-          deliveryFailure(
-            rejection,
-            { backoff: BACKOFF, failureCount: 1, deadlineAtMs: 0 },
-            callsSink,
-          ),
-        );
+        const timing = { info: {} as Info, failureCount: 1, backoff: BACKOFF };
+        return fail(deliveryFailure(rejection, timing, callsSink));
       }
       return Promise.resolve(aReceipt({ unconfirmedTokens: Number(jwe), sink }));
     },
