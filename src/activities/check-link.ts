@@ -42,8 +42,10 @@ export function checkLinkActivity(
       const workflowId = workflowIdFor(check);
       const { token, times } = await readNewestTokens(workflowId);
       if (check.lastTokenAt !== null) times.push(check.lastTokenAt);
-      const lastTokenAt = findLatest(times);
-      const isRecent = (time: Date) => Date.now() - time.getTime() < minimumTokenAgeMs;
+      // A time of Temporal: the clock of this worker may be wrong.
+      const nowMs = Context.current().info.currentAttemptScheduledTimestampMs;
+      const lastTokenAt = findLatest(times, nowMs);
+      const isRecent = (time: Date) => nowMs - time.getTime() < minimumTokenAgeMs;
       // A recoverable token is no `lastTokenAt`: later runs would still count it after somebody has
       // deleted its API key.
       const recoverable = token?.state === 'recoverable' && isRecent(token.startTime) && !linked;
@@ -100,8 +102,8 @@ const FUTURE_TOLERANCE_MS = 24 * 3_600_000;
  * Ignores times in the future: anyone who may start workflows can forge one, which would stop the
  * schedule.
  */
-function findLatest(times: readonly string[]): string | null {
-  const latestPossibleMs = Date.now() + FUTURE_TOLERANCE_MS;
+function findLatest(times: readonly string[], nowMs: number): string | null {
+  const latestPossibleMs = nowMs + FUTURE_TOLERANCE_MS;
   const possible = times.filter((time) => Date.parse(time) < latestPossibleMs);
   return possible.sort((a, b) => Date.parse(a) - Date.parse(b)).at(-1) ?? null;
 }

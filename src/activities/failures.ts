@@ -77,16 +77,8 @@ function isTooLate(nextRetryDelay: number, { info }: RetryTiming): boolean {
   return passedMs + nextRetryDelay >= retryTimeMs;
 }
 
-/**
- * Builds the failure for runs of a workflow id that Temporal did not list or read.
- *
- * @param givesUp true to end the activity after any error.
- */
-export function temporalUnavailable(
-  error: unknown,
-  workflowId: string,
-  givesUp = false,
-): ApplicationFailure {
+/** Builds the failure for runs of a workflow id that Temporal did not list or read. */
+export function temporalUnavailable(error: unknown, workflowId: string): ApplicationFailure {
   const code = findGrpcCode(error);
   const refusal = findListRefusal(error);
   const reason = code === null ? (error as Error).name : `gRPC status ${code}`;
@@ -99,7 +91,7 @@ export function temporalUnavailable(
     message:
       `Temporal did not list and read the runs of ${workflowId} (${reason}):` +
       ` ${remedy}, then start again`,
-    nonRetryable: refusal !== null || givesUp,
+    nonRetryable: refusal !== null,
   });
 }
 

@@ -19,14 +19,14 @@ const ATTEMPT_TIMEOUT_MS = 9000;
  *
  * A retry is safe: it only reads.
  */
-export const findToken: Activities['findToken'] = async (request, giveUpAtMs) => {
+export const findToken: Activities['findToken'] = async (request) => {
   const { info, client } = Context.current();
   const workflowId = info.workflowExecution?.workflowId ?? '';
   const search = () => findRefusal(client, workflowId, toObject(request));
   const refusal = await withTimeout(ATTEMPT_TIMEOUT_MS, undefined, (signal) =>
     raceSignal(search, signal),
   ).catch((error: unknown) => {
-    throw temporalUnavailable(error, workflowId, Date.now() >= giveUpAtMs);
+    throw temporalUnavailable(error, workflowId);
   });
   if (refusal) throw refusal;
 };

@@ -121,11 +121,9 @@ export interface Activities {
   ): Promise<RunPlan>;
   /**
    * @param request as the caller sent it.
-   * @param giveUpAtMs time from which an attempt that fails is the last. The workflow keeps it,
-   *   since each timer between two local retries resets the time that Core reports.
    * @throws ApplicationFailure of type TokenExists or TemporalUnavailable.
    */
-  findToken(request: unknown, giveUpAtMs: number): Promise<void>;
+  findToken(request: unknown): Promise<void>;
   createLinkToken(input: CreateInput): Promise<SealedToken>;
   deliverLinkToken(sealedToken: DeliverInput, sink: string): Promise<Omit<Receipt, 'alsoTried'>>;
   checkLink(check: z.output<typeof linkCheckSchema>): Promise<LinkState>;

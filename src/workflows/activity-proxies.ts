@@ -16,13 +16,18 @@ export const { validateRequest } = proxyLocalActivities<Activities>({
 
 /**
  * Retries wait on a timer of the server, so a list that does not respond holds no workflow task.
+ * They are counted, and come every half minute after the first four: Core measures the time of a
+ * local activity by the clock of its worker.
  */
-export const { findToken } = proxyLocalActivities<Activities>({
-  startToCloseTimeout: '10s',
-  retry: { initialInterval: '2s', maximumInterval: '30s' },
-  localRetryThreshold: '1s',
-  summary: 'look for an earlier token',
-});
+export function proxyFindToken({ giveUpAfterMs }: Retries): Activities['findToken'] {
+  const maximumAttempts = 4 + Math.ceil(giveUpAfterMs / 30_000);
+  return proxyLocalActivities<Activities>({
+    startToCloseTimeout: '10s',
+    retry: { initialInterval: '2s', maximumInterval: '30s', maximumAttempts },
+    localRetryThreshold: '1s',
+    summary: 'look for an earlier token',
+  }).findToken;
+}
 
 /**
  * Three attempts within a minute, so that a brief error of Atlas or of a sink blocks no rollout.

@@ -8,7 +8,7 @@ import type { PrepareRequest, Receipt, Recovery } from '../contract/schemas';
 import type { RunPlan } from '../shared/activities';
 import { fitsAsJson } from '../shared/object';
 import { UNREADABLE } from '../shared/payload-converter';
-import { findToken, validateRequest } from './activity-proxies';
+import { proxyFindToken, validateRequest } from './activity-proxies';
 import { createToken } from './create-token';
 import { deliverToken } from './deliver-token';
 import { cancelledAtStart, isCancelled, startFailure } from './endings';
@@ -78,7 +78,8 @@ function validate(request: PrepareRequest, recovery?: Recovery): Promise<RunPlan
 }
 
 function requireNoToken(request: PrepareRequest, { retries }: RunPlan): Promise<void> {
-  return findToken(request, Date.now() + retries.giveUpAfterMs).catch((error: unknown) => {
+  const findToken = proxyFindToken(retries);
+  return findToken(request).catch((error: unknown) => {
     throw startFailure(error, 'TemporalUnavailable', 'look for an earlier token');
   });
 }

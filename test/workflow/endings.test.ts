@@ -1,5 +1,4 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { temporalUnavailable } from '../../src/activities/failures';
 import {
   failureDetailsSchema,
   type PrepareRequest,
@@ -118,7 +117,7 @@ it.concurrent(
 
 const TOKEN_EXISTS = { state: 'delivered', runId: 'earlier', unconfirmedTokens: 0 };
 const tokenExists = failing(terminalFailure('TokenExists', 'it has a token', TOKEN_EXISTS));
-const notListed = failing(temporalUnavailable(new Error('away'), 'id', true));
+const notListed = failing(terminalFailure('TemporalUnavailable', 'not listed'));
 const invalid = { sink: 'nowhere', accessListIps: ['0.0.0.0/0'] };
 const fields = [{ field: 'accessListIps[0]' }, { field: 'sink' }];
 

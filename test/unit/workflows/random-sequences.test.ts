@@ -60,7 +60,7 @@ jest.mock('@temporalio/workflow', () => ({
 jest.mock('../../../src/workflows/metrics');
 jest.mock('../../../src/workflows/activity-proxies', () => ({
   validateRequest: () => Promise.resolve(VALID),
-  findToken: () => Promise.resolve(),
+  proxyFindToken: () => () => Promise.resolve(),
   proxyCreateLinkToken: (_retries: object, remainingMs: number) =>
     mockTemporal.isCancelled
       ? mockTemporal.rejectCancelled
