@@ -1,4 +1,4 @@
-import { CancellationScope, condition } from '@temporalio/workflow';
+import { CancellationScope, condition, workflowInfo } from '@temporalio/workflow';
 import { isDeliveryFailureType } from '../contract/failure-types';
 import { MAX_SINKS_TRIED } from '../contract/limits';
 import type { Receipt, SealedToken } from '../contract/schemas';
@@ -10,6 +10,13 @@ import { settle } from './activity-results';
 import { cancellationFailure, isCancelled } from './endings';
 import type { RunStatus } from './run-status';
 import type { Updates } from './updates';
+
+/**
+ * Temporal terminates a run of 51,200 events, and a round writes about eleven. With this pause, a
+ * run of this length has more than a year left.
+ */
+const LONG_HISTORY = 20_000;
+const PAUSE_OF_LONG_HISTORY_MS = 6 * 3_600_000;
 
 /**
  * Delivers a token, however long that takes: a round of attempts, a pause, the next round; a
@@ -57,7 +64,9 @@ export async function deliverToken(
       // It postpones the next round only for as long as the request's sink requested.
       nextRoundAtMs = Math.max(nextRoundAtMs, Date.now() + requestedMs);
     } else {
-      const shortenedMs = shortenPauseMs(pauseMs, Math.random());
+      const isLong = workflowInfo().historyLength >= LONG_HISTORY;
+      const duePauseMs = isLong ? Math.max(pauseMs, PAUSE_OF_LONG_HISTORY_MS) : pauseMs;
+      const shortenedMs = shortenPauseMs(duePauseMs, Math.random());
       nextRoundAtMs = Date.now() + Math.max(shortenedMs, requestedMs);
       pauseMs = Math.min(pauseMs * 2, retries.maximumPauseMs);
     }

@@ -18,6 +18,7 @@ type Step = { fails?: Failure; meanwhile?: () => void };
 
 const mockRun = {
   isCancelled: false,
+  historyLength: 0,
   steps: [] as Step[],
   /** What the run did: `round`, `one attempt`, `last attempt` or `pause`. */
   trace: [] as string[],
@@ -37,7 +38,7 @@ jest.mock('@temporalio/workflow', () => ({
   },
   sleep: () => Promise.resolve(mockRun.trace.push('pause')),
   condition: () => Promise.resolve(mockRun.trace.push('pause')),
-  workflowInfo: () => ({ workflowId: 'id', runId: 'id' }),
+  workflowInfo: () => ({ workflowId: 'id', runId: 'id', historyLength: mockRun.historyLength }),
 }));
 jest.mock('../../../src/workflows/activity-results', () => ({
   settle: (outcome: unknown) => outcome,
@@ -70,7 +71,9 @@ const PLAN = {
 } as Parameters<typeof createToken>[0];
 
 const cancel = () => void (mockRun.isCancelled = true);
-const begin = (steps: Step[]) => Object.assign(mockRun, { steps, isCancelled: false, trace: [] });
+const lengthenHistory = () => void (mockRun.historyLength = 20_000);
+const begin = (steps: Step[]) =>
+  Object.assign(mockRun, { steps, isCancelled: false, historyLength: 0, trace: [] });
 
 /** A CancelledFailure has no type. */
 const typeOf = (error: unknown) => (error as { type?: string }).type ?? 'Cancelled';
@@ -184,6 +187,10 @@ describe('a delivery', () => {
     const rows: [what: string, step: Step, before?: () => void][] = [
       ['a round failed', { fails: REJECTED }],
       ['a round failed, and the sink requested a longer wait', { fails: WAIT }],
+      [
+        'a round failed, and the history has 20,000 events',
+        { fails: REJECTED, meanwhile: lengthenHistory },
+      ],
       ['a round failed with an unknown type', { fails: { ...REJECTED, type: 'Odd' } }],
       ['a redelivery failed', { fails: REJECTED }, redeliverTo()],
       [
@@ -203,6 +210,7 @@ describe('a delivery', () => {
     const WHEN = new Map([
       [0, 'as planned'],
       [PAUSE_MS, 'after the pause'],
+      [6 * HOUR_MS, 'after a pause of 6 hours'],
       [90_000, 'when the sink permits it'],
     ]);
     const found: unknown[] = [];
