@@ -52,8 +52,14 @@ export async function readResponse(
     json: parseJson(text),
     text,
     challenge: getHeader(response, 'www-authenticate'),
-    retryAfterMs: parseRetryAfterMs(getHeader(response, 'retry-after'), new Date()),
+    retryAfterMs: parseRetryAfterMs(getHeader(response, 'retry-after'), sentAt(response)),
   };
+}
+
+/** Reads the time by the clock of the sender, by which a date in its `Retry-After` counts too. */
+function sentAt(response: Dispatcher.ResponseData): Date {
+  const date = new Date(getHeader(response, 'date') ?? NaN);
+  return Number.isNaN(date.getTime()) ? new Date() : date;
 }
 
 async function readBody(response: Dispatcher.ResponseData, bodyOptional: boolean): Promise<string> {
