@@ -1,4 +1,6 @@
-/** Characters of `requestedBy` and `changeReference`, and of any name of a sink that is read. */
+import { CLAIM_NAMES } from './claims';
+
+/** Characters of a claim, and of any name of a sink that is read. */
 export const MAX_TEXT_LENGTH = 200;
 
 /** More entries than this is a mistake: the addresses of one source's hosts fit many times over. */
@@ -53,7 +55,7 @@ export const MAX_JWE_LENGTH = Math.ceil(
   ((MAX_LINK_TOKEN_BYTES +
     MAX_ACCESS_LIST_ENTRIES * (MAX_ENTRY_LENGTH + QUOTES_BYTES) +
     MAX_WARNINGS * MAX_WARNING_LENGTH +
-    2 * MAX_TEXT_LENGTH * MAX_CHARACTER_BYTES +
+    CLAIM_NAMES.length * MAX_TEXT_LENGTH * MAX_CHARACTER_BYTES +
     OTHER_BYTES) *
     4) /
     3,

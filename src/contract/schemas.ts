@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { CLAIMS, forEachClaim } from './claims';
 import { NOT_AN_ORGANIZATION_ID, SHA256, ORGANIZATION_ID } from './formats';
 import {
   MAX_ACCESS_LIST_ENTRIES,
@@ -67,10 +68,9 @@ export const prepareRequestSchema = z
       sourceOrgId: organizationId
         .nullish()
         .describe('Cloud Manager organization that will use the token'),
-      requestedBy: shortText
-        .nullish()
-        .describe('Who requests it: a claim for the audit, not an identity'),
-      changeReference: shortText.nullish().describe('The change or ticket this belongs to'),
+      ...forEachClaim((claim) =>
+        shortText.nullish().describe(`Claimed ${CLAIMS[claim]}: kept for the audit, not checked`),
+      ),
       again: z
         .union(
           [z.literal(true), z.uuid()],
@@ -104,8 +104,10 @@ const requestFacts = {
     .array(z.string().max(MAX_WARNING_LENGTH))
     .max(MAX_WARNINGS)
     .describe('Warnings about the access list'),
-  requestedBy: shortText.nullable().describe('Who requested it, as the caller claimed'),
-  changeReference: shortText.nullable().describe('The change or ticket, as the caller claimed'),
+  // Null in what a release wrote that did not have the claim.
+  ...forEachClaim((claim) =>
+    shortText.nullable().default(null).describe(`Claimed ${CLAIMS[claim]}`),
+  ),
 };
 
 /**

@@ -1,3 +1,4 @@
+import { forEachClaim } from '../contract/claims';
 import { MAX_ACCESS_LIST_ENTRIES } from '../contract/limits';
 import {
   organizationId,
@@ -28,16 +29,15 @@ export function validateFields(input: unknown): {
   const fieldProblems = parsed.error?.issues.map(toFieldProblem) ?? [];
   const problems = [...fieldProblems, ...findSameOrganization(input), ...list.problems];
   if (!parsed.success || problems.length > 0) return { request: null, problems };
-  const { orgId, sink, sourceOrgId, requestedBy, changeReference }: PrepareRequest = parsed.data;
+  const fields: PrepareRequest = parsed.data;
   return {
     request: {
-      orgId,
-      sourceOrgId: sourceOrgId ?? null,
+      orgId: fields.orgId,
+      sourceOrgId: fields.sourceOrgId ?? null,
       accessListIps: list.entries,
-      sink,
+      sink: fields.sink,
       warnings: list.warnings,
-      requestedBy: requestedBy ?? null,
-      changeReference: changeReference ?? null,
+      ...forEachClaim((claim) => fields[claim] ?? null),
     },
     problems: [],
   };

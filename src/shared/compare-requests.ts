@@ -1,18 +1,27 @@
+import type { Claim } from '../contract/claims';
 import { MAX_ACCESS_LIST_ENTRIES } from '../contract/limits';
+import type { PrepareRequest } from '../contract/schemas';
 import { toObject } from './object';
 
-const FIELDS = ['orgId', 'sourceOrgId', 'sink', 'accessListIps'];
+const COMPARED = {
+  orgId: true,
+  sourceOrgId: true,
+  sink: true,
+  accessListIps: true,
+} satisfies Record<Exclude<keyof PrepareRequest, Claim | 'again'>, true>;
 
 /**
  * Compares the organizations, the sink and the set of access list entries of two requests as text.
- * The requester and the change do not count. A value that is not a string, and a list that is too
+ * Claims and `again` do not count. A value that is not a string, and a list that is too
  * long, is compared by its type only, because validation refuses it. The function never throws,
  * which workflow code needs.
  *
  * @returns names of the fields that differ; empty when both request the same.
  */
 export function differingFields(left: unknown, right: unknown): string[] {
-  return FIELDS.filter((field) => formatField(left, field) !== formatField(right, field));
+  return Object.keys(COMPARED).filter(
+    (field) => formatField(left, field) !== formatField(right, field),
+  );
 }
 
 function formatField(request: unknown, field: string): string {

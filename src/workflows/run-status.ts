@@ -7,6 +7,7 @@ import {
   workflowInfo,
   type ApplicationFailure,
 } from '@temporalio/workflow';
+import { CLAIMS, forEachClaim } from '../contract/claims';
 import type { DeliveryFailureType } from '../contract/failure-types';
 import { MAX_MESSAGE_LENGTH } from '../contract/limits';
 import type { Receipt, RunMemo, SealedToken, Status, ValidRequest } from '../contract/schemas';
@@ -18,23 +19,22 @@ import { createFailure, firstDetails } from './endings';
 import { countDelivery, countFailedDelivery, countRun, countUnconfirmedToken } from './metrics';
 
 /** Names what the log says of a token. The log outlives the run, whose history Temporal deletes. */
-const LOGGED_FACTS = [
-  'orgId',
-  'sourceOrgId',
-  'accessListIps',
-  'credential',
-  'warnings',
-  'requestedBy',
-  'changeReference',
-  'deliveryId',
-  'tokenSha256',
-  'createdAt',
-  'unconfirmedTokens',
-  'sink',
-  'location',
-  'deliveredAt',
-  'alsoTried',
-] as const satisfies (keyof Receipt)[];
+const LOGGED_FACTS = {
+  orgId: true,
+  sourceOrgId: true,
+  accessListIps: true,
+  credential: true,
+  warnings: true,
+  ...CLAIMS,
+  deliveryId: true,
+  tokenSha256: true,
+  createdAt: true,
+  unconfirmedTokens: true,
+  sink: true,
+  location: true,
+  deliveredAt: true,
+  alsoTried: true,
+} satisfies Record<keyof Receipt, unknown>;
 const MAX_LOGGED_ENTRIES = 20;
 
 /**
@@ -212,7 +212,7 @@ function getTokenIds({
 /** Picks what the log says of a token, with long lists cut. */
 function getFacts(receipt: Partial<Receipt>): Record<string, unknown> {
   const facts: Record<string, unknown> = {};
-  for (const name of LOGGED_FACTS) {
+  for (const name of Object.keys(LOGGED_FACTS) as (keyof Receipt)[]) {
     const value: unknown = receipt[name];
     if (value === undefined) continue;
     facts[name] = Array.isArray(value) ? value.slice(0, MAX_LOGGED_ENTRIES) : value;
@@ -243,16 +243,18 @@ function formatCurrentDetails(
 }
 
 function formatRequest(request: ValidRequest): string {
-  const { orgId, sourceOrgId, accessListIps, sink, requestedBy, changeReference } = request;
-  const lines = [
-    `Atlas organization: ${orgId}`,
-    `Source organization: ${sourceOrgId ?? 'not named'}`,
-    `Entries of the access list: ${accessListIps.length}`,
-    `Sink: ${sink}`,
-    requestedBy && `Requested by (a claim): ${quoteLiterally(requestedBy)}`,
-    changeReference && `Change: ${quoteLiterally(changeReference)}`,
-  ];
-  return lines.filter(Boolean).join('  \n');
+  const { orgId, sourceOrgId, accessListIps, sink } = request;
+  const lines = {
+    orgId: `Atlas organization: ${orgId}`,
+    sourceOrgId: `Source organization: ${sourceOrgId ?? 'not named'}`,
+    accessListIps: `Entries of the access list: ${accessListIps.length}`,
+    sink: `Sink: ${sink}`,
+    ...forEachClaim((claim) => {
+      const text = request[claim];
+      return text && `Claimed ${CLAIMS[claim]}: ${quoteLiterally(text)}`;
+    }),
+  } satisfies Record<Exclude<keyof ValidRequest, 'credential' | 'warnings'>, string | null>;
+  return Object.values(lines).filter(Boolean).join('  \n');
 }
 
 /** Escapes the text of Atlas or of a caller, so that it makes no link, no image and no HTML. */

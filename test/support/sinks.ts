@@ -1,5 +1,6 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
+import { forEachClaim } from '../../src/contract/claims';
 import type { Pair } from '../../src/contract/workflow-id';
 import { sinkConfigSchema } from '../../src/sinks';
 import type { Delivery } from '../../src/sinks/sink';
@@ -18,8 +19,7 @@ export function newDelivery(fields: Partial<Delivery> = {}): Delivery {
     sourceOrgId: newOrgId(),
     tokenSha256: createHash('sha256').update(linkToken).digest('hex'),
     createdAt: new Date().toISOString(),
-    requestedBy: 'jane.doe@example.com',
-    changeReference: 'CHG-1234',
+    ...forEachClaim((claim) => `a ${claim}`),
     ...fields,
   };
 }

@@ -1,3 +1,4 @@
+import { forEachClaim } from '../../src/contract/claims';
 import type { PrepareRequest, Receipt, SealedToken } from '../../src/contract/schemas';
 
 /*
@@ -22,7 +23,7 @@ export const aRequest = (more: object = {}): PrepareRequest => ({
 });
 
 /** What the worker adds to a request for the fields that its caller left out. */
-export const LEFT_OUT = { sourceOrgId: null, requestedBy: null, changeReference: null };
+export const LEFT_OUT = { sourceOrgId: null, ...forEachClaim(() => null) };
 
 /** What a token keeps of its request, which had all the optional fields. */
 export const FACTS = {
@@ -31,8 +32,7 @@ export const FACTS = {
   accessListIps: ['192.31.196.7'],
   credential: 'acme',
   warnings: ['a warning'],
-  requestedBy: 'Ada',
-  changeReference: 'CHG-1',
+  ...forEachClaim((claim) => `a ${claim}`),
 };
 
 /** A sealed token, which no key opens. `more` need not be valid. */

@@ -64,7 +64,10 @@ describe('status, current details and summaries say', () => {
       const pair = `${request.orgId} for source organization ${request.sourceOrgId}`;
       const means = 'with credential default and an access list of length 1';
       expect(description).toBe(`creating a link-token in ${pair} ${means}`);
-      const caller = ["Requested by (a claim): `**eve**'\\u000a# x`", 'Change: `CHG-1`'];
+      const caller = [
+        "Claimed requester: `**eve**'\\u000a# x`",
+        'Claimed change or ticket: `CHG-1`',
+      ];
       const details = [
         `**creating**: ${description}`,
         GIVES_UP,

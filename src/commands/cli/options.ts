@@ -1,14 +1,16 @@
 import { Command, Option } from '@commander-js/extra-typings';
+import { CLAIMS, CLAIM_NAMES, type Claim } from '../../contract/claims';
 import { workflowIdFor } from '../../contract/workflow-id';
 import { usageError } from './command-error';
 import { collect, parseOrgId } from './option-parsers';
 
 // `--help` loads this file, so it imports nothing heavy.
 
-export type RequestOptions = ReturnType<ReturnType<typeof requestCommand>['opts']>;
+export type RequestOptions = ReturnType<ReturnType<typeof requestCommand>['opts']> &
+  Partial<Record<Claim, string>>;
 
 export function requestCommand(name: string) {
-  return new Command(name)
+  const command = new Command(name)
     .option('--org <id>', 'Atlas organization in which the link-token is created (required)')
     .option('--sink <name>', "name of a sink in the workers' configuration (required)")
     .option(
@@ -25,9 +27,16 @@ export function requestCommand(name: string) {
         ['ip', 'ipsFile'],
       ),
     )
-    .option('--source-org <id>', 'Cloud Manager organization that will use the token')
-    .option('--requested-by <text>', 'who requested it, kept for the audit trail')
-    .option('--change-reference <text>', 'change or ticket, kept for the audit trail');
+    .option('--source-org <id>', 'Cloud Manager organization that will use the token');
+  for (const claim of CLAIM_NAMES) {
+    command.option(`--${toKebabCase(claim)} <text>`, `${CLAIMS[claim]}, kept for the audit trail`);
+  }
+  return command;
+}
+
+/** Commander reads `--change-reference` into `changeReference`. */
+function toKebabCase(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 }
 
 type TargetOptions = ReturnType<ReturnType<typeof targetCommand>['opts']>;

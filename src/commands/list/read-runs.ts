@@ -1,7 +1,8 @@
 import type { Client } from '@temporalio/client';
 import { pMapIterable } from 'p-map';
 import { z } from 'zod';
-import type { Receipt, Status } from '../../contract/schemas';
+import { forEachClaim } from '../../contract/claims';
+import type { PrepareRequest, Receipt, Status } from '../../contract/schemas';
 import { cutAndEscape } from '../../shared/text';
 import { isOpen } from '../../temporal/describe-run';
 import { findDeliveredIds, findTokenOf } from '../../temporal/earlier-token';
@@ -47,9 +48,8 @@ const requestSchema = z.object({
   sourceOrgId: boundedText,
   accessListIps: z.array(z.string().max(1000)).max(1000).nullable().catch(null),
   sink: boundedText,
-  requestedBy: boundedText,
-  changeReference: boundedText,
-});
+  ...forEachClaim(() => boundedText),
+} satisfies Record<Exclude<keyof PrepareRequest, 'again'>, z.ZodType>);
 
 /** A run, and whether it matches every filter. */
 export type FilteredRun = { run: ListedRun; isMatch: boolean };

@@ -1,3 +1,4 @@
+import { CLAIM_NAMES } from '../../contract/claims';
 import type { FieldProblem, PrepareRequest } from '../../contract/schemas';
 import { validateFields } from '../../requests/validate-fields';
 import { formatCount } from '../../shared/text';
@@ -22,8 +23,9 @@ export async function makeRequest(
   // An empty one, as of an unset variable, is refused: without its source organization, the request
   // would be for another pair.
   if (options.sourceOrg !== undefined) request.sourceOrgId = options.sourceOrg;
-  if (options.requestedBy) request.requestedBy = options.requestedBy;
-  if (options.changeReference) request.changeReference = options.changeReference;
+  for (const claim of CLAIM_NAMES) {
+    if (options[claim]) request[claim] = options[claim];
+  }
   if (options.again) request.again = true;
   const { problems } = validateFields(request);
   if (problems.length > 0) throw usageError(describeInvalidRequest(consequence, problems));

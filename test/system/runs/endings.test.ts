@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { forEachClaim } from '../../../src/contract/claims';
 import {
   MAX_ACCESS_LIST_ENTRIES,
   MAX_LINK_TOKEN_BYTES,
@@ -82,11 +83,8 @@ it('a cancel stops an attempt that hangs, with the response to a heartbeat', asy
 it('a token of the largest size, of the largest request, is recovered', async () => {
   const { installation } = system();
   const text = '\u0001'.repeat(MAX_TEXT_LENGTH);
-  const request = installation.newRequest({
-    accessListIps: [],
-    requestedBy: text,
-    changeReference: text,
-  });
+  const claims = forEachClaim(() => text);
+  const request = installation.newRequest({ accessListIps: [], ...claims });
   const facts = {
     orgId: request.orgId,
     sourceOrgId: request.sourceOrgId ?? null,
@@ -96,8 +94,7 @@ it('a token of the largest size, of the largest request, is recovered', async ()
     ),
     credential: 'c'.repeat(MAX_TEXT_LENGTH),
     warnings: Array<string>(MAX_WARNINGS).fill('w'.repeat(MAX_WARNING_LENGTH)),
-    requestedBy: text,
-    changeReference: text,
+    ...claims,
     unconfirmedTokens: 1_000_000,
   };
   const sealer = createSealer(() => readFileSync(installation.keysFile, 'utf8'));

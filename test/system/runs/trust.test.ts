@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { forEachClaim } from '../../../src/contract/claims';
 import type { SealedToken } from '../../../src/contract/schemas';
 import { newOrgId } from '../../support/ids';
 import { createdToken, endingOf, untilStep } from '../../support/runs';
@@ -62,8 +63,7 @@ const OTHER_FACTS: Omit<SealedToken, 'jwe'> = {
   accessListIps: ['0.0.0.0/0'],
   credential: 'other',
   warnings: ['forged'],
-  requestedBy: 'somebody else',
-  changeReference: 'another change',
+  ...forEachClaim((claim) => `another ${claim}`),
   deliveryId: randomUUID(),
   tokenSha256: 'a'.repeat(64),
   createdAt: '9999-12-31T23:59:59Z',

@@ -6,6 +6,7 @@ import { validateRequestActivity } from '../../../src/activities/validate-reques
 import type { AtlasFailure } from '../../../src/atlas/failures';
 import {
   failureDetailsSchema,
+  prepareRequestSchema,
   validRequestSchema,
   type FailureDetails,
 } from '../../../src/contract/schemas';
@@ -239,14 +240,7 @@ const like = (...fields: string[]) =>
     noNullPrototype: true,
     maxKeys: 20,
   });
-const request = like(
-  'orgId',
-  'accessListIps',
-  'sink',
-  'sourceOrgId',
-  'requestedBy',
-  'changeReference',
-);
+const request = like(...Object.keys(prepareRequestSchema.shape));
 const recovery = fc.oneof(anything, like('sealedToken', 'sinksTried'));
 const longNames = Object.fromEntries(Array.from('0123456789', (x) => [x + '\u001b'.repeat(99), x]));
 

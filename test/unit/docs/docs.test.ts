@@ -10,7 +10,7 @@ import {
   FAILURE_TYPES,
   REFUSAL_TYPES,
 } from '../../../src/contract/failure-types';
-import { receiptSchema } from '../../../src/contract/schemas';
+import { prepareRequestSchema, receiptSchema, statusSchema } from '../../../src/contract/schemas';
 import { VERSION } from '../../../src/version';
 import { LANGUAGES, sourceOf } from '../../support/examples';
 import * as markdown from '../../support/markdown';
@@ -80,6 +80,14 @@ it('docs/commands.md describes every command and exit code', () => {
   expect(firstCells('docs/commands.md', 'Exit codes')).toEqual(
     Object.values(EXIT_CODES).map(String),
   );
+});
+
+it.each([
+  ['Request', prepareRequestSchema],
+  ['Status', statusSchema],
+])('docs/contract.md explains every field below %s', (heading, { shape }) => {
+  const section = markdown.sectionBelow(page('docs/contract.md'), heading);
+  expect(matchesIn(section, /^- `(\w+)`/gm)).toEqual(Object.keys(shape));
 });
 
 it('docs/contract.md explains every failure type and shows every field of a receipt', () => {

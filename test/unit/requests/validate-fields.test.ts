@@ -1,3 +1,4 @@
+import { forEachClaim } from '../../../src/contract/claims';
 import { workflowIdFor } from '../../../src/contract/workflow-id';
 import { validateFields } from '../../../src/requests/validate-fields';
 import { UNREADABLE } from '../../../src/shared/payload-converter';
@@ -15,8 +16,7 @@ describe('validateFields', () => {
   // Sources in Cloud Manager skip the access list.
   const all = {
     sourceOrgId: SOURCE_ORG,
-    requestedBy: 'Ada',
-    changeReference: 'CHG-1',
+    ...forEachClaim((claim) => `a ${claim}`),
     accessListIps: [],
   };
 

@@ -1,4 +1,5 @@
 import fc from 'fast-check';
+import { forEachClaim } from '../../../src/contract/claims';
 import { differingFields } from '../../../src/shared/compare-requests';
 import { OTHER_ORG, SOURCE_ORG, aRequest } from '../samples';
 
@@ -15,11 +16,7 @@ const OTHER_PAIR = { orgId: OTHER_ORG, sourceOrgId: null };
 const TOO_DEEP = { sink: tooDeepForJson, accessListIps: [tooDeepForJson] };
 
 it.each<[what: string, fields: string, change: object]>([
-  [
-    'another requester and change reference',
-    'no field',
-    { requestedBy: 'Ada', changeReference: 'CHG-1' },
-  ],
+  ['other claims', 'no field', forEachClaim((claim) => `a ${claim}`)],
   ['other organizations', 'orgId and sourceOrgId', OTHER_PAIR],
   [
     'two addresses in one entry',

@@ -1,6 +1,8 @@
 import { Readable } from 'node:stream';
+import { requestCommand } from '../../../../src/commands/cli/options';
 import { makeRequest } from '../../../../src/commands/runs/request';
 import { readRequests } from '../../../../src/commands/runs/requests-file';
+import { prepareRequestSchema } from '../../../../src/contract/schemas';
 import { workflowIdFor } from '../../../../src/contract/workflow-id';
 import { newOrgId } from '../../../support/ids';
 import { aRequest } from '../../samples';
@@ -25,6 +27,19 @@ it('a request has the addresses of --ip, then the lines of --ips-file without co
   const request = await make({ ip: ['192.52.193.1'], ipsFile, accessList: true });
   expect(request.accessListIps).toEqual(['192.52.193.1', '192.31.196.7', '2001:4:112::/48']);
   expect((await make({ accessList: false })).accessListIps).toEqual([]);
+});
+
+it('every field of a request has an option', async () => {
+  const ids = { '--org': newOrgId(), '--source-org': newOrgId() };
+  const values: Record<string, string> = { ...ids, '--ip': '192.31.196.7' };
+  const command = requestCommand('start');
+  const names = command.options.map(({ long }) => String(long));
+  const withValue = names.filter((name) => !['--ips-file', '--no-access-list'].includes(name));
+  const args = withValue.flatMap((name) => [name, values[name] ?? 'a text']);
+  const options = { ...command.parse(args, { from: 'user' }).opts(), again: true } as const;
+  const request = await makeRequest(options, 'nothing was started', undefined);
+  const fields = Object.keys(prepareRequestSchema.shape);
+  expect(Object.keys(request).sort()).toEqual(fields.sort());
 });
 
 it('an empty source organization is refused, since an unset variable names another pair', async () => {
