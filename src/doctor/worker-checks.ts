@@ -37,6 +37,5 @@ async function checkSink(sink: Sink, target: Pair | null, signal: AbortSignal) {
   if (sink.needsSourceOrgId && target && !target.sourceOrgId) {
     return unchecked('this sink needs the source organization, and the request names none');
   }
-  if (!sink.check) return unchecked('configured; only a delivery can tell whether it works');
   return ok(await sink.check(target, signal));
 }

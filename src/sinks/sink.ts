@@ -28,14 +28,14 @@ export interface Sink {
    */
   deliver(delivery: Delivery, signal: AbortSignal): Promise<string>;
   /**
-   * Checks whether a delivery could succeed now, and changes nothing. Omitted if only a delivery
-   * can tell.
+   * Checks whether a delivery could succeed now, as far as it can without changing anything. A
+   * place that cannot be reached is an error.
    *
    * @param target organizations of the token; null if they are not known.
    * @returns a sentence that names what works.
    * @throws SinkUnavailableError, SinkRejectedError, SecretUnavailableError
    */
-  check?(target: Pair | null, signal: AbortSignal): Promise<string>;
+  check(target: Pair | null, signal: AbortSignal): Promise<string>;
   /**
    * Tells whether the source organization is linked. Omitted if the sink cannot know.
    *

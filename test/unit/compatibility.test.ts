@@ -26,7 +26,7 @@ import { parseFailure } from '../../src/workflows/activity-results';
 import { isRedelivery } from '../../src/workflows/updates';
 import { attemptIn, organizations, type Untyped } from './activities/attempt';
 import { SINKS, load } from './config/configuration';
-import { BACKOFF, ORG, SOURCE_ORG } from './samples';
+import { BACKOFF, ORG, SOURCE_ORG, aSink } from './samples';
 import { clientOf } from './temporal/scripted-server';
 
 /*
@@ -118,7 +118,7 @@ describe.each(RELEASES)('what release %s wrote', (release) => {
   const { activities, sealedToken } = stored;
   const sealer = createSealer(() => JSON.stringify(sealedToken.keySet));
   const sinks = new Map<string, Sink>([
-    ['drop', { deliver: () => Promise.resolve(stored.receipt.location) }],
+    ['drop', aSink({ deliver: () => Promise.resolve(stored.receipt.location) })],
   ]);
   const info = { workflowExecution: { workflowId: stored.names.workflowId, runId: 'run' } };
 

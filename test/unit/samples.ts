@@ -1,5 +1,6 @@
 import { forEachClaim } from '../../src/contract/claims';
 import type { PrepareRequest, Receipt, SealedToken } from '../../src/contract/schemas';
+import type { Sink } from '../../src/sinks/sink';
 
 /*
  * Values that are valid in every respect. A test writes down only those that it is about.
@@ -58,3 +59,10 @@ export function aReceipt(more: object = {}): Receipt {
     ...more,
   };
 }
+
+/** A sink that takes every token. */
+export const aSink = (more: Partial<Sink> = {}): Sink => ({
+  deliver: () => Promise.resolve('a place'),
+  check: () => Promise.resolve('it works'),
+  ...more,
+});

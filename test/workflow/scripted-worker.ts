@@ -13,6 +13,7 @@ import { cleanUpLater } from '../support/clean-up';
 import { install } from '../support/installation';
 import { silenceRuntime, workflowBundle } from '../support/replay';
 import { sharedTemporal, type Temporal } from '../support/temporal';
+import { aSink } from '../unit/samples';
 import { created, stored, type Creation, type Delivery } from './attempts';
 import { fetchHistories, fileOfVersion, replayAll, storeHistories } from './replay/histories';
 
@@ -62,9 +63,7 @@ const RETRIES: Retries = {
  */
 const RUN_OPTIONS = { workflowTaskTimeout: '2 minutes' } as const;
 
-const SINKS = new Map<string, Sink>(
-  ['files', 'other', 'third'].map((name) => [name, { deliver: () => Promise.resolve('unused') }]),
-);
+const SINKS = new Map<string, Sink>(['files', 'other', 'third'].map((name) => [name, aSink()]));
 const organizations = createOrganizations({
   organizations: null,
   credentials: new Map([['default', null]]),

@@ -4,14 +4,13 @@ import type { AdminApi } from '../../../src/atlas/admin-api';
 import { responseError } from '../../../src/atlas/failures';
 import { SinkRejectedError, type Sink } from '../../../src/sinks/sink';
 import { GRPC } from '../../../src/temporal/grpc';
-import { ORG, SOURCE_ORG } from '../samples';
+import { ORG, SOURCE_ORG, aSink } from '../samples';
 import { attemptIn, failureOf, organizations, type Untyped } from './attempt';
 
-const deliver = () => Promise.resolve('');
 const isLinked = () => Promise.reject(new SinkRejectedError('the sink wants another role'));
 const SINKS = new Map<string, Sink>([
-  ['drop', { deliver }],
-  ['source', { deliver, isLinked }],
+  ['drop', aSink()],
+  ['source', aSink({ isLinked })],
 ]);
 
 const atlasReturns503 = () =>

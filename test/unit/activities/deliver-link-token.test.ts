@@ -5,7 +5,7 @@ import { MAX_JWE_LENGTH } from '../../../src/contract/limits';
 import { receiptSchema } from '../../../src/contract/schemas';
 import { workflowIdFor } from '../../../src/contract/workflow-id';
 import { SinkRejectedError, SinkUnavailableError, type Sink } from '../../../src/sinks/sink';
-import { BACKOFF, FACTS, ORG, SOURCE_ORG } from '../samples';
+import { BACKOFF, FACTS, ORG, SOURCE_ORG, aSink } from '../samples';
 import {
   OWN_ID,
   LATE_ATTEMPT,
@@ -29,9 +29,9 @@ function worker(token: unknown = seal()) {
   const deliver = jest.fn<Promise<string>, Parameters<Sink['deliver']>>();
   deliver.mockResolvedValue('file x');
   const sinks = new Map<string, Sink>([
-    ['drop', { deliver }],
-    ['secret', { deliver }],
-    ['source', { deliver, needsSourceOrgId: true }],
+    ['drop', aSink({ deliver })],
+    ['secret', aSink({ deliver })],
+    ['source', aSink({ deliver, needsSourceOrgId: true })],
   ]);
   const activity = deliverLinkTokenActivity({ sealer, sinks, organizations }, BACKOFF) as Untyped;
   const attempt = async (info: Partial<Info> = {}, sink: unknown = 'drop', env = attemptIn(info)) =>

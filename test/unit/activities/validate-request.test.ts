@@ -2,7 +2,7 @@ import { validateRequestActivity } from '../../../src/activities/validate-reques
 import { workflowIdFor } from '../../../src/contract/workflow-id';
 import { sinkConfigSchema } from '../../../src/sinks';
 import type { Sink } from '../../../src/sinks/sink';
-import { BACKOFF, LEFT_OUT, ORG, OTHER_ORG, SOURCE_ORG, aRequest, aToken } from '../samples';
+import { BACKOFF, LEFT_OUT, ORG, OTHER_ORG, SOURCE_ORG, aRequest, aSink, aToken } from '../samples';
 import { attemptIn, organizations, problemsOf, refusedFields, type Untyped } from './attempt';
 
 const TIMEOUTS = { attemptTimeoutMs: 4, heartbeatTimeoutMs: 5 };
@@ -14,10 +14,9 @@ const RETRIES = {
   roundMs: 7,
   maximumPauseMs: 9,
 };
-const deliver = () => Promise.resolve('');
 const SINKS = new Map<string, Sink>([
-  ['drop', { deliver }],
-  ['source', { needsSourceOrgId: true, deliver }],
+  ['drop', aSink()],
+  ['source', aSink({ needsSourceOrgId: true })],
 ]);
 
 interface Run {

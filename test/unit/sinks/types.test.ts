@@ -1,9 +1,16 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { readFileSync, readdirSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import path from 'node:path';
 import { SINK_TYPES, sinkConfigSchema } from '../../../src/sinks';
 import { linkTokenCreatedSchema } from '../../../src/sinks/webhook';
-import { ROOT, codeBlocks, page, sectionBelow, tableBelow } from '../../support/markdown';
+import {
+  ROOT,
+  codeBlocks,
+  page,
+  relativeLinks,
+  sectionBelow,
+  tableBelow,
+} from '../../support/markdown';
 import { documentedSettings, load, write } from '../config/configuration';
 
 /** Creates `aws-secrets-manager` of `awsSecretsManager`. */
@@ -40,49 +47,6 @@ function withFiles(yaml: string): string {
   );
 }
 
-describe.each(SINK_TYPES)('the sink type $type', (sinkType) => {
-  const { type } = sinkType;
-  const documentation = page(`docs/sinks/${nameOf(type)}.md`);
-
-  it('has a system test that tests the contract of a sink', () => {
-    const test = path.join(ROOT, 'test/system/sinks', `${nameOf(type)}.test.ts`);
-    expect(readFileSync(test, 'utf8')).toContain('testContract(');
-  });
-
-  it('has a page with its settings, their defaults and what it stores', () => {
-    const context = { env: {}, baseDirectory: '/', warn: () => undefined };
-    const settings = tableBelow(documentation, `Sink \`${type}\``).flatMap(([names = '', value]) =>
-      names.split(', ').map((name) => [name, value]),
-    );
-    const description = expect.not.stringMatching(/`|required/) as unknown;
-    const expected = documentedSettings(sinkType.configSchema(context)).map(([name, value]) => [
-      name,
-      value === 'none' ? description : value,
-    ]);
-    expect(settings.sort()).toEqual(expected.sort());
-    expect(sectionBelow(documentation, 'What the sink stores')).toMatch(/\w/);
-  });
-
-  it('has an example, and each is a whole configuration', async () => {
-    const examples = codeBlocks(documentation, 'yaml');
-    expect(examples.length).toBeGreaterThan(0);
-    for (const yaml of examples) {
-      expect(yaml).toContain(`type: ${type}\n`);
-      const { sinks } = load(withFiles(yaml), envOf(yaml));
-      for (const make of sinks.values()) expect(await make()).toHaveProperty('deliver');
-    }
-  });
-});
-
-it('docs/sinks/webhook.md shows an event that its schema accepts, with every field and its hash', () => {
-  const [text = ''] = codeBlocks(page('docs/sinks/webhook.md'), 'json');
-  const json: unknown = JSON.parse(text);
-  const event = linkTokenCreatedSchema.parse(json);
-  expect(event).toEqual(json);
-  const { linkToken, tokenSha256 } = event.data;
-  expect(tokenSha256).toBe(createHash('sha256').update(linkToken).digest('hex'));
-});
-
 const TYPES = SINK_TYPES.map(({ type }) => type);
 const env = {
   SIGNING_SECRET: `whsec_${Buffer.alloc(32, 7).toString('base64')}`,
@@ -100,7 +64,11 @@ const tags = Object.fromEntries(Array.from({ length: 49 }, (_, i) => [`t${i}`, '
 const signedBy = (...signingSecrets: object[]) => ({ ...webhook, signingSecrets });
 const vaultAt = (path: string) => ({ ...vault, path });
 
-it.each<[what: string, config: object, problem: string | RegExp]>([
+const REFUSED: [
+  what: string,
+  config: { type?: string; [setting: string]: unknown },
+  problem: string | RegExp,
+][] = [
   ['without a type', {}, 'type: name the type of the sink'],
   [
     'of an unknown type',
@@ -159,6 +127,7 @@ it.each<[what: string, config: object, problem: string | RegExp]>([
   ],
   ['with a reserved tag', { ...aws, tags: { 'aws:team': 'x' } }, 'tags.aws:team: '],
   ['with too many tags', { ...aws, tags }, 'tags: has more than 48 tags'],
+  ['without a directory', { type: 'file' }, 'directory: '],
   [
     'with a syncTimeoutMs that is too long',
     { ...cloudManager, syncTimeoutMs: 240_001 },
@@ -169,7 +138,66 @@ it.each<[what: string, config: object, problem: string | RegExp]>([
     { ...webhook, timeoutMs: 60_001 },
     'timeoutMs: is longer than 60000 ms: one attempt',
   ],
-])('a sink %s is refused', (_what, config, problem) => {
+];
+
+describe.each(SINK_TYPES)('the sink type $type', (sinkType) => {
+  const { type } = sinkType;
+  const documentation = page(`docs/sinks/${nameOf(type)}.md`);
+
+  it('has a system test of the contract of a sink; one that tests a run is loaded in its group', () => {
+    const test = page(`test/system/sinks/${nameOf(type)}.test.ts`);
+    expect(test).toContain('testContract(');
+    const loaded = `require('./${nameOf(type)}.test')`;
+    expect(page('test/system/sinks/group.test.ts').includes(loaded)).toBe(
+      test.includes('testRun('),
+    );
+  });
+
+  it('is linked from README.md', () => {
+    expect(relativeLinks(page('README.md'))).toContain(`docs/sinks/${nameOf(type)}.md`);
+  });
+
+  it('is refused with a configuration that is not valid', () => {
+    expect(REFUSED.filter(([, config]) => config.type === type)).not.toEqual([]);
+  });
+
+  it('has a page with its settings, their defaults, what it stores and what is checked', () => {
+    const context = { env: {}, baseDirectory: '/', warn: () => undefined };
+    const settings = tableBelow(documentation, `Sink \`${type}\``).flatMap(([names = '', value]) =>
+      names.split(', ').map((name) => [name, value]),
+    );
+    const description = expect.not.stringMatching(/`|required/) as unknown;
+    const expected = documentedSettings(sinkType.configSchema(context)).map(([name, value]) => [
+      name,
+      value === 'none' ? description : value,
+    ]);
+    expect(settings.sort()).toEqual(expected.sort());
+    for (const heading of ['What the sink stores', 'What doctor checks']) {
+      expect(sectionBelow(documentation, heading).slice(heading.length)).toMatch(/\w/);
+    }
+  });
+
+  it('has an example, and each is a whole configuration', async () => {
+    const examples = codeBlocks(documentation, 'yaml');
+    expect(examples.length).toBeGreaterThan(0);
+    for (const yaml of examples) {
+      expect(yaml).toContain(`type: ${type}\n`);
+      const { sinks } = load(withFiles(yaml), envOf(yaml));
+      for (const make of sinks.values()) expect(await make()).toHaveProperty('deliver');
+    }
+  });
+});
+
+it('docs/sinks/webhook.md shows an event that its schema accepts, with every field and its hash', () => {
+  const [text = ''] = codeBlocks(page('docs/sinks/webhook.md'), 'json');
+  const json: unknown = JSON.parse(text);
+  const event = linkTokenCreatedSchema.parse(json);
+  expect(event).toEqual(json);
+  const { linkToken, tokenSha256 } = event.data;
+  expect(tokenSha256).toBe(createHash('sha256').update(linkToken).digest('hex'));
+});
+
+it.each(REFUSED)('a sink %s is refused', (_what, config, problem) => {
   const { error } = sinkConfigSchema({ env, baseDirectory: '/', warn: () => undefined }).safeParse(
     config,
   );
