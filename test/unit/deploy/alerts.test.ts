@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { parse } from 'yaml';
 import { PROMETHEUS_RULE_FILE, prometheusRule } from '../../../dev/prometheus-rule';
+import { FAILURE_TYPES } from '../../../src/contract/failure-types';
 import { ALERTS_FOLDER, alertRules } from '../../support/alerts';
 import { anchors, page } from '../../support/markdown';
 
@@ -15,6 +16,12 @@ it.each(alertRules())(
     expect(description).toMatch(/ The alert clears by itself.*\.$/);
   },
 );
+
+it('each failure of a run has an alert, unless only its caller can act on it', () => {
+  const expressions = alertRules().map(({ expr }) => expr);
+  const withoutAlert = FAILURE_TYPES.filter((type) => !expressions.join().includes(type));
+  expect(withoutAlert).toEqual(['InvalidRequest', 'TokenExists']);
+});
 
 it('each alert fires in a unit test of the rules, and none fires in the first one', () => {
   const { tests } = parse(readFileSync(path.join(ALERTS_FOLDER, 'alerts.test.yaml'), 'utf8')) as {

@@ -74,12 +74,13 @@ describe('every page', () => {
 const firstCells = (name: string, heading: string) =>
   tableBelow(page(name), heading).map(([cell = '']) => cell.replaceAll('`', ''));
 
-it('docs/commands.md describes every command and exit code', () => {
+it('docs/commands.md describes every command and exit code, and --help every exit code', () => {
   const [, ...commands] = helps.keys();
   expect(firstCells('docs/commands.md', 'Commands').sort()).toEqual(commands.sort());
-  expect(firstCells('docs/commands.md', 'Exit codes')).toEqual(
-    Object.values(EXIT_CODES).map(String),
-  );
+  const exitCodes = Object.values(EXIT_CODES).map(String);
+  expect(firstCells('docs/commands.md', 'Exit codes')).toEqual(exitCodes);
+  const [, list = ''] = (helps.get('') ?? '').split('Exit codes:');
+  expect(matchesIn(list, /^ {2}(\d+) /gm)).toEqual(exitCodes);
 });
 
 it.each([
