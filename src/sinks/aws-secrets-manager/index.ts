@@ -109,7 +109,8 @@ function createAwsSink(config: Config, sdk: typeof SecretsManager): Sink {
       const created = await call('CreateSecret', (options) =>
         client.createSecret(secret, options).catch(nullIf(sdk.ResourceExistsException)),
       );
-      if (created) return location;
+      // Something that is not AWS may answer 200 to anything.
+      if (created?.VersionId === deliveryId) return location;
       const existing = await call('DescribeSecret', (options) =>
         client.describeSecret({ SecretId: name }, options),
       );

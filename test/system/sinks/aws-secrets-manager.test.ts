@@ -256,6 +256,17 @@ it('names the actions on the KMS key when AWS denies access', async () => {
   await expect(deliver(newDelivery())).rejects.toMatchObject(sinkError('Rejected', remedy));
 });
 
+it.each([
+  ['no content', 204, ''],
+  ['an empty text', 200, ''],
+  ['an empty object', 200, '{}'],
+  ['another object', 200, '{"status":"ok"}'],
+])('takes %s from a server that is not AWS for no delivery', async (_what, status, text) => {
+  const { url } = await serveHttp((_request, response) => response.writeHead(status).end(text));
+  const { deliver } = await aws({ endpoint: url });
+  await expect(deliver(newDelivery())).rejects.toMatchObject(sinkError('Rejected'));
+});
+
 it('ends an attempt in time, or at once when cancelled, while a credential_process hangs', async () => {
   const folder = newFolder();
   const hang = path.join(folder, 'hang');
