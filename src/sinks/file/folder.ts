@@ -43,7 +43,7 @@ export async function storeToken(file: string, token: string): Promise<string> {
 export async function checkFolder(directory: string): Promise<string> {
   try {
     // The trailing `/.` makes `access` fail with ENOTDIR for a file.
-    await access(`${directory}/.`, constants.W_OK | constants.X_OK);
+    await access(`${directory}/.`, constants.R_OK | constants.W_OK | constants.X_OK);
     const { mode } = await stat(directory);
     const isOpen = (mode & WRITABLE_BY_OTHERS) !== 0 && (mode & STICKY) === 0;
     const warning = '; every user of the host can write to it too: run chmod o-w on it';
