@@ -161,7 +161,7 @@ function organizationMapSchema({ credentials, sinks }: Names) {
   const oneOf = (names: readonly string[]) => {
     const remedy = names.length > 0 ? `name one of ${names.join(', ')}` : 'configure it';
     return z.string().refine((name) => names.includes(name), {
-      error: ({ input }) => `${String(input)} is not configured: ${remedy}`,
+      error: `is not configured: ${remedy}`,
     });
   };
   return z

@@ -80,7 +80,7 @@ it.each<[problem: string, yaml: string, env?: Env]>([
   ],
   ['atlas.organizations: is empty, so it serves no organization', 'atlas: {organizations: {}}'],
   [`${ORG}.sinks: Too small`, organization('credential: default, sinks: []')],
-  [`${ORG}.credential: nope is not configured`, organization('credential: nope, sinks: [drop]')],
+  [`${ORG}.credential: is not configured`, organization('credential: nope, sinks: [drop]')],
 ])('a configuration is refused: %s', (problem, yaml, env = {}) => {
   expect(problemsOf(`${SINKS}${yaml}\n`, env)).toEqual([expect.stringContaining(problem)]);
 });
