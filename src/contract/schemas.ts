@@ -56,6 +56,10 @@ export const sinkName = z
   .min(1, 'is empty: name a configured sink')
   .max(MAX_TEXT_LENGTH, `is longer than ${MAX_TEXT_LENGTH} characters: name a configured sink`);
 
+const NO_PERMISSION =
+  'is neither true nor the id of a run:' +
+  ' write true, or the run id that the failure TokenExists names';
+
 export const prepareRequestSchema = z
   .strictObject(
     {
@@ -72,11 +76,7 @@ export const prepareRequestSchema = z
         shortText.nullish().describe(`Claimed ${CLAIMS[claim]}: kept for the audit, not checked`),
       ),
       again: z
-        .union(
-          [z.literal(true), z.uuid()],
-          'is neither true nor the id of a run:' +
-            ' write true, or the run id that the failure TokenExists names',
-        )
+        .union([z.literal(true), z.uuid(NO_PERMISSION)], NO_PERMISSION)
         .nullish()
         .describe(
           'Absent: an earlier token of these organizations ends the run as TokenExists;' +

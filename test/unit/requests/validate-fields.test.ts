@@ -92,6 +92,12 @@ describe('validateFields', () => {
     });
   });
 
+  it.each([false, 'x', ORG, {}])('says what permits another token, not %j', (again) => {
+    expect(problemsOf({ ...aRequest(), again })).toEqual({
+      again: expect.stringMatching(/^is neither true nor the id of a run: write true, or /),
+    });
+  });
+
   it('refuses the Atlas organization as its own source, beside other problems', () => {
     const sourceOrgId =
       'is the Atlas organization itself:' +
