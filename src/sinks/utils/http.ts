@@ -26,7 +26,9 @@ export function createSinkSend(server: string, timeoutMs: number) {
 function describeLackOfResponse(server: string, timeoutMs: number, code: string): string {
   if (isCertificateError(code)) {
     const remedy =
-      'check its address, or add its CA with NODE_EXTRA_CA_CERTS and restart the workers';
+      code === 'CERT_HAS_EXPIRED'
+        ? "renew it, or check the clock of the worker's host"
+        : 'check its address, or add its CA with NODE_EXTRA_CA_CERTS and restart the workers';
     return `the TLS certificate of ${server} is not trusted (${code}): ${remedy}`;
   }
   const reason =
