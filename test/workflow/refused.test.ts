@@ -122,7 +122,7 @@ describe('malformed input is an InvalidRequest, and fails no workflow task:', ()
   });
 });
 
-it('a run of a workflow type that no worker() has ends at once, and names those that exist', async () => {
+it('a run of a workflow type that no worker has ends at once, and names those that exist', async () => {
   await expect((await start('prepareLiveMigrations', [])).result()).rejects.toMatchObject({
     cause: {
       type: 'UnknownWorkflowType',
