@@ -36,7 +36,8 @@ const REPAIRED_PATCHES: Readonly<Record<number, number>> = { 27: 4, 28: 2, 29: 2
 const FIRST_REPAIRED_MINOR = 30;
 
 /**
- * Tells whether README warns of the server's release. A version of another form counts as repaired.
+ * Tells whether docs/requirements.md warns of the server's release. A version of another form
+ * counts as repaired.
  */
 export function isDefective(serverVersion: string): boolean {
   const match = /^1\.(\d+)\.(\d+)/.exec(serverVersion);

@@ -275,12 +275,12 @@ it('the logs name each token once, with its place, by the command of docs/produc
   expect(await sh(prepare + command.replace('2026-11', '1999-12'))).toEqual([['']]);
 });
 
-describe('the commands of docs/runbook.md', () => {
+describe('the commands of the runbook and of the pages on keys', () => {
   const commandsBelow = (heading: string) =>
     codeBlocks(sectionBelow(page('docs/runbook.md'), heading), 'sh');
 
-  const [findKeys = '', findAllKeys = '', deleteKey = '', deleteUnused = ''] =
-    commandsBelow('API keys');
+  const [findKeys = '', findAllKeys = '', deleteKey = '', deleteUnused = '', deleteFinished = ''] =
+    codeBlocks(page('docs/api-keys.md'), 'sh');
   /** Ids of keys at the beginning of lines. */
   const idsIn = (lines: string[][]) =>
     lines.flatMap(([line = '']) => /^[\da-f]{24}(?= )/.exec(line) ?? []);
@@ -340,6 +340,55 @@ describe('the commands of docs/runbook.md', () => {
     expect(atlas.createdTokens()).toMatchObject([removed, removed]);
   });
 
+  it('delete the keys of finished migrations, and no other', async () => {
+    const { atlas, installation, sh } = await createShell();
+    const { clientId, clientSecret, orgId } = atlas.account;
+    const request = installation.newRequest();
+    await endingOf(await installation.start(request));
+    await installation.workers[0]?.untilOutput(/link-token delivered/);
+    const prepare = `cp ${installation.folder}/worker-1.log .; mkdir -p secrets; printf ${clientSecret} > secrets/payments; unset MONGODB_ATLAS_PUBLIC_API_KEY MONGODB_ATLAS_PRIVATE_API_KEY;`;
+    const deleteIf = (finished: string, sourceOrgId: unknown) => {
+      const row = { name: 'payments', orgId, sourceOrgId, clientId, finished };
+      return sh(`${prepare} echo '${JSON.stringify([row])}' > orgs.json\n${deleteFinished}`);
+    };
+    const { sourceOrgId } = request;
+    expect(await deleteIf('', sourceOrgId)).toEqual([['']]);
+    expect(await deleteIf('yes', newOrgId())).toEqual([['']]);
+    const keyIds = atlas.createdTokens().map(({ apiKey }) => apiKey.id);
+    expect(await deleteIf('yes', sourceOrgId)).toEqual([[`API Key '${keyIds[0]}' deleted`]]);
+  });
+
+  it('find the run of a token that leaked', async () => {
+    const { atlas, installation, sh } = await createShell();
+    const run = await installation.start();
+    await endingOf(run);
+    await untilListed(`WorkflowId = '${run.workflowId}' AND CloseTime IS NOT NULL`, 1);
+    const [find = ''] = commandsBelow('A token leaked');
+    const [{ linkToken } = { linkToken: '' }] = atlas.createdTokens();
+    const lines = (await sh(find.replace('read -rs token', `token='${linkToken}'`))).flat();
+    expect(lines).toHaveLength(1);
+    expect(lines.join()).toContain(`delivered    ${run.workflowId}`);
+  });
+
+  it('terminate exactly the open runs whose token the record calls delivered', async () => {
+    const { installation, sh } = await createShell();
+    const [terminate = ''] = commandsBelow('Temporal was restored from a backup');
+    const [restored, waiting] = [
+      await installation.start(installation.newRequest({ sink: 'blocked' })),
+      await installation.start(installation.newRequest({ sink: 'blocked' })),
+    ];
+    for (const run of [restored, waiting]) await untilStep(run, 'undelivered');
+    const ids = `WorkflowId IN ('${restored.workflowId}', '${waiting.workflowId}')`;
+    await untilListed(`${ids} AND ExecutionStatus = 'Running'`, 2);
+    const { workflowId, runId } = await restored.describe();
+    const line = JSON.stringify({ msg: 'link-token delivered', workflowId, runId });
+    await sh(`cp ${installation.folder}/worker-1.log .; echo '${line}' > worker-2.log`);
+    expect(await sh(terminate)).toEqual([['Workflow terminated']]);
+    expect((await restored.describe()).status.name).toBe('TERMINATED');
+    expect((await waiting.describe()).status.name).toBe('RUNNING');
+    await end(waiting, 'cancel');
+  });
+
   it('list the runs of a schedule, and unpause the schedules that a failed run paused, and no other', async () => {
     const { installation, sh, temporal } = await createShell();
     const [unpause = ''] = commandsBelow('A schedule is paused');
@@ -376,8 +425,10 @@ describe('the commands of docs/runbook.md', () => {
   });
 
   it('count the tokens that need a key, and find what opens one', async () => {
-    const [rotate = '', count = ''] = commandsBelow('Rotate the sealing key');
-    const [openByHand = '', readOneRun = ''] = commandsBelow('Open a sealed token by hand');
+    const [rotate = '', count = '', openByHand = '', readOneRun = ''] = codeBlocks(
+      page('docs/sealing-keys.md'),
+      'sh',
+    );
     const { atlas, client, installation, sh } = await createShell();
     const { folder, keysFile } = installation;
     const startUndelivered = async () => {
