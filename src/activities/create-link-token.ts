@@ -10,6 +10,7 @@ import type { Services } from '../config/services';
 import { MAX_LINK_TOKEN_BYTES } from '../contract/limits';
 import { validateAccessList } from '../requests/access-list';
 import { createInputSchema, type Activities, type Backoff } from '../shared/activities';
+import { isFirstAttempt, requireOpenCreation } from './attempt';
 import { creationFailure, invalidRequest } from './failures';
 import { NOTHING_DONE, parseInput, requireRunOfPair } from './guards';
 import { withHeartbeats } from './heartbeat';
@@ -68,9 +69,11 @@ export function createLinkTokenActivity(
     const credential = organizations.credentialFor(orgId);
     if (credential === null) return fail(NO_CREDENTIAL);
 
-    const linkToken = await withHeartbeats(() =>
-      atlas.createLinkToken(orgId, accessListIps, credential, cancellationSignal),
-    ).catch(async (error: unknown) => {
+    const hasWaited = activityNumber > 1 || !isFirstAttempt(info);
+    const linkToken = await withHeartbeats(async () => {
+      if (hasWaited) await requireOpenCreation(context);
+      return atlas.createLinkToken(orgId, accessListIps, credential, cancellationSignal);
+    }).catch(async (error: unknown) => {
       if (!(error instanceof CancelledFailure)) {
         return fail(classifyAtlasError(error, 'linkTokens'));
       }

@@ -1,4 +1,4 @@
-import { Context, type Info } from '@temporalio/activity';
+import { Context } from '@temporalio/activity';
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
 import type { Services } from '../config/services';
 import { MAX_MESSAGE_LENGTH } from '../contract/limits';
@@ -7,6 +7,7 @@ import { deliverInputSchema, type Activities, type Backoff } from '../shared/act
 import { cut, quote } from '../shared/text';
 import { classifyDeliveryError } from '../sinks/failures';
 import { SinkRejectedError, SinkUnavailableError, type Sink } from '../sinks/sink';
+import { isFirstAttempt } from './attempt';
 import { deliveryFailure } from './failures';
 import { NOTHING_DONE, parseInput, requireRunOfPair } from './guards';
 import { withHeartbeats } from './heartbeat';
@@ -77,11 +78,4 @@ export function deliverLinkTokenActivity(
     }
     return sink;
   }
-}
-
-/** `temporal activity reset` resets the attempt number, but not the times. */
-function isFirstAttempt(info: Info): boolean {
-  return (
-    info.attempt === 1 && info.scheduledTimestampMs === info.currentAttemptScheduledTimestampMs
-  );
 }

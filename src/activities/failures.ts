@@ -13,6 +13,7 @@ import { retryDelayMs } from '../shared/retry-delay';
 import type { DeliveryFailure } from '../sinks/failures';
 import { findGrpcCode } from '../temporal/grpc';
 import { findListRefusal } from '../temporal/list-runs';
+import { computeRetryTimeMs } from './attempt';
 
 /** Builds the failure of a call that creates nothing. Temporal retries it by the retry policy. */
 export function repeatableCallFailure(
@@ -67,14 +68,12 @@ export function deliveryFailure(
 }
 
 /**
- * Tells whether the next attempt would start when Temporal may cut it off: schedule-to-close has
- * room for one attempt after the time for retries. All of these times are Temporal's, so the clock
- * of a worker may be wrong.
+ * Tells whether the next attempt would start when Temporal may cut it off. All of these times are
+ * Temporal's, so the clock of a worker may be wrong.
  */
 function isTooLate(nextRetryDelay: number, { info }: RetryTiming): boolean {
   const passedMs = info.currentAttemptScheduledTimestampMs - info.scheduledTimestampMs;
-  const retryTimeMs = info.scheduleToCloseTimeoutMs - info.startToCloseTimeoutMs;
-  return passedMs + nextRetryDelay >= retryTimeMs;
+  return passedMs + nextRetryDelay >= computeRetryTimeMs(info);
 }
 
 /** Builds the failure for runs of a workflow id that Temporal did not list or read. */

@@ -23,7 +23,7 @@ export async function cancel(
   await client.workflow.getHandle(workflowId, runId).cancel();
   output.print({ workflowId, runId, cancelRequested: true }, [
     `requested cancellation of ${workflowId}`,
-    'the run sends no new request to Atlas.' +
+    'the run sends no new request to Atlas, unless no worker runs and its first one is still due.' +
       ' If one is in progress, the run waits for the response,' +
       ' and makes one attempt to deliver a token that arrives',
     `see how it ends, and what may be left: ${commandLine('watch', workflowId)}`,

@@ -10,7 +10,6 @@ import {
   endingOf,
   loseAttempts,
   operate,
-  pendingActivity,
   setTimeoutOf,
   startAndAwait,
   untilBackOff,
@@ -23,30 +22,6 @@ const LONG_MS = 300_000;
 const RETRY_AFTER_S = 600;
 const createsAndHangs: Fault = { on, delayMs: LONG_MS, afterCreating: true };
 const tooManyRequests: Fault = { on, status: 429, headers: { 'Retry-After': `${RETRY_AFTER_S}` } };
-
-it('a run without a worker at its deadline names the failure of its last attempt', async () => {
-  const retries = { initialIntervalMs: 4000, giveUpAfterMs: 6000 };
-  // An attempt may take 14 s then.
-  const shortAttempts = { atlas: { requestTimeoutMs: 1000 }, worker: { heartbeatTimeoutMs: 3000 } };
-  const atlas = await startAtlas();
-  const installation = await install({ atlas, config: { retries, ...shortAttempts } });
-  const worker = await installation.startWorker();
-  atlas.faults({ on, status: 429 });
-  const handle = await installation.start();
-  // On a slow machine the run may have given up before it is seen to wait.
-  await eventually('back-off or the end', async () => {
-    const { status } = await handle.describe();
-    return status.name !== 'RUNNING' || (await pendingActivity(handle))?.attempt === 2;
-  });
-  await worker.stop();
-  await eventually('schedule-to-close', async () => (await pendingActivity(handle)) === null);
-  await installation.startWorker();
-
-  const message = expect.stringMatching(
-    /^gave up: the retry deadline pass.*; last error: .*Atlas returned 429/,
-  );
-  expect(await endingOf(handle)).toMatchObject({ type: 'AtlasUnavailable', message });
-});
 
 it('runs whose worker is killed count each attempt that may have created a token, and deliver', async () => {
   const own = await startOwnOrganizations({ config: { atlas: { requestTimeoutMs: LONG_MS } } });

@@ -9,7 +9,7 @@ import { workflowIdFor } from '../../../src/contract/workflow-id';
 import { eventually } from '../../support/eventually';
 import { rejectionWithoutCanary } from '../rejection';
 import { BACKOFF, FACTS, ORG, OTHER_ORG, SOURCE_ORG } from '../samples';
-import { clientOf, grpcError } from '../temporal/scripted-server';
+import { clientOf, grpcError, timestamp } from '../temporal/scripted-server';
 import {
   OWN_ID,
   LATE_ATTEMPT,
@@ -128,6 +128,77 @@ test('backoff grows across activities: attempt 2 of activity 2 backs off like a 
   const failure = await failureOf(attempt({ activityNumber: 2 }, { attempt: 2 }));
   expect(failure.nextRetryDelay).toBeGreaterThanOrEqual(2000);
   expect(failure.nextRetryDelay).toBeLessThanOrEqual(4000);
+});
+
+describe('an attempt that has waited', () => {
+  const DEADLINE_MS = 5000;
+  const STARTED_LATE = { activityId: 'test', lastStartedTime: timestamp(DEADLINE_MS) };
+  const retry = {
+    activityId: 'test',
+    attempt: 2,
+    scheduledTimestampMs: 0,
+    currentAttemptScheduledTimestampMs: 1000,
+    startToCloseTimeoutMs: 60_000,
+    scheduleToCloseTimeoutMs: 60_000 + DEADLINE_MS,
+  };
+
+  /** Runs an attempt whose run Temporal describes like this. */
+  function attemptOf(describe: () => object, info: Partial<Info>, change: object = {}) {
+    const { post, attempt } = worker();
+    const client = clientOf({ recordHeartbeat: () => ({}), describe });
+    return { post, ending: attempt(change, {}, attemptIn({ ...retry, ...info }, client)) };
+  }
+
+  it.each<[what: string, describe: () => object, failure: object]>([
+    [
+      'whose cancellation was requested',
+      () => ({ workflowExtendedInfo: { cancelRequested: true } }),
+      { nonRetryable: false, message: expect.stringContaining('cancellation') },
+    ],
+    [
+      'whose deadline passed before it began',
+      () => ({ pendingActivities: [STARTED_LATE] }),
+      { nonRetryable: true, message: expect.stringContaining('deadline passed') },
+    ],
+    [
+      'that Temporal does not describe',
+      () => Promise.reject(grpcError(UNAVAILABLE, 'away')),
+      { nonRetryable: false, message: expect.stringContaining(`(${UNAVAILABLE})`) },
+    ],
+  ])('sends nothing in a run %s', async (_what, describe, failure) => {
+    const { post, ending } = attemptOf(describe, {});
+    expect(await failureOf(ending)).toMatchObject({
+      ...failure,
+      type: 'AtlasUnavailable',
+      details: [{ tokenMayExist: false }],
+    });
+    expect(post).not.toHaveBeenCalled();
+  });
+
+  it.each<[what: string, info: Partial<Info>, activityNumber: number, looks: number]>([
+    ['is a second attempt: it looks, then', {}, 1, 1],
+    ['had its number reset: it looks, then', { attempt: 1 }, 1, 1],
+    [
+      'belongs to a second activity: it looks, then',
+      { attempt: 1, currentAttemptScheduledTimestampMs: 0 },
+      2,
+      1,
+    ],
+    [
+      'is the first: it does not look, and',
+      { attempt: 1, currentAttemptScheduledTimestampMs: 0 },
+      1,
+      0,
+    ],
+  ])('%s sends its request in an open run', async (_what, info, activityNumber, looks) => {
+    const describe = jest.fn(() => ({
+      pendingActivities: [{ activityId: 'test', lastStartedTime: timestamp(DEADLINE_MS - 1) }],
+    }));
+    const { post, ending } = attemptOf(describe, info, { activityNumber });
+    await ending;
+    expect(post).toHaveBeenCalledTimes(1);
+    expect(describe).toHaveBeenCalledTimes(looks);
+  });
 });
 
 const refusedConnection = () =>

@@ -16,6 +16,7 @@ interface Script {
   list?: (request: ListRequest) => object | Promise<object>;
   readHistory?: (request: HistoryRequest) => object | Promise<object>;
   recordHeartbeat?: (request: { taskToken: Uint8Array }) => object | Promise<object>;
+  describe?: () => object | Promise<object>;
 }
 
 /** Creates a client of a server that answers by a script. */
@@ -23,6 +24,7 @@ export function clientOf({
   list = () => ({}),
   readHistory = () => ({}),
   recordHeartbeat,
+  describe = () => ({}),
 }: Script): Client {
   const workflowService = {
     listWorkflowExecutions: async (request: ListRequest) => ({
@@ -32,6 +34,10 @@ export function clientOf({
     recordActivityTaskHeartbeat: async (request: { taskToken: Uint8Array }) =>
       recordHeartbeat?.(request),
     getWorkflowExecutionHistory: async (request: HistoryRequest) => readHistory(request),
+    describeWorkflowExecution: async () => ({
+      workflowExecutionInfo: listedRun('run', { status: STATUS.running }),
+      ...(await describe()),
+    }),
   };
   const call = (_limit: unknown, work: () => Promise<unknown>) => work();
   const connection = { workflowService, withDeadline: call, withAbortSignal: call };
