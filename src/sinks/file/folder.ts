@@ -29,7 +29,7 @@ export async function storeToken(file: string, token: string): Promise<string> {
   }
   if (Date.now() >= (sweepAtMs.get(directory) ?? 0)) {
     sweepAtMs.set(directory, Date.now() + SWEEP_INTERVAL_MS);
-    await removeExpiredTemporaryFiles(directory);
+    await removeExpiredTemporaryFiles(file);
   }
   return `file ${file} on the worker's host`;
 }
@@ -75,10 +75,17 @@ const SWEEP_INTERVAL_MS = 60_000;
 const TEMPORARY_FILE =
   /^[0-9a-f]{24}(\.[0-9a-f]{24})?\.[0-9a-f-]{36}\.link-token\.[0-9a-f-]{36}\.tmp$/;
 
-/** Removes temporary files of killed attempts, which may hold a token. Never throws. */
-async function removeExpiredTemporaryFiles(directory: string): Promise<void> {
-  const expired = Date.now() - TEMPORARY_FILE_EXPIRES_MS;
+/**
+ * Removes temporary files of killed attempts, which may hold a token. Never throws.
+ *
+ * @param writtenFile a token file in the directory. Its time is that of the file system, like those
+ *   of the temporary files; with the time of this worker, a wrong clock would remove files that
+ *   other workers are writing.
+ */
+async function removeExpiredTemporaryFiles(writtenFile: string): Promise<void> {
+  const directory = path.dirname(writtenFile);
   try {
+    const expired = (await stat(writtenFile)).mtimeMs - TEMPORARY_FILE_EXPIRES_MS;
     for (const name of await readdir(directory)) {
       if (!TEMPORARY_FILE.test(name)) continue;
       const file = path.join(directory, name);

@@ -51,7 +51,7 @@ it('a reader sees the whole token or no file, however many attempts write at onc
   expect(readdirSync(directory)).toEqual([name]);
 });
 
-it('storing a token removes old temporary files of killed attempts, of any token, at most once a minute', async () => {
+describe('storing a token removes temporary files of killed attempts', () => {
   const UNIQUE = '0b7e9c1e-8f0e-4a55-9b39-0d1f6b1f3f59.tmp';
   const minutesAgo = (minutes: number) => new Date(Date.now() - minutes * 60_000);
   const leave = (name: string, modified = minutesAgo(61)) => {
@@ -60,20 +60,34 @@ it('storing a token removes old temporary files of killed attempts, of any token
     return name;
   };
   const leaveOld = () => leave(`${newName()}.${UNIQUE}`);
-  const name = newName();
-  const keptFiles = ['notes.tmp', 'a.link-token.tmp', `${newOrgId()}.tmp`].map((other) =>
-    leave(other),
-  );
-  keptFiles.push(leave(`${name}.${UNIQUE}`, minutesAgo(59)));
-  leave(`${name}.1${UNIQUE.slice(1)}`);
-  leaveOld();
-  const store = () => storeToken(path.join(directory, name), 'canary');
-  await store();
-  expect(readdirSync(directory).sort()).toEqual([name, ...keptFiles].sort());
-  // The directory may be long.
-  const later = leaveOld();
-  await store();
-  expect(readdirSync(directory)).toContain(later);
+
+  it('of any token after an hour, at most once a minute', async () => {
+    const name = newName();
+    const keptFiles = ['notes.tmp', 'a.link-token.tmp', `${newOrgId()}.tmp`].map((other) =>
+      leave(other),
+    );
+    keptFiles.push(leave(`${name}.${UNIQUE}`, minutesAgo(59)));
+    leave(`${name}.1${UNIQUE.slice(1)}`);
+    leaveOld();
+    const store = () => storeToken(path.join(directory, name), 'canary');
+    await store();
+    expect(readdirSync(directory).sort()).toEqual([name, ...keptFiles].sort());
+    // The directory may be long.
+    const later = leaveOld();
+    await store();
+    expect(readdirSync(directory)).toContain(later);
+  });
+
+  it('but none of the last hour when the clock of the worker is an hour fast', async () => {
+    const kept = leave(`${newName()}.${UNIQUE}`, minutesAgo(1));
+    const expired = leaveOld();
+    const now = Date.now;
+    const fastClock = jest.spyOn(Date, 'now').mockImplementation(() => now() + 3_600_000);
+    await storeToken(path.join(directory, newName()), 'canary');
+    fastClock.mockRestore();
+    expect(readdirSync(directory)).toContain(kept);
+    expect(readdirSync(directory)).not.toContain(expired);
+  });
 });
 
 it.each([
