@@ -1,7 +1,11 @@
 import type { Context, Info } from '@temporalio/activity';
-import { AtlasError, notSentFailure } from '../atlas/failures';
-import { describeRun, isCancelRequested } from '../temporal/describe-run';
+import { notSentFailure, type AtlasFailure } from '../atlas/failures';
+import { toObject } from '../shared/object';
+import { decodePayloads } from '../shared/payload-converter';
+import { describeRun, isCancelRequested, type RunDescription } from '../temporal/describe-run';
 import { findGrpcCode, toMs } from '../temporal/grpc';
+
+type PendingActivity = NonNullable<RunDescription['raw']['pendingActivities']>[number];
 
 /**
  * Tells whether no attempt of the activity came before this one. `temporal activity reset` resets
@@ -25,38 +29,51 @@ export function computeRetryTimeMs({
 }
 
 /**
- * Asks Temporal whether this attempt may still send its request. Where no worker was running for a
- * while, the first one that starts may take the attempt before the workflow task that would cancel
- * it, or long after the attempt was due (server 1.32).
+ * Asks Temporal whether this attempt may send its request. When no worker was running for a while,
+ * the first one that starts may take the attempt before the workflow task that would cancel it, or
+ * long after the attempt was due (server 1.32).
  *
- * @throws AtlasError when somebody requested the cancellation of the run, when the attempt began
- *   after the deadline, or when Temporal does not respond: nothing was sent.
+ * @returns when the attempt began, by Temporal's clock, if that is known. The obstacle is that the
+ *   cancellation of the run was requested, that the deadline had passed, or that Temporal does not
+ *   respond; null if the attempt may send its request.
  */
-export async function requireOpenCreation({ client, info }: Context): Promise<void> {
+export async function lookAtRun({
+  client,
+  info,
+}: Context): Promise<{ startedAtMs?: number; obstacle: AtlasFailure | null }> {
   const { workflowId = '', runId } = info.workflowExecution ?? {};
-  const run = await describeRun(client, { workflowId, runId }).catch((error: unknown) => {
-    const reason = findGrpcCode(error) ?? (error as Error).name;
-    throw notSent(
-      `Temporal did not describe the run of this attempt (${reason}), so it sent nothing:` +
-        ' check that Temporal responds, and that the workers may describe workflow runs' +
-        ' (DescribeWorkflowExecution, in the role "read" of the namespace)',
-    );
-  });
-  if (isCancelRequested(run)) {
-    throw notSent('somebody requested the cancellation of the run: the attempt sent nothing');
+  let run: RunDescription;
+  try {
+    run = await describeRun(client, { workflowId, runId });
+  } catch (error) {
+    return { obstacle: notDescribed(error) };
   }
-  const { pendingActivities = [] } = run.raw;
+  if (isCancelRequested(run)) return { obstacle: CANCEL_REQUESTED };
+  const { pendingActivities } = run.raw;
   const attempt = pendingActivities?.find(({ activityId }) => activityId === info.activityId);
-  // Without a time, the attempt counts as started in time.
-  const startedAtMs = toMs(attempt?.lastStartedTime);
-  if (startedAtMs < info.scheduledTimestampMs + computeRetryTimeMs(info)) return;
-  throw notSent(
-    'gave up: the retry deadline passed before this attempt began, so it sent nothing to Atlas;' +
-      ' start a new run once workers are running',
-    { retryable: false },
+  if (!attempt?.lastStartedTime) return { obstacle: null };
+  const startedAtMs = toMs(attempt.lastStartedTime);
+  const isLate = startedAtMs - info.scheduledTimestampMs >= computeRetryTimeMs(info);
+  return { startedAtMs, obstacle: isLate ? tooLate(attempt.lastFailure) : null };
+}
+
+const CANCEL_REQUESTED = notSentFailure(
+  'the attempt sent nothing: somebody requested the cancellation of its run',
+);
+
+function notDescribed(error: unknown): AtlasFailure {
+  const reason = findGrpcCode(error) ?? (error as Error).name;
+  return notSentFailure(
+    `the attempt sent nothing, since Temporal did not describe its run (${reason}):` +
+      ' check that Temporal responds, and that the workers may describe workflow runs' +
+      ' (DescribeWorkflowExecution, in the role "read" of the namespace)',
   );
 }
 
-function notSent(...failure: Parameters<typeof notSentFailure>): AtlasError {
-  return new AtlasError(notSentFailure(...failure));
+/** The failure of the attempt before says why the run gives up. */
+function tooLate(lastFailure: PendingActivity['lastFailure']): AtlasFailure {
+  const [details] = decodePayloads(lastFailure?.applicationFailureInfo?.details);
+  return notSentFailure(lastFailure?.message ?? 'no worker took the attempt in time', {
+    details: toObject(details),
+  });
 }

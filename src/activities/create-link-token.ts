@@ -10,7 +10,7 @@ import type { Services } from '../config/services';
 import { MAX_LINK_TOKEN_BYTES } from '../contract/limits';
 import { validateAccessList } from '../requests/access-list';
 import { createInputSchema, type Activities, type Backoff } from '../shared/activities';
-import { isFirstAttempt, requireOpenCreation } from './attempt';
+import { isFirstAttempt, lookAtRun } from './attempt';
 import { creationFailure, invalidRequest } from './failures';
 import { NOTHING_DONE, parseInput, requireRunOfPair } from './guards';
 import { withHeartbeats } from './heartbeat';
@@ -60,20 +60,25 @@ export function createLinkTokenActivity(
     const { orgId } = requestFacts;
     const { workflowId } = requireRunOfPair(info, request);
     const failureCount = activityNumber - 1 + info.attempt;
+    let startedAtMs: number | undefined;
     const fail = async (failure: AtlasFailure): Promise<never> => {
       // A failure that never reaches Temporal would count as a token that may exist.
       await waitUntilTemporalAccepts(context, attemptEndsAtMs);
-      throw creationFailure(failure, { info, failureCount, backoff });
+      throw creationFailure(failure, { info, startedAtMs, failureCount, backoff });
     };
 
     const credential = organizations.credentialFor(orgId);
     if (credential === null) return fail(NO_CREDENTIAL);
 
-    const hasWaited = activityNumber > 1 || !isFirstAttempt(info);
-    const linkToken = await withHeartbeats(async () => {
-      if (hasWaited) await requireOpenCreation(context);
-      return atlas.createLinkToken(orgId, accessListIps, credential, cancellationSignal);
-    }).catch(async (error: unknown) => {
+    // Any other attempt has waited.
+    if (activityNumber > 1 || !isFirstAttempt(info)) {
+      const look = await withHeartbeats(() => lookAtRun(context));
+      startedAtMs = look.startedAtMs;
+      if (look.obstacle) return fail(look.obstacle);
+    }
+    const linkToken = await withHeartbeats(() =>
+      atlas.createLinkToken(orgId, accessListIps, credential, cancellationSignal),
+    ).catch(async (error: unknown) => {
       if (!(error instanceof CancelledFailure)) {
         return fail(classifyAtlasError(error, 'linkTokens'));
       }

@@ -28,6 +28,8 @@ export function repeatableCallFailure(
 interface RetryTiming {
   /** The attempt that failed. */
   info: Info;
+  /** When it began, by Temporal's clock; unless it is known, the time at which it was due. */
+  startedAtMs?: number | undefined;
   /** Number of attempts that failed in a row, from 1. */
   failureCount: number;
   backoff: Backoff;
@@ -71,8 +73,11 @@ export function deliveryFailure(
  * Tells whether the next attempt would start when Temporal may cut it off. All of these times are
  * Temporal's, so the clock of a worker may be wrong.
  */
-function isTooLate(nextRetryDelay: number, { info }: RetryTiming): boolean {
-  const passedMs = info.currentAttemptScheduledTimestampMs - info.scheduledTimestampMs;
+function isTooLate(
+  nextRetryDelay: number,
+  { info, startedAtMs = info.currentAttemptScheduledTimestampMs }: RetryTiming,
+): boolean {
+  const passedMs = startedAtMs - info.scheduledTimestampMs;
   return passedMs + nextRetryDelay >= computeRetryTimeMs(info);
 }
 

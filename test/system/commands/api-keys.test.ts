@@ -9,13 +9,10 @@ import { objectsIn, startCommand } from '../../support/run-command';
 import { end, endingOf, pendingActivity, untilStep } from '../../support/runs';
 import { setUp } from '../../support/set-up';
 import { sharedTemporal, untilListed } from '../../support/temporal';
+import { wrongClock } from '../../support/worker-process';
 
 const own = setUp(() => startOwnOrganizations());
-const withFastClock = setUp(() =>
-  startOwnOrganizations({
-    env: { NODE_OPTIONS: `--require ${require.resolve('../../support/fast-clock.cjs')}` },
-  }),
-);
+const withFastClock = setUp(() => startOwnOrganizations({ env: wrongClock(600_000) }));
 
 const on = 'linkTokens' as const;
 const LOST = { on, status: 503, afterCreating: true };

@@ -6,6 +6,7 @@ import type { AdminApi } from '../../../src/atlas/admin-api';
 import { connectionError } from '../../../src/atlas/failures';
 import type { SealedToken } from '../../../src/contract/schemas';
 import { workflowIdFor } from '../../../src/contract/workflow-id';
+import { payloadConverter } from '../../../src/shared/payload-converter';
 import { eventually } from '../../support/eventually';
 import { rejectionWithoutCanary } from '../rejection';
 import { BACKOFF, FACTS, ORG, OTHER_ORG, SOURCE_ORG } from '../samples';
@@ -133,6 +134,12 @@ test('backoff grows across activities: attempt 2 of activity 2 backs off like a 
 describe('an attempt that has waited', () => {
   const DEADLINE_MS = 5000;
   const STARTED_LATE = { activityId: 'test', lastStartedTime: timestamp(DEADLINE_MS) };
+  const RATE_LIMITED = {
+    message: 'Atlas returned 429',
+    applicationFailureInfo: {
+      details: { payloads: [payloadConverter.toPayload({ status: 429, tokenMayExist: true })] },
+    },
+  };
   const retry = {
     activityId: 'test',
     attempt: 2,
@@ -158,7 +165,16 @@ describe('an attempt that has waited', () => {
     [
       'whose deadline passed before it began',
       () => ({ pendingActivities: [STARTED_LATE] }),
-      { nonRetryable: true, message: expect.stringContaining('deadline passed') },
+      { nonRetryable: true, message: 'no worker took the attempt in time' },
+    ],
+    [
+      'whose deadline passed after a 429',
+      () => ({ pendingActivities: [{ ...STARTED_LATE, lastFailure: RATE_LIMITED }] }),
+      {
+        nonRetryable: true,
+        message: RATE_LIMITED.message,
+        details: [{ status: 429, tokenMayExist: false, runMayRetry: true }],
+      },
     ],
     [
       'that Temporal does not describe',
@@ -168,9 +184,9 @@ describe('an attempt that has waited', () => {
   ])('sends nothing in a run %s', async (_what, describe, failure) => {
     const { post, ending } = attemptOf(describe, {});
     expect(await failureOf(ending)).toMatchObject({
-      ...failure,
       type: 'AtlasUnavailable',
       details: [{ tokenMayExist: false }],
+      ...failure,
     });
     expect(post).not.toHaveBeenCalled();
   });
