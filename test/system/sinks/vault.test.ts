@@ -16,7 +16,7 @@ import { startTcpProxy } from '../../support/tcp-proxy';
 import { testContract, testRun } from './contract';
 
 const PAGE = page('docs/sinks/vault.md');
-const [APP_ROLE_AGENT = '', , POLICY = ''] = codeBlocks(PAGE, 'hcl');
+const [APP_ROLE_AGENT = '', POLICY = ''] = codeBlocks(PAGE, 'hcl');
 const TOKEN = { env: 'VAULT_TOKEN' };
 const ROOT = { env: 'ROOT' };
 

@@ -16,7 +16,15 @@ import { documentedSettings, load, write } from '../config/configuration';
 /** Creates `aws-secrets-manager` of `awsSecretsManager`. */
 const nameOf = (type: string) => type.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 
-const OTHERS = ['index.ts', 'failures.ts', 'sink.ts', 'utils', 'contract.ts', 'group.test.ts'];
+const OTHERS = [
+  'index.ts',
+  'failures.ts',
+  'sink.ts',
+  'utils',
+  'contract.ts',
+  'group.test.ts',
+  'README.md',
+];
 
 it.each(['src/sinks', 'docs/sinks', 'test/system/sinks'])(
   '%s has each type that is registered',
