@@ -83,20 +83,21 @@ it('docs/commands.md describes every command and exit code, and --help every exi
   expect(matchesIn(list, /^ {2}(\d+) /gm)).toEqual(exitCodes);
 });
 
+/** The names with which the entries of a list of docs/contract.md begin. */
+const listedBelow = (heading: string) =>
+  matchesIn(markdown.sectionBelow(page('docs/contract.md'), heading), /^- `(\w+)`/gm);
+
 it.each([
   ['Request', prepareRequestSchema],
   ['Status', statusSchema],
 ])('docs/contract.md explains every field below %s', (heading, { shape }) => {
-  const section = markdown.sectionBelow(page('docs/contract.md'), heading);
-  expect(matchesIn(section, /^- `(\w+)`/gm)).toEqual(Object.keys(shape));
+  expect(listedBelow(heading)).toEqual(Object.keys(shape));
 });
 
 it('docs/contract.md explains every failure type and shows every field of a receipt', () => {
   expect(firstCells('docs/contract.md', 'How a run ends')).toEqual(FAILURE_TYPES);
-  expect(firstCells('docs/contract.md', 'What the Updates fail with')).toEqual(
-    DELIVERY_FAILURE_TYPES,
-  );
-  expect(firstCells('docs/contract.md', 'How an Update is refused')).toEqual(REFUSAL_TYPES);
+  expect(listedBelow('What the Updates fail with')).toEqual(DELIVERY_FAILURE_TYPES);
+  expect(listedBelow('How an Update is refused')).toEqual(REFUSAL_TYPES);
   const [receipt = ''] = markdown.codeBlocks(page('docs/contract.md'), 'json');
   const fields = Object.keys(receiptSchema.shape).sort();
   expect(Object.keys(JSON.parse(receipt) as object).sort()).toEqual(fields);
