@@ -1,5 +1,5 @@
 /**
- * Measures the figures of docs/capacity.md: node --import tsx dev/bench/capacity.ts [RUNS
+ * Measures the figures of docs/production.md: node --import tsx dev/bench/capacity.ts [RUNS
  * [UNDELIVERED]]
  */
 import { setTimeout as sleep } from 'node:timers/promises';

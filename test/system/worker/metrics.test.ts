@@ -6,7 +6,7 @@ import { cleanUpLater } from '../../support/clean-up';
 import { eventually } from '../../support/eventually';
 import { startMismatchedRun } from '../../support/forged-run';
 import { install, FILE_SINKS, type Installation } from '../../support/installation';
-import { page, tableBelow } from '../../support/markdown';
+import { matchesIn, page, sectionBelow } from '../../support/markdown';
 import { endingOf, refuseResult, untilStep } from '../../support/runs';
 import { startScheduled } from '../../support/schedules';
 import { scrape, untilScraped, type Sample } from '../../support/scrape';
@@ -148,9 +148,10 @@ describe('the metrics of a worker', () => {
     const ours = last
       .filter(({ name }) => !name.startsWith('temporal_'))
       .map(({ name }) => name.replace(/_(bucket|count|sum)$/, ''));
-    const metrics = tableBelow(page('docs/production.md'), 'Metrics and alerts')
-      .flatMap(([cell = '']) => [...cell.matchAll(/`([a-z_]+)/g)].map(([, name = '']) => name))
-      .filter((name) => name !== 'temporal_');
+    const metrics = matchesIn(
+      sectionBelow(page('docs/production.md'), 'Metrics and alerts'),
+      /^- `([a-z_]+)/gm,
+    ).filter((name) => name !== 'temporal_');
     expect(metrics.sort()).toEqual([...new Set(ours)].sort());
   });
 
