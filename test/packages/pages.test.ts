@@ -398,12 +398,13 @@ describe('the commands of the runbook and of the pages on keys', () => {
     });
     const held = await runEvery('1000s', installation.taskQueue, { request });
     await held.pause('wave 3 waits');
-    const [look = ''] = commandsBelow('A schedule creates nothing');
-    const [listRuns = ''] = look
-      .replace(/"live-migration-prep[^"]*"/, `"${failing.scheduleId}"`)
-      .split('\n');
+    const [, look = ''] = codeBlocks(page('docs/schedules.md'), 'sh');
+    const [, listRuns = ''] = look.split('\n');
     await eventually('a listed run', async () =>
-      (await sh(listRuns)).flat().join('\n').includes('prepareOnSchedule'),
+      (await sh(`id='${failing.scheduleId}'; ${listRuns}`))
+        .flat()
+        .join('\n')
+        .includes('prepareOnSchedule'),
     );
     await eventually('a listed pause', async () => {
       for await (const { scheduleId } of temporal.schedule.list({
