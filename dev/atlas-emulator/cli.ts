@@ -47,8 +47,8 @@ or with an access token:
   and -H "Authorization: Bearer $ACCESS_TOKEN" instead of --digest and --user.
 
 Each link-token has an API key, in GET $URL/api/atlas/v2/orgs/${orgId}/apiKeys until a DELETE, and in …/events.
-dev/atlas-emulator/bin/atlas stands in for the Atlas CLI: it takes the commands of docs/runbook.md and
-docs/acceptance.md about keys and links.
+dev/atlas-emulator/bin/atlas stands in for the Atlas CLI: it takes the commands of docs/api-keys.md,
+docs/runbook.md and dev/acceptance.md about keys and links.
 
 Control, never subject to faults, open to all who can reach the port:
   GET    /_emulator/state     organizations, credentials without secrets, live access tokens, link-tokens

@@ -16,7 +16,7 @@ import { createShell, type Shell } from '../support/shell';
 import { untilListed } from '../support/temporal';
 import { startWorkerProcess, untilRunning, type WorkerProcess } from '../support/worker-process';
 
-/** Runs all commands of docs/acceptance.md in one terminal. Returns what each block prints. */
+/** Runs all commands of dev/acceptance.md in one terminal. Returns what each block prints. */
 async function runAcceptancePage() {
   const { atlas, installation, sh } = await createShell({
     sinks: { drop: { type: 'file', directory: 'tokens' } },
@@ -39,7 +39,7 @@ async function runAcceptancePage() {
     // The stand-in for the Atlas CLI has an API key, which would be a second credential of doctor.
     ['\nMONGODB_ATLAS_CLIENT_ID=', `\n${withoutApiKey} MONGODB_ATLAS_CLIENT_ID=`],
   ] as const;
-  const blocks = codeBlocks(page('docs/acceptance.md'), 'sh').map((block) =>
+  const blocks = codeBlocks(page('dev/acceptance.md'), 'sh').map((block) =>
     replacements.reduce((text, [from, to]) => text.replaceAll(from, to), `\n${block}`),
   );
   const variables = {
@@ -53,7 +53,7 @@ async function runAcceptancePage() {
   return { atlas, printed: output.split(/^END$/m).map((part) => part.trim()) };
 }
 
-describe('the commands of docs/acceptance.md, in one terminal,', () => {
+describe('the commands of dev/acceptance.md, in one terminal,', () => {
   const acceptance = setUp(runAcceptancePage);
   const SYNCED = '{"status":"SYNCED"}';
   const NOT_SYNCED = '{"status":"NOT_SYNCED"}';

@@ -10,7 +10,7 @@ export function page(name: string): string {
 
 /** Names every Markdown file of the repository, without what is installed. */
 export function pageNames(): string[] {
-  const below = ['docs', 'examples', '.github'].flatMap((folder) =>
+  const below = ['docs', 'dev', 'examples', '.github'].flatMap((folder) =>
     readdirSync(path.join(ROOT, folder), { recursive: true, encoding: 'utf8' }).map((name) =>
       path.join(folder, name),
     ),
