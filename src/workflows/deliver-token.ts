@@ -12,10 +12,10 @@ import type { RunStatus } from './run-status';
 import type { Updates } from './updates';
 
 /**
- * Temporal terminates a run of 51,200 events, and a round writes about eleven. With this pause, a
- * run of this length has more than a year left.
+ * Temporal terminates a run of 51,200 events or 50 MB. A round writes some eleven events, and up to
+ * 55 KB with 1,000 addresses. With this pause, a run of this length or size has half a year left.
  */
-const LONG_HISTORY = 20_000;
+const LONG_HISTORY = { events: 20_000, bytes: 10 * 1024 * 1024 };
 const PAUSE_OF_LONG_HISTORY_MS = 6 * 3_600_000;
 
 /**
@@ -64,8 +64,7 @@ export async function deliverToken(
       // It postpones the next round only for as long as the request's sink requested.
       nextRoundAtMs = Math.max(nextRoundAtMs, Date.now() + requestedMs);
     } else {
-      const isLong = workflowInfo().historyLength >= LONG_HISTORY;
-      const duePauseMs = isLong ? Math.max(pauseMs, PAUSE_OF_LONG_HISTORY_MS) : pauseMs;
+      const duePauseMs = isHistoryLong() ? Math.max(pauseMs, PAUSE_OF_LONG_HISTORY_MS) : pauseMs;
       const shortenedMs = shortenPauseMs(duePauseMs, Math.random());
       nextRoundAtMs = Date.now() + Math.max(shortenedMs, requestedMs);
       pauseMs = Math.min(pauseMs * 2, retries.maximumPauseMs);
@@ -101,6 +100,11 @@ export async function deliverToken(
   function cancelled() {
     return cancellationFailure(status.current, sealedToken, [...sinksTried]);
   }
+}
+
+function isHistoryLong(): boolean {
+  const { historyLength, historySize } = workflowInfo();
+  return historyLength >= LONG_HISTORY.events || historySize >= LONG_HISTORY.bytes;
 }
 
 function completedByHand(sink: string) {

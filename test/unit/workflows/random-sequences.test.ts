@@ -51,7 +51,7 @@ jest.mock('@temporalio/workflow', () => ({
       options?.validator(input);
       await handler(input);
     }),
-  workflowInfo: () => ({ workflowId: 'id', runId: 'id', historyLength: 0 }),
+  workflowInfo: () => ({ workflowId: 'id', runId: 'id', historyLength: 0, historySize: 0 }),
   setCurrentDetails() {},
   setDefaultSignalHandler() {},
   upsertMemo() {},

@@ -18,7 +18,7 @@ type Step = { fails?: Failure; meanwhile?: () => void };
 
 const mockRun = {
   isCancelled: false,
-  historyLength: 0,
+  history: { historyLength: 0, historySize: 0 },
   steps: [] as Step[],
   /** What the run did: `round`, `one attempt`, `last attempt` or `pause`. */
   trace: [] as string[],
@@ -38,7 +38,7 @@ jest.mock('@temporalio/workflow', () => ({
   },
   sleep: () => Promise.resolve(mockRun.trace.push('pause')),
   condition: () => Promise.resolve(mockRun.trace.push('pause')),
-  workflowInfo: () => ({ workflowId: 'id', runId: 'id', historyLength: mockRun.historyLength }),
+  workflowInfo: () => ({ workflowId: 'id', runId: 'id', ...mockRun.history }),
 }));
 jest.mock('../../../src/workflows/activity-results', () => ({
   settle: (outcome: unknown) => outcome,
@@ -71,9 +71,15 @@ const PLAN = {
 } as Parameters<typeof createToken>[0];
 
 const cancel = () => void (mockRun.isCancelled = true);
-const lengthenHistory = () => void (mockRun.historyLength = 20_000);
+const lengthenHistory = () => void (mockRun.history.historyLength = 20_000);
+const enlargeHistory = () => void (mockRun.history.historySize = 10 * 1024 * 1024);
 const begin = (steps: Step[]) =>
-  Object.assign(mockRun, { steps, isCancelled: false, historyLength: 0, trace: [] });
+  Object.assign(mockRun, {
+    steps,
+    isCancelled: false,
+    history: { historyLength: 0, historySize: 0 },
+    trace: [],
+  });
 
 /** A CancelledFailure has no type. */
 const typeOf = (error: unknown) => (error as { type?: string }).type ?? 'Cancelled';
@@ -191,6 +197,7 @@ describe('a delivery', () => {
         'a round failed, and the history has 20,000 events',
         { fails: REJECTED, meanwhile: lengthenHistory },
       ],
+      ['a round failed, and the history has 10 MB', { fails: REJECTED, meanwhile: enlargeHistory }],
       ['a round failed with an unknown type', { fails: { ...REJECTED, type: 'Odd' } }],
       ['a redelivery failed', { fails: REJECTED }, redeliverTo()],
       [
