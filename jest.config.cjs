@@ -17,7 +17,6 @@ const servers = {
 };
 
 const common = {
-  testEnvironment: '<rootDir>/test/support/environment.cjs',
   testPathIgnorePatterns: ['/node_modules/', ...findTestsToLeaveOut(process.argv.slice(2))],
   // With src and dev in it, `jest -o` and `--findRelatedTests` find the tests of a changed file.
   roots: ['<rootDir>/src', '<rootDir>/dev', '<rootDir>/test'],
@@ -38,6 +37,9 @@ module.exports = {
   testSequencer: '<rootDir>/test/support/longest-first.cjs',
   // Only what hangs takes this long, on the busiest machine.
   testTimeout: 900_000,
+  // At its end a process frees its memory first. On a busy machine that takes longer than jest's half
+  // a second, after which it says that tests leak.
+  workerGracefulExitTimeout: 60_000,
   // Of the tests of one file that run concurrently, which mostly wait.
   maxConcurrency: 20,
   projects: TEST_FOLDER
