@@ -13,9 +13,9 @@ export const NOTHING_DONE: AttemptDetails = { tokenMayExist: false, sinkTried: f
 const OWN_WORKFLOW_TYPES: readonly (string | undefined)[] = Object.values(WORKFLOW_TYPES);
 
 /**
- * After so many attempts, the next one fails for good. Those of a creation take a quarter of an
- * hour with the default delays, longer than a rollout. A round of deliveries ends earlier, and the
- * next one begins again.
+ * The attempt after this many fails for good. For a creation they take a quarter of an hour with
+ * the default delays, longer than a rollout. A round of deliveries ends earlier, and the next one
+ * counts from 1 again.
  */
 const MAX_ATTEMPTS_FOR_OTHER_RELEASE = 20;
 
@@ -24,7 +24,7 @@ const MAX_ATTEMPTS_FOR_OTHER_RELEASE = 20;
  * worker cannot read is that of another release: a worker of that release may take one of the
  * activity's first attempts.
  *
- * @param details of the failure; an attempt that follows another says what that one may have done.
+ * @param details of the failure. After an earlier attempt, they say what that one may have done.
  * @throws ApplicationFailure of type InvalidRequest.
  */
 export function parseInput<Schema extends z.ZodType>(

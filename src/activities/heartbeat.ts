@@ -6,8 +6,8 @@ export const HEARTBEAT_INTERVAL_MS = 3000;
 const SHORTEST_INTERVAL_MS = 100;
 
 /**
- * With a timeout of 9 s or more, two heartbeats may be late before the attempt counts as lost. This
- * needs the `maxHeartbeatThrottleInterval` of `createWorker`.
+ * A third of the timeout, so that two heartbeats in a row may be late. This relies on the
+ * `maxHeartbeatThrottleInterval` of `createWorker`.
  */
 function computeIntervalMs(heartbeatTimeoutMs: number): number {
   const thirdMs = Math.floor(heartbeatTimeoutMs / 3);

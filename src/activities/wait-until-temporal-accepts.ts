@@ -10,8 +10,8 @@ const WAITING =
 
 /**
  * Waits until Temporal can take the result or the failure of this attempt. Temporal's Core reports
- * either for ten seconds only, then drops it (SDK 1.24.0). A dropped link-token is lost to its run,
- * and after a dropped failure the run has to count a token that may exist.
+ * either for ten seconds only, then drops it (SDK 1.24.0). If it drops a token, the run never gets
+ * it; if it drops a failure, the run must count a token that may exist.
  *
  * The probe is a heartbeat of this attempt, which the server must write to its database:
  * `getSystemInfo` responds even while that database is away. The heartbeat also renews the attempt,

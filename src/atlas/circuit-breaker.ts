@@ -11,9 +11,9 @@ const MAX_PROBE_WAIT_MS = 15 * 60_000;
  * and all others are rejected. So an outage leaves at most one unconfirmed token for each request
  * under way at its start, and one for each probe.
  *
- * A run that is alone hardly notices it, with one exception: if attempts that Temporal retried,
- * such as refused connections, are followed by one that may have left a token, the run's delays
- * start small again, and the circuit breaker's do not.
+ * A single run hardly notices it. There is one exception: when attempts that Temporal retried, such
+ * as refused connections, are followed by one that may have created a token, the delays of the run
+ * start small again, and those of the circuit breaker do not.
  */
 export function createCircuitBreaker(credentialName: string, backoff: Backoff) {
   /** Consecutive failures. The circuit is open while there is one. */

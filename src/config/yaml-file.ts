@@ -13,8 +13,8 @@ export interface YamlFile {
   /** Undefined when there are problems. Keys are strings as written. */
   content: unknown;
   /**
-   * Messages with places. Of the file, which may hold a secret, they quote at most an escape
-   * sequence or a %YAML line.
+   * Messages with file and line. The file may hold a secret, so they quote nothing from it but an
+   * escape sequence or a %YAML line.
    */
   problems: string[];
   /** Finds a setting, for a message: `file.yaml:12 sinks.drop.directory`. */

@@ -14,8 +14,8 @@ export interface SendOptions {
   /** Ends the request at any time. */
   abort?: AbortSignal | undefined;
   /**
-   * Ends the request, or the wait for its connection, unless it is already written: its response
-   * may hold what cannot be requested again.
+   * Ends the request, or the wait for its connection, until the request is written. After that, the
+   * response may hold something that cannot be requested again.
    */
   abortUntilWritten?: AbortSignal | undefined;
   /** True if the status alone decides, so that the body of a success may be incomplete. */

@@ -11,7 +11,7 @@ import type { RunHistory } from './run-history';
 
 const MAX_LOCATION_LENGTH = 1000;
 
-/** What a run did with its token. Of a delivered one, the id may be unreadable: then it is null. */
+/** What a run did with its token. The id is null if the history of a delivered one is gone. */
 export type TokenState =
   | { state: 'open' | 'recoverable'; deliveryId: string }
   | { state: 'delivered'; deliveryId: string | null };
@@ -108,10 +108,8 @@ export async function findDeliveredIds(
   return ids;
 }
 
-/**
- * A worker may look for tokens of many workflow ids at once, and each run may have a memo of 2 MB.
- */
-const RUNS_OF_A_PAGE = 5;
+/** Small: a worker searches for many workflow ids at once, and one run's memo can have 2 MB. */
+const PAGE_SIZE = 5;
 
 /**
  * Yields the closed runs of `prepareLiveMigration` with a workflow id, newest first, as Temporal
@@ -128,7 +126,7 @@ export async function* listClosedRuns(
   if (newestClosedRun) yield newestClosedRun;
   const fields = { WorkflowId: workflowId, WorkflowType: WORKFLOW_TYPES.prepare };
   const query = visibilityQuery(fields, 'CloseTime IS NOT NULL');
-  for await (const run of listExecutions(client, query, RUNS_OF_A_PAGE)) {
+  for await (const run of listExecutions(client, query, PAGE_SIZE)) {
     if (run.runId !== newestClosedRun?.runId) yield run;
   }
 }

@@ -87,7 +87,10 @@ export class RunHistoryBuilder {
   private readonly unconfirmedAttempts: UnconfirmedAttempt[] = [];
   /** The creation that ended last. */
   private lastCreation: UnconfirmedAttempt | undefined;
-  /** A failed creation that no workflow task has seen: a run that is terminated never counts it. */
+  /**
+   * A failed creation that the workflow has not processed. If the run is terminated first, only the
+   * history shows it.
+   */
   private unseenAttempt: UnconfirmedAttempt | undefined;
   private created: { token: SealedToken; requestedAt: string; returnedAt: string } | undefined;
   private creatingSince: string | null = null;

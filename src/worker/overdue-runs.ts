@@ -12,9 +12,12 @@ const DELIVERY_MS = 3_600_000;
 /**
  * Counts the overdue runs, now and every minute: the open runs of `prepareLiveMigration` in the
  * namespace, on any task queue, that started longer ago than creation may take, and one hour. Such
- * a run is undelivered, it had to wait for Temporal's list of runs before the creation, or nothing
- * works on it: no worker polls its task queue, its workflow task fails, or its worker version is
- * not current.
+ * a run
+ *
+ * - is undelivered,
+ * - had to wait for Temporal's list of runs before the creation, or
+ * - has nothing that works on it: no worker polls its task queue, its workflow task fails, or the
+ *   version of its worker is not current.
  *
  * @param options.giveUpAfterMs the setting: the longest time of a creation.
  * @throws AbortError

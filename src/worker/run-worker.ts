@@ -41,13 +41,13 @@ export async function runWorker(config: Config): Promise<void> {
   setWorker(worker);
   await requireList(client, logger);
   const health = await startHealth(config.health, () => findReadinessProblem(worker, connection));
-  // JSON drops a deployment that is undefined.
   const { url } = health;
   logger.info('worker starts', {
     version: VERSION,
     namespace,
     taskQueue,
     health: url,
+    // JSON leaves out a field that is undefined.
     deployment: deployment ?? undefined,
   });
   if (deployment) logger.info(describeActivation(namespace, deployment));

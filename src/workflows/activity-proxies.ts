@@ -67,9 +67,9 @@ export function proxyCreateLinkToken(
 }
 
 /**
- * The attempt may report one failure: `deliveryFailure` makes it final, since the round has no
- * length. An attempt that reports nothing, or that its worker stops, is repeated once: the sink may
- * have the token, and knows its delivery id.
+ * The first failure that an attempt reports is final, since a round of length 0 leaves no time for
+ * a retry. An attempt that was lost or stopped is repeated once: if the sink has the token already,
+ * it recognizes the delivery id.
  */
 const ONE_REPORTED_ATTEMPT: RetryPolicy = { maximumAttempts: 2 };
 

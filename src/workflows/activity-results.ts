@@ -13,9 +13,9 @@ import { payloadConverter } from '../shared/payload-converter';
 import { cut } from '../shared/text';
 
 /*
- * Results of activities are those of our own, and are trusted: whoever may complete an activity by
- * hand may also terminate its run. Only a creation and a delivery pass through `settle`. Failures
- * also come from Temporal and from its SDK, so they are brought into one shape.
+ * Results come from our own workers and are trusted: anyone who can complete an activity by hand
+ * can also terminate its run. Only a creation and a delivery pass through `settle`. Failures also
+ * come from Temporal and from its SDK, so they are brought into one shape.
  */
 
 type AtlasDetails = Pick<FailureDetails, 'status' | 'errorCode' | 'reason' | 'detail' | 'fields'>;
@@ -55,7 +55,7 @@ const NOTHING_KNOWN = {
  *
  * @param field of the result that must be a string. An operator can complete an activity by hand,
  *   with any result (`temporal activity complete`), which would lose a token unseen.
- * @param otherwise what a result without this field counts as.
+ * @param otherwise the failure to report for a result that lacks the field.
  */
 export async function settle<Result>(
   activity: Promise<Result>,
@@ -85,8 +85,8 @@ function getCause(error: unknown): unknown {
 }
 
 /**
- * @param before the failure of the attempt before. It says nothing of the attempt that timed out,
- *   and its `Retry-After` is over: Temporal waited for that long.
+ * @param before the previous attempt's failure. It does not describe the attempt that timed out,
+ *   and Temporal has already waited for as long as its `Retry-After` says.
  */
 function parseTimeout(
   { timeoutType }: TimeoutFailure,

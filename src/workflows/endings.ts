@@ -23,7 +23,7 @@ type Count = Pick<Status, 'unconfirmedTokens'>;
  * Ends the message of a run that may have left a token in Atlas: the Temporal UI offers a reset of
  * every closed run.
  */
-const DO_NOT_RESET = 'do not reset this run: that would create another token';
+const DO_NOT_RESET = 'do not reset this run: that can create another token';
 
 /**
  * Builds the failure of a run or of a delivery: a type, a message that stands alone, and details.

@@ -108,8 +108,7 @@ async function readLinkState(request: PrepareRequest, always: boolean): Promise<
   const lastResult = workflowInfo().lastResult as Partial<ScheduledResult> | null | undefined;
   const lastTokenAt = lastResult?.lastTokenAt ?? null;
   const { orgId, sourceOrgId = null, sink } = request;
-  // The run that follows names all problems of its request at once, such as a malformed name of a
-  // sink.
+  // The child reports every problem of its request at once, such as a malformed name of a sink.
   if (always || !isSinkName(sink)) {
     return { linked: false, recentToken: false, lastTokenAt, tokenRunId: null };
   }

@@ -94,7 +94,7 @@ describe('a run ends, and counts the tokens that it may have left, after', () =>
       expect(message).toBe(
         `gave up: the retry deadline ${deadline}; last error: Atlas returned 503;` +
           ' start a new run once that is resolved;' +
-          ' do not reset this run: that would create another token',
+          ' do not reset this run: that can create another token',
       );
     },
   );

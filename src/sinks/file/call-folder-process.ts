@@ -3,7 +3,7 @@ import path from 'node:path';
 import { SinkRejectedError, SinkUnavailableError } from '../sink';
 import type { Call, CallOutcome } from './folder-process';
 
-/** The compiled program, for a test too. */
+/** Always the compiled file: a child process cannot run TypeScript, even in tests. */
 const PROGRAM = path.join(__dirname, '../../../dist/sinks/file/folder-process.js');
 
 /**

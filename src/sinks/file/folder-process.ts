@@ -25,5 +25,5 @@ process.on('message', ({ id, operation, args }: Call) => {
 });
 // The worker ended.
 process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'));
-// They are for the worker, which drains.
+// Ctrl-C reaches the whole process group; only the worker acts on it.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => undefined);
