@@ -20,7 +20,7 @@ const MAX_UNNAMED = 10;
 export interface CredentialOptions {
   token: TokenUse;
   /**
-   * True on the worker's host: findings name every organization, and a missing role is an error.
+   * True on the worker's host: findings may name organizations, and a missing role is an error.
    * With a request, it is an error everywhere.
    */
   onHost: boolean;
@@ -38,11 +38,15 @@ export function credentialChecks(
 ): Check[] {
   const { atlas, organizations } = services;
   return credentials.flatMap((name): Check[] => {
+    const served = organizations.servedBy(name);
+    // The map of the configuration already has the organizations of a credential. With the same
+    // text for each, credentials that are ok share a line.
+    const namesIds = onHost && served.length === 0;
     let visible: Promise<string[]> | undefined;
     const readVisible = () => (visible ??= atlas.visibleOrganizations(name, token));
 
     function describeAccepted(ids: readonly string[]): CheckResult {
-      const seen = onHost ? `; can see ${ids.join(', ') || 'no organization'}` : '';
+      const seen = namesIds ? `; can see ${ids.join(', ') || 'no organization'}` : '';
       const openCircuit = atlas.describeOpenCircuit(name);
       if (openCircuit === null) return ok(`accepted by Atlas${seen}`);
       return warning(`accepted by Atlas${seen}; but ${openCircuit}`);
@@ -51,10 +55,9 @@ export function credentialChecks(
     async function checkRoles(ids: readonly string[]): Promise<CheckResult> {
       const checkOne = (id: string) => checkRole(atlas, name, id, ids.includes(id));
       if (target) return checkOne(target.orgId);
-      const served = organizations.servedBy(name);
       const orgIds = served.length > 0 ? served : ids.slice(0, MAX_UNNAMED);
       const results = await pMap(orgIds, checkOne, { concurrency: ROLE_CHECKS_AT_A_TIME });
-      return summarize(orgIds, results, onHost);
+      return summarize(orgIds, results, { onHost, namesIds });
     }
 
     return [
@@ -106,12 +109,12 @@ async function checkRole(
 function summarize(
   ids: readonly string[],
   results: readonly CheckResult[],
-  onHost: boolean,
+  { onHost, namesIds }: { onHost: boolean; namesIds: boolean },
 ): CheckResult {
   if (ids.length === 0) return warning('it can see no organization: check its roles');
   const problems = results.filter(({ state }) => state !== 'ok');
   const [first, ...otherMessages] = problems.map(({ message }) => message);
-  const where = onHost ? ids.join(', ') : formatCount(ids.length, 'organization');
+  const where = namesIds ? ids.join(', ') : formatCount(ids.length, 'organization');
   if (first === undefined) return ok(`may create link-tokens in ${where}`);
   if (!onHost) {
     // A report is bounded, and names no organization.

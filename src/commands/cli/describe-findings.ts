@@ -1,6 +1,10 @@
 import type { Finding } from '../../contract/schemas';
 import { formatCount } from '../../shared/text';
 
+/** What somebody must act on comes last, where the terminal still shows it. */
+const ORDER: readonly Finding['state'][] = ['ok', 'unchecked', 'warning', 'error'];
+
+/** Bounds the names of checks on a line that nobody must act on. */
 const MAX_CHECKS_NAMED = 10;
 
 /**
@@ -8,17 +12,21 @@ const MAX_CHECKS_NAMED = 10;
  * alike without Atlas.
  */
 export function describeFindings(findings: readonly Finding[]): string[] {
-  const groups = new Map<string, { state: string; message: string; checks: string[] }>();
-  for (const { check, state, message } of findings) {
-    const key = JSON.stringify([state, message]);
-    const group = groups.get(key) ?? { state, message, checks: [] };
-    group.checks.push(check);
-    groups.set(key, group);
-  }
-  return [...groups.values()].map(({ state, message, checks }) => {
-    const names = checks.slice(0, MAX_CHECKS_NAMED).join(', ');
-    const unnamed = checks.length - MAX_CHECKS_NAMED;
-    const suffix = unnamed > 0 ? ` and ${formatCount(unnamed, 'more check')}` : '';
-    return `${state.padEnd(10)}${names}${suffix}: ${message}`;
+  return ORDER.flatMap((state) => {
+    const checksByMessage = new Map<string, string[]>();
+    for (const { check, message } of findings.filter((finding) => finding.state === state)) {
+      checksByMessage.set(message, [...(checksByMessage.get(message) ?? []), check]);
+    }
+    return [...checksByMessage].map(
+      ([message, checks]) => `${state.padEnd(10)}${listChecks(checks, state)}: ${message}`,
+    );
   });
+}
+
+function listChecks(checks: readonly string[], state: Finding['state']): string {
+  const isProblem = state === 'warning' || state === 'error';
+  const unnamed = checks.length - MAX_CHECKS_NAMED;
+  if (isProblem || unnamed <= 0) return checks.join(', ');
+  const named = checks.slice(0, MAX_CHECKS_NAMED);
+  return `${named.join(', ')} and ${formatCount(unnamed, 'more check')}`;
 }

@@ -54,7 +54,7 @@ describe('the log of a worker at level trace', () => {
       /"level":"warn".*"credential wrong: Atlas returned 401 invalid_client .*; check/,
     );
     await worker.untilOutput(
-      /"level":"info".*"role of credential default: may create link-tokens in \w+"/,
+      /"level":"info".*"role of credential default: may create link-tokens in 1 organization"/,
     );
     await eventually('ready', async () => (await fetchOnce(`${worker.healthUrl()}/readyz`)).ok);
     await endingOf(await installation.start());

@@ -1,6 +1,8 @@
 import type { Client } from '@temporalio/client';
 import type { AdminApi } from '../../../src/atlas/admin-api';
 import { connectionError, responseError } from '../../../src/atlas/failures';
+import { describeFindings } from '../../../src/commands/cli/describe-findings';
+import { createOrganizations } from '../../../src/config/organizations';
 import type { Services } from '../../../src/config/services';
 import { failedCheck, ok, unchecked, warning, type Scope } from '../../../src/doctor/check-result';
 import { runAll } from '../../../src/doctor/run-checks';
@@ -13,7 +15,7 @@ import { polledAgo } from '../commands/runs/context';
 import { ORG, OTHER_ORG, SOURCE_ORG, aSink } from '../samples';
 
 const WORKER = {
-  visible: () => Promise.resolve([ORG]),
+  visible: (() => Promise.resolve([ORG])) as AdminApi['visibleOrganizations'],
   role: (() => Promise.resolve()) as AdminApi['requireOwnerRole'],
   openCircuit: null as string | null,
   keyIds: ['first'],
@@ -68,9 +70,9 @@ type Row = [what: string, check: string, worker: Partial<typeof WORKER>, finding
 it.each<Row>([
   ['a credential that Atlas accepts is ok', CREDENTIAL, {}, ok('accepted by Atlas')],
   [
-    "on the worker's host, the check of a credential names its organization",
-    CREDENTIAL,
-    HOST,
+    "on the worker's host without a map, the check of a credential names its organization",
+    'credential default',
+    { ...HOST, served: unmapped },
     ok(`accepted by Atlas; can see ${ORG}`),
   ],
   [
@@ -92,13 +94,7 @@ it.each<Row>([
     ok(`${MAY} in 1 organization`),
   ],
   [
-    "on the worker's host, the check of a role names the organizations",
-    ROLE,
-    HOST,
-    ok(`${MAY} in ${ORG}`),
-  ],
-  [
-    'without a map of organizations, a role is checked in the visible one',
+    "on the worker's host without a map, a role is checked in the visible organization",
     DEFAULT_ROLE,
     { ...HOST, served: unmapped },
     ok(`${MAY} in ${ORG}`),
@@ -171,6 +167,27 @@ it.each<[what: string, sink: Partial<Sink>, scope: Scope | null, finding: object
 ])('%s', async (_what, sink, scope, finding) => {
   const findings = await runChecks({ sink: aSink(sink), scope });
   expect(findings['sink drop']).toEqual(finding);
+});
+
+it("on the worker's host, credentials of organizations in the map share two lines", async () => {
+  const names = Array.from({ length: 60 }, (_, index) => `c${index + 1}`);
+  const idOf = (name: string) => `64f1c0ffee5eed00000${name.slice(1).padStart(5, '0')}`;
+  const served = createOrganizations({
+    organizations: new Map(names.map((name) => [idOf(name), { credential: name, sinks: [] }])),
+    credentials: new Set(names),
+    sinks: new Set(['drop']),
+  });
+  const visible = (name: string) => Promise.resolve([idOf(name)]);
+  const findings = await runChecks({ ...HOST, served, visible });
+  const lines = describeFindings(
+    Object.entries(findings).map(([check, finding]) => ({ check, ...finding })),
+  );
+  expect(lines).toEqual([
+    including('ok        sealing keys: '),
+    expect.stringMatching(/^ok {8}credential c1, .* and 50 more checks: accepted by Atlas$/),
+    expect.stringMatching(/^ok {8}role of credential c1, .* and 50 more checks: may .* in 1 org/),
+    including('ok        sink drop: '),
+  ]);
 });
 
 const CANNOT = `credential acme cannot create link-tokens in ${ORG}: Atlas returned`;

@@ -1,37 +1,54 @@
 import { describeFindings } from '../../../../src/commands/cli/describe-findings';
+import type { Finding } from '../../../../src/contract/schemas';
 
-const NO_CONNECTION = 'no connection to Atlas at https://cloud.mongodb.com (ECONNREFUSED)';
+const aFinding = (check: string, state: Finding['state'], message: string): Finding => ({
+  check,
+  state,
+  message,
+});
 
-const noConnections = (count: number) =>
-  Array.from({ length: count }, (_, index) => ({
-    check: `credential c${index + 1}`,
-    state: 'error' as const,
-    message: NO_CONNECTION,
-  }));
+/** The names `check 1, check 2, …` up to a number. */
+const namesUpTo = (last: number) =>
+  Array.from({ length: last }, (_, index) => `check ${index + 1}`).join(', ');
 
-it('findings with the same state and message are one line with at most ten names', () => {
-  const keys = {
-    check: 'sealing keys',
-    state: 'ok' as const,
-    message: 'key first seals and opens tokens',
-  };
-  const tenNames = Array.from({ length: 10 }, (_, index) => `credential c${index + 1}`).join(', ');
-  expect(describeFindings([...noConnections(2), keys, ...noConnections(1)])).toEqual([
-    `error     credential c1, credential c2, credential c1: ${NO_CONNECTION}`,
+const manyFindings = (count: number, state: Finding['state']) =>
+  Array.from({ length: count }, (_, index) => aFinding(`check ${index + 1}`, state, 'alike'));
+
+it('findings with the same state and message share a line', () => {
+  const keys = aFinding('sealing keys', 'ok', 'key first seals and opens tokens');
+  expect(describeFindings([...manyFindings(2, 'ok'), keys, ...manyFindings(1, 'ok')])).toEqual([
+    'ok        check 1, check 2, check 1: alike',
     'ok        sealing keys: key first seals and opens tokens',
-  ]);
-  expect(describeFindings(noConnections(10))).toEqual([`error     ${tenNames}: ${NO_CONNECTION}`]);
-  expect(describeFindings(noConnections(60))).toEqual([
-    `error     ${tenNames} and 50 more checks: ${NO_CONNECTION}`,
   ]);
 });
 
-it('findings that differ in their state or message are lines of their own', () => {
-  const [one] = noConnections(1);
-  const findings = [
-    { check: 'a', state: 'ok' as const, message: 'x' },
-    { check: 'b', state: 'warning' as const, message: 'x' },
-  ];
-  expect(describeFindings(findings)).toEqual(['ok        a: x', 'warning   b: x']);
-  expect(describeFindings(one ? [one, { ...one, message: 'x' }] : [])).toHaveLength(2);
+it.each<[state: Finding['state'], names: string]>([
+  ['ok', `${namesUpTo(10)} and 50 more checks`],
+  ['unchecked', `${namesUpTo(10)} and 50 more checks`],
+  ['warning', namesUpTo(60)],
+  ['error', namesUpTo(60)],
+])(
+  'a line of many findings that are %s names the checks that somebody must look at',
+  (state, names) => {
+    expect(describeFindings(manyFindings(60, state))).toEqual([
+      `${state.padEnd(10)}${names}: alike`,
+    ]);
+  },
+);
+
+it('warnings and errors come last, in full', () => {
+  const lines = describeFindings([
+    aFinding('a', 'error', 'x'),
+    aFinding('b', 'warning', 'x'),
+    aFinding('c', 'unchecked', 'x'),
+    aFinding('d', 'error', 'y'),
+    aFinding('e', 'ok', 'x'),
+  ]);
+  expect(lines).toEqual([
+    'ok        e: x',
+    'unchecked c: x',
+    'warning   b: x',
+    'error     a: x',
+    'error     d: y',
+  ]);
 });
