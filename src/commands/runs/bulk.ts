@@ -10,6 +10,9 @@ const MAX_CONCURRENT_RUNS = 20;
 /** Checks at once. Each makes a worker call Atlas and a sink. */
 export const MAX_CONCURRENT_CHECKS = 5;
 
+/** Keeps a log of standard error short. */
+const PROGRESS_INTERVAL_MS = 10_000;
+
 /** Bounds a reason, which may quote an access list. */
 const MAX_REASON_LENGTH = 1000;
 
@@ -48,6 +51,7 @@ export async function runBulk<I extends { workflowId: string; line?: number }>(
 ): Promise<void> {
   const counts = new Map<Action, number>();
   let doneCount = 0;
+  let nextProgressMs = 0;
   await pMap(
     items,
     async (item) => {
@@ -62,7 +66,10 @@ export async function runBulk<I extends { workflowId: string; line?: number }>(
         { line, workflowId, ...outcome },
         `${progress}  ${action}  ${workflowId}: ${reason}`,
       );
+      const nowMs = performance.now();
+      if (nowMs < nextProgressMs && doneCount < items.length) return;
       output.progress(progress);
+      nextProgressMs = nowMs + PROGRESS_INTERVAL_MS;
     },
     { concurrency, signal: output.signal },
   );

@@ -68,7 +68,7 @@ describe('start --from', () => {
     const again = await startFrom(requests).exited;
     expect(again).toMatchObject({
       code: 0,
-      stderr: expect.stringMatching(/^1\/30\n2\/30\n[^]*\n30\/30\n$/),
+      stderr: expect.stringMatching(/^1\/30\n(\d+\/30\n)*30\/30\n$/),
     });
     expect(outcomesIn(again).map(({ line, workflowId }) => [line, workflowId])).toEqual(
       requests.map((request, index) => [index + 1, workflowIdFor(request)]),

@@ -9,6 +9,7 @@ import { grpcError } from '../../temporal/scripted-server';
 import { contextWith } from './context';
 
 const UNAVAILABLE = 14;
+const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 const { done, failed, undelivered, refused, cancelled } = EXIT_CODES;
 
 /**
@@ -78,12 +79,21 @@ it('the worst outcome decides the exit code of a command for many runs, which co
   expect(await workOn([])).toEqual({ code: done, lines: ['0 requests'] });
 });
 
-it('with --json, a command for many runs prints only its progress on standard error', async () => {
+it('with --json, a command for many runs prints its progress every ten seconds, and at the end', async () => {
+  jest.useFakeTimers();
   const { output, printed, errors } = contextWith({}, true);
-  const items = ['run-0', 'run-1'].map((workflowId) => ({ workflowId }));
-  await runBulk(items, output, { noun: 'request' }, () => Promise.resolve(delivered(0)));
-  expect(errors).toEqual(['1/2\n', '2/2\n']);
-  expect(printed.map((line) => JSON.parse(line) as unknown)).toMatchObject([{}, {}, { total: 2 }]);
+  const items = Array.from({ length: 60 }, (_, index) => ({ workflowId: `run-${index}` }));
+  const bulk = runBulk(items, output, { noun: 'request', concurrency: 1 }, async () => {
+    await sleep(400);
+    return delivered(0);
+  });
+  await jest.runAllTimersAsync();
+  await bulk;
+  jest.useRealTimers();
+  expect(errors).toEqual(['1/60\n', '26/60\n', '51/60\n', '60/60\n']);
+  const objects = printed.map((line) => JSON.parse(line) as unknown);
+  expect(objects).toHaveLength(61);
+  expect(objects.at(-1)).toEqual({ total: 60, counts: { delivered: 60 } });
 });
 
 it('20 runs are worked on at a time, and the next once one has its outcome', async () => {
