@@ -2,7 +2,14 @@ import type { Services } from '../config/services';
 import type { Pair } from '../contract/workflow-id';
 import type { Sealer } from '../secrets/sealing';
 import type { Sink } from '../sinks/sink';
-import { ok, unchecked, type Check, type CheckResult, type Scope } from './check-result';
+import {
+  failedCheck,
+  ok,
+  unchecked,
+  type Check,
+  type CheckResult,
+  type Scope,
+} from './check-result';
 import { credentialChecks, type CredentialOptions } from './credential-checks';
 
 export function wholeWorker({ organizations, sinks }: Services): Scope {
@@ -27,6 +34,13 @@ export function workerChecks(
 }
 
 function checkKeys(sealer: Sealer): CheckResult {
+  const onlyInMemory = sealer.keyIdsOnlyInMemory();
+  if (onlyInMemory.length > 0) {
+    return failedCheck(
+      `this worker has ${onlyInMemory.join(', ')} only in memory: do not restart this worker;` +
+        ' restore the file that sealing.keys names, unless you removed keys that no token needs',
+    );
+  }
   const [first, ...otherKeyIds] = sealer.keyIds();
   const older =
     otherKeyIds.length > 0 ? `; kept only to open tokens: ${otherKeyIds.join(', ')}` : '';

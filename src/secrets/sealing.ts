@@ -72,18 +72,19 @@ export type Sealer = ReturnType<typeof createSealer>;
 export function createSealer(readKeySet: () => string) {
   let keys = parseKeySet(readKeySet());
 
-  function reload(): void {
+  /** Returns null when the set cannot be read now. */
+  function readStored(): [Key, ...Key[]] | null {
     try {
-      keys = parseKeySet(readKeySet());
+      return parseKeySet(readKeySet());
     } catch {
-      // The former set stays in use. The caller reports the missing key, which the operator has to
-      // add.
+      return null;
     }
   }
 
   function findKey(kid: string): Key {
     const hasKid = (key: Key) => key.kid === kid;
-    if (!keys.some(hasKid)) reload();
+    // If it cannot be read, the former set stays in use: the operator has to add the missing key.
+    if (!keys.some(hasKid)) keys = readStored() ?? keys;
     const key = keys.find(hasKid);
     if (key) return key;
     const problem = `the token was sealed with key ${quote(kid)}, which this worker does not have`;
@@ -96,6 +97,13 @@ export function createSealer(readKeySet: () => string) {
   return {
     /** Lists the key ids of the set; the first key seals, all open. */
     keyIds: () => keys.map(({ kid }) => kid),
+
+    /** Lists the ids of the keys that a restart of the worker would lose. */
+    keyIdsOnlyInMemory(): string[] {
+      const stored = readStored() ?? [];
+      const isStored = (key: Key) => stored.some(({ kid, k }) => kid === key.kid && k === key.k);
+      return keys.filter((key) => !isStored(key)).map(({ kid }) => kid);
+    },
 
     /** Seals a new token, and gives it a delivery id. */
     async seal(

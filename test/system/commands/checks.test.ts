@@ -1,4 +1,4 @@
-import { chmodSync, existsSync } from 'node:fs';
+import { chmodSync, existsSync, renameSync } from 'node:fs';
 import { ScheduleOverlapPolicy } from '@temporalio/client';
 import { credentialEnv, seedOf } from '../../support/atlas';
 import { cleanUpLater } from '../../support/clean-up';
@@ -140,6 +140,19 @@ describe('doctor', () => {
         ]),
       ),
     });
+  });
+
+  it('--remote says that a restart of the worker would lose keys whose file is gone', async () => {
+    const { client, installation } = fixture();
+    const elsewhere = `${installation.keysFile}.moved`;
+    renameSync(installation.keysFile, elsewhere);
+    const { code, stdout } = await client('doctor', '--remote').finally(() =>
+      renameSync(elsewhere, installation.keysFile),
+    );
+    expect(code).toBe(1);
+    expect(stdout).toMatch(
+      /\nerror +sealing keys: this worker has \S+ only in memory: do not restart this worker; restore the file /,
+    );
   });
 });
 

@@ -19,6 +19,7 @@ const WORKER = {
   role: (() => Promise.resolve()) as AdminApi['requireOwnerRole'],
   openCircuit: null as string | null,
   keyIds: ['first'],
+  keyIdsOnlyInMemory: [] as string[],
   sink: aSink(),
   served: organizations,
   scope: null as Scope | null,
@@ -27,7 +28,7 @@ const WORKER = {
 
 /** Runs the checks of a worker with one sink; returns findings by their check. */
 async function runChecks(change: Partial<typeof WORKER>) {
-  const { visible, role, openCircuit, keyIds, sink, served, scope, onHost } = {
+  const { visible, role, openCircuit, keyIds, keyIdsOnlyInMemory, sink, served, scope, onHost } = {
     ...WORKER,
     ...change,
   };
@@ -37,7 +38,7 @@ async function runChecks(change: Partial<typeof WORKER>) {
       requireOwnerRole: role,
       describeOpenCircuit: () => openCircuit,
     },
-    sealer: { keyIds: () => keyIds },
+    sealer: { keyIds: () => keyIds, keyIdsOnlyInMemory: () => keyIdsOnlyInMemory },
     sinks: new Map([['drop', sink]]),
     organizations: served,
   };
@@ -128,6 +129,15 @@ it.each<Row>([
     'sealing keys',
     { keyIds: ['first', 'second'] },
     ok('key first seals and opens tokens; kept only to open tokens: second'),
+  ],
+  [
+    'a sealing key that a restart would lose is an error',
+    'sealing keys',
+    { keyIds: ['first', 'second'], keyIdsOnlyInMemory: ['second'] },
+    failedCheck(
+      'this worker has second only in memory: do not restart this worker; restore the file that' +
+        ' sealing.keys names, unless you removed keys that no token needs',
+    ),
   ],
 ])('%s', async (_what, check, worker, finding) => {
   expect((await runChecks(worker))[check]).toEqual(finding);

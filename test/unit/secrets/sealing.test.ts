@@ -142,6 +142,17 @@ describe('a key set', () => {
     expect(decodeProtectedHeader(await sealOne({ by: running })).kid).toBe('second');
   });
 
+  it.each<[what: string, keySet: string, lost: string[]]>([
+    ['is unchanged', jsonOf(first, second), []],
+    ['has a new first key', jsonOf(key('third'), first, second), []],
+    ['lacks a key', jsonOf(first), ['second']],
+    ['has another key with the same id', jsonOf(first, key('second')), ['second']],
+    ['cannot be read', '{"keys": [', ['first', 'second']],
+  ])('that %s tells which keys a restart would lose', (_what, keySet, lost) => {
+    const read = jest.fn(() => keySet).mockReturnValueOnce(jsonOf(first, second));
+    expect(createSealer(read).keyIdsOnlyInMemory()).toEqual(lost);
+  });
+
   it('that is damaged while a worker runs leaves the former one in use', async () => {
     const running = createSealer(jest.fn(() => '{"keys": [').mockReturnValueOnce(jsonOf(first)));
     const jwe = await sealOne({ by: sealerOf(second) });
