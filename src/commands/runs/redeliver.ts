@@ -2,6 +2,7 @@ import { WorkflowNotFoundError, WorkflowUpdateFailedError, type Client } from '@
 import type { Receipt } from '../../contract/schemas';
 import { redeliverUpdate } from '../../contract/workflows';
 import { commandLine } from '../../shared/command-line';
+import { formatCount } from '../../shared/text';
 import { describeRun, findRun, isOpen } from '../../temporal/describe-run';
 import { findEarlierToken } from '../../temporal/earlier-token';
 import { findGrpcError } from '../../temporal/grpc';
@@ -36,21 +37,31 @@ export async function redeliverAll(
 ): Promise<void> {
   const runs: RunRef[] = [];
   let notCounted = 0;
-  for await (const { workflowId, runId, memo } of listRuns(
-    client,
-    taskQueue,
-    'CloseTime IS NULL',
-  )) {
-    if (memo.step === 'undelivered') runs.push({ workflowId, runId });
+  let onOtherQueues = 0;
+  for await (const run of listRuns(client, null, 'CloseTime IS NULL')) {
+    const isUndelivered = run.memo.step === 'undelivered';
+    if (run.taskQueue !== taskQueue) {
+      if (isUndelivered) onOtherQueues += 1;
+      continue;
+    }
+    if (isUndelivered) runs.push({ workflowId: run.workflowId, runId: run.runId });
     else notCounted += 1;
   }
-  output.note(describeNotCounted(notCounted));
+  output.note(describeNotCounted(notCounted), describeOtherQueues(onOtherQueues));
   if (runs.length > 0) output.note(await describeMissingWorker(client, taskQueue));
   output.setFollowUp(
     'the runs go on; see which are still undelivered: live-migration-prep list --undelivered',
   );
   await runBulk(runs, output, { noun: 'undelivered run' }, async (run) =>
     toDelivered(await sendRedeliver(client, run, sink)),
+  );
+}
+
+function describeOtherQueues(count: number): string | null {
+  if (count === 0) return null;
+  return (
+    `left out ${formatCount(count, 'undelivered run')} on other task queues:` +
+    ' see them with live-migration-prep list --undelivered, and name a queue with --task-queue'
   );
 }
 

@@ -164,7 +164,7 @@ it('list --requests | start --from - repeats every run that Atlas rejected, once
   expect(tokens()).toBe(before + 3);
 });
 
-it('redeliver --all delivers each undelivered run of the task queue, also to another sink', async () => {
+it('redeliver --all delivers each undelivered run of one task queue, and counts those of others', async () => {
   const { atlas, client, installation } = fixture();
   const requests = [await startUndelivered(), await startUndelivered()];
   atlas.faults({ on: 'linkTokens', status: 429, times: 10_000 });
@@ -183,6 +183,12 @@ it('redeliver --all delivers each undelivered run of the task queue, also to ano
   );
   expect(outcomesIn(rejected)[0]?.['reason']).toMatch(/^SinkRejected: /);
   expect(summaryIn(rejected)).toMatchObject({ total, counts: { undelivered: total } });
+
+  const ofNobody = await client('redeliver', '--all', '--task-queue', `nobody-${newOrgId()}`);
+  expect(ofNobody).toMatchObject({ code: 0, stdout: '0 undelivered runs\n' });
+  expect(ofNobody.stderr).toMatch(
+    /^note: left out \d+ undelivered runs on other task queues: see .* list --undelivered, .*\n$/,
+  );
 
   const elsewhere = await client('--json', 'redeliver', '--all', '--sink', 'files');
   expect(elsewhere.code).toBe(0);
