@@ -1,8 +1,6 @@
 import type { Info } from '@temporalio/activity';
 import type { ApplicationFailure, ApplicationFailureOptions } from '@temporalio/common';
 import type { AtlasFailure } from '../atlas/failures';
-import type { FieldProblem } from '../contract/schemas';
-import { boundProblems, describeProblems } from '../requests/field-problems';
 import type { AttemptDetails, Backoff } from '../shared/activities';
 import {
   TOKEN_UNCONFIRMED,
@@ -97,14 +95,6 @@ export function temporalUnavailable(error: unknown, workflowId: string): Applica
       ` ${remedy}, then start again`,
     nonRetryable: refusal !== null,
   });
-}
-
-export function invalidRequest(
-  problems: readonly FieldProblem[],
-  report: object = {},
-): ApplicationFailure {
-  const message = `the request is not valid: ${describeProblems(problems)}`;
-  return terminalFailure('InvalidRequest', message, { ...report, fields: boundProblems(problems) });
 }
 
 /** @param delayMs the next delay; without it, Temporal's retry policy sets one. */

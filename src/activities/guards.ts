@@ -2,10 +2,10 @@ import { Context, type Info } from '@temporalio/activity';
 import type { z } from 'zod';
 import { workflowIdFor, type Pair } from '../contract/workflow-id';
 import { WORKFLOW_TYPES } from '../contract/workflows';
-import { describeProblems, toFieldProblem } from '../requests/field-problems';
+import { toFieldProblem } from '../requests/field-problems';
 import type { AttemptDetails } from '../shared/activities';
 import { applicationFailure } from '../shared/application-failure';
-import { invalidRequest } from './failures';
+import { describeProblems, invalidRequest } from '../shared/invalid-request';
 
 /** Details of an attempt that a guard ended: it did nothing. */
 export const NOTHING_DONE: AttemptDetails = { tokenMayExist: false, sinkTried: false };

@@ -9,8 +9,8 @@ import { wholeWorker, workerChecks } from '../doctor/worker-checks';
 import { validateAgainstConfig } from '../requests/validate-against-config';
 import type { Activities } from '../shared/activities';
 import { applicationFailure } from '../shared/application-failure';
+import { invalidRequest } from '../shared/invalid-request';
 import { toObject } from '../shared/object';
-import { invalidRequest } from './failures';
 
 const NO_REQUEST = { request: null, problems: [] };
 

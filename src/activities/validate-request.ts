@@ -11,8 +11,8 @@ import { WORKFLOW_TYPES } from '../contract/workflows';
 import { toFieldProblem } from '../requests/field-problems';
 import { validateAgainstConfig, type Permissions } from '../requests/validate-against-config';
 import type { Activities, Retries } from '../shared/activities';
+import { invalidRequest } from '../shared/invalid-request';
 import { toObject } from '../shared/object';
-import { invalidRequest } from './failures';
 
 /**
  * Creates the activity that validates a request before any cost. One failure names all problems. It

@@ -34,6 +34,16 @@ export function formatCount(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? '' : 's'}`;
 }
 
+const MAX_LISTED = 10;
+
+/** Lists the first ten items, and the number of the others. */
+export function listFirst(items: readonly string[], separator: string): string {
+  const first = items.slice(0, MAX_LISTED);
+  const unlisted = items.length - first.length;
+  if (unlisted > 0) first.push(`and ${unlisted} more`);
+  return first.join(separator);
+}
+
 /** Names the organizations of a token, such as `64f1… for source organization 64f1…`. */
 export function describePair({ orgId, sourceOrgId }: Pair): string {
   return sourceOrgId ? `${orgId} for source organization ${sourceOrgId}` : orgId;

@@ -6,7 +6,7 @@ import {
 } from '@temporalio/workflow';
 import { isRunFailureType, type FailureType } from '../contract/failure-types';
 import { MAX_SINKS_TRIED } from '../contract/limits';
-import type { FailureDetails, FieldProblem, SealedToken, Status } from '../contract/schemas';
+import type { FailureDetails, SealedToken, Status } from '../contract/schemas';
 import { terminalFailure } from '../shared/application-failure';
 import { commandLine, reportCommand } from '../shared/command-line';
 import { toObject } from '../shared/object';
@@ -38,15 +38,6 @@ export function createFailure(
 
 export function firstDetails({ details }: ApplicationFailure): object {
   return toObject(details?.[0]);
-}
-
-/** Builds the failure of a request that the workflow refuses itself, before any activity. */
-export function invalidRequest(fields: FieldProblem[]): ApplicationFailure {
-  const problems = fields.map(({ field, description }) => `${field} ${description}`).join('; ');
-  return createFailure('InvalidRequest', `the request is not valid: ${problems}`, {
-    fields,
-    unconfirmedTokens: 0,
-  });
 }
 
 /**

@@ -24,16 +24,14 @@ import { workflowIdFor } from '../contract/workflow-id';
 import type { LinkState } from '../shared/activities';
 import { terminalFailure } from '../shared/application-failure';
 import { commandLine } from '../shared/command-line';
+import { invalidRequest } from '../shared/invalid-request';
 import { toObject } from '../shared/object';
 import { cutAndEscape } from '../shared/text';
 import { checkLink } from './activity-proxies';
 import { parseFailure } from './activity-results';
-import { createFailure, firstDetails, invalidRequest, isCancelled } from './endings';
+import { createFailure, firstDetails, isCancelled } from './endings';
 import { countScheduledRun } from './metrics';
 import { prepareLiveMigration } from './prepare-live-migration';
-
-/** Keeps the message of a failure readable. */
-const MAX_UNKNOWN_FIELDS = 10;
 
 /**
  * Creates a token for a pair of organizations unless the source is linked, or the pair's last token
@@ -170,10 +168,10 @@ function parseScheduledRequest(input: unknown): PrepareRequest {
   }
   // Otherwise a caller that passes the bare request would get each of its fields listed.
   if (problems.length === 0) {
-    for (const name of Object.keys(otherFields).slice(0, MAX_UNKNOWN_FIELDS)) {
+    for (const name of Object.keys(otherFields)) {
       report(cutAndEscape(name), 'is not a field of a scheduled request: remove it');
     }
   }
-  if (problems.length > 0) throw invalidRequest(problems);
+  if (problems.length > 0) throw invalidRequest(problems, { unconfirmedTokens: 0 });
   return request as PrepareRequest;
 }

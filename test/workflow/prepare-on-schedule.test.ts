@@ -232,3 +232,16 @@ it.concurrent.each<[field: string, what: string, ...args: unknown[]]>([
   expect(details?.fields?.map((problem) => problem.field)).toEqual([field]);
   expect(message).toContain(`the request is not valid: ${field} `);
 });
+
+it.concurrent(
+  'a scheduled request with many unknown fields fails with the first and their number',
+  async () => {
+    const unknown = Object.fromEntries(Array.from({ length: 12 }, (_, index) => [`f${index}`, 1]));
+    const { taskQueue } = worker().installation;
+    const { message, details } = await end(
+      await startScheduled(taskQueue, { request, ...unknown }),
+    );
+    expect(message).toMatch(/: f0 is not a field of .*; f9 is not a field of [^;]*; and 2 more$/);
+    expect(details?.fields).toHaveLength(12);
+  },
+);

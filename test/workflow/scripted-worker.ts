@@ -1,12 +1,12 @@
 import path from 'node:path';
 import { Context } from '@temporalio/activity';
 import { NativeConnection, Worker } from '@temporalio/worker';
-import { invalidRequest } from '../../src/activities/failures';
 import { validateRequestActivity } from '../../src/activities/validate-request';
 import { createOrganizations } from '../../src/config/organizations';
 import type { PrepareRequest, Recovery } from '../../src/contract/schemas';
 import { workflowIdFor } from '../../src/contract/workflow-id';
 import type { Activities, LinkState, Retries } from '../../src/shared/activities';
+import { invalidRequest } from '../../src/shared/invalid-request';
 import type { Sink } from '../../src/sinks/sink';
 import { newAccount } from '../support/atlas';
 import { cleanUpLater } from '../support/clean-up';

@@ -1,7 +1,7 @@
 import type { PrepareRequest } from '../../contract/schemas';
 import { workflowIdFor } from '../../contract/workflow-id';
-import { describeProblems } from '../../requests/field-problems';
 import { validateFields } from '../../requests/validate-fields';
+import { describeProblems } from '../../shared/invalid-request';
 import { formatCount } from '../../shared/text';
 import { usageError } from '../cli/command-error';
 import { readLines, type Stdin } from '../cli/read-lines';
