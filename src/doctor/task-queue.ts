@@ -1,6 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
-import { setCurrentVersionCommand } from '../shared/command-line';
 import { toMs } from '../temporal/grpc';
 import { ok, unchecked, warning, type CheckResult } from './check-result';
 
@@ -17,15 +16,10 @@ const LOOK_INTERVAL_MS = 250;
  */
 export const FIRST_POLL_MS = 2000;
 
-type TaskQueue = Awaited<ReturnType<Client['workflowService']['describeTaskQueue']>>;
-type Poller = TaskQueue['pollers'][number];
-type Version = NonNullable<NonNullable<TaskQueue['versioningInfo']>['currentDeploymentVersion']>;
-
 /**
- * Checks whether a worker polls a task queue and gets work from it: a versioned worker gets none
- * before its version is current. Without one the result is a warning, since a worker may start
- * later; without the permission to describe task queues, which a start of runs does not need, it is
- * `unchecked`.
+ * Checks whether a worker polls a task queue. Without one the result is a warning, since a worker
+ * may start later; without the permission to describe task queues, which a start of runs does not
+ * need, it is `unchecked`.
  *
  * @param options `patienceMs` is the time to wait for a worker; `expiresMs` is the maximum age of
  *   its last poll, by this machine's clock.
@@ -51,99 +45,16 @@ async function checkPollers(
   expiresMs: number,
 ): Promise<CheckResult> {
   const { namespace } = client.options;
-  const queue = await client.workflowService.describeTaskQueue({
+  const { pollers } = await client.workflowService.describeTaskQueue({
     namespace,
     taskQueue: { name: taskQueue },
   });
-  // The newest poll first.
-  const pollers = queue.pollers.toSorted((a, b) => toMs(b.lastAccessTime) - toMs(a.lastAccessTime));
-  const expiredMs = Math.max(0, Date.now() - expiresMs);
-  const activePollers = pollers.filter(({ lastAccessTime }) => toMs(lastAccessTime) > expiredMs);
-  const [newestPoller] = activePollers;
-  if (!newestPoller) return warning(describeNoPoller(taskQueue, toMs(pollers[0]?.lastAccessTime)));
-  const { versioningInfo } = queue;
-  const isServed = activePollers.some((poller) => getsWork(poller, versioningInfo));
-  if (isServed) return ok('a worker polls it');
-  return warning(
-    describeIdleWorkers(
-      namespace,
-      taskQueue,
-      newestPoller,
-      versioningInfo?.currentDeploymentVersion,
-    ),
-  );
-}
-
-/** WORKER_VERSIONING_MODE_VERSIONED in Temporal's API. */
-const VERSIONED = 2;
-
-function findVersion({ deploymentOptions }: Poller): Version | null {
-  return deploymentOptions && Number(deploymentOptions.workerVersioningMode) === VERSIONED
-    ? deploymentOptions
-    : null;
-}
-
-/** Value of `currentVersion` while no version is current. */
-const NO_VERSION = '__unversioned__';
-
-/**
- * Tells whether the server gives new tasks to a poller. Tasks go to the current version of the task
- * queue and, for a part of them, to the ramping one; a version that is absent stands for all
- * workers without one.
- *
- * @see https://github.com/temporalio/api/blob/master/temporal/api/taskqueue/v1/message.proto
- *   (TaskQueueVersioningInfo)
- */
-function getsWork(poller: Poller, queue: TaskQueue['versioningInfo']): boolean {
-  const {
-    currentDeploymentVersion: current,
-    currentVersion,
-    rampingDeploymentVersion: ramping,
-  } = queue ?? {};
-  const areVersionsKnown = current || currentVersion === NO_VERSION;
-  if (!areVersionsKnown) return true;
-  const version = findVersion(poller);
-  if (isSame(version, current)) return true;
-  const isRamping = (queue?.rampingVersionPercentage ?? 0) > 0;
-  return isRamping && isSame(version, ramping);
-}
-
-function isSame(a: Version | null | undefined, b: Version | null | undefined): boolean {
-  return a?.deploymentName === b?.deploymentName && a?.buildId === b?.buildId;
-}
-
-function describeNoPoller(taskQueue: string, lastMs: number): string {
+  // 0 without a poller.
+  const lastMs = Math.max(0, ...pollers.map(({ lastAccessTime }) => toMs(lastAccessTime)));
+  if (lastMs > Math.max(0, Date.now() - expiresMs)) return ok('a worker polls it');
   const lastPoll = lastMs > 0 ? ` (the last poll was at ${new Date(lastMs).toISOString()})` : '';
-  return (
+  return warning(
     `no worker polls task queue ${taskQueue}${lastPoll}: start one, or correct the name;` +
-    ' a run stays on the task queue on which it was started'
-  );
-}
-
-function describeIdleWorkers(
-  namespace: string,
-  taskQueue: string,
-  poller: Poller,
-  current?: Version | null,
-): string {
-  const version = findVersion(poller);
-  if (version) {
-    const deploymentName = version.deploymentName ?? '';
-    const buildId = version.buildId ?? '';
-    const command = setCurrentVersionCommand(namespace, deploymentName, buildId);
-    return (
-      `the workers that poll task queue ${taskQueue} get no work,` +
-      ` since version ${buildId} of ${deploymentName}` +
-      ` is not current; to make it so: ${command}`
-    );
-  }
-  const deploymentName = current?.deploymentName ?? '';
-  const buildId = current?.buildId ?? '';
-  const command = setCurrentVersionCommand(namespace, deploymentName, null);
-  return (
-    `the workers that poll task queue ${taskQueue} have no version and get no work,` +
-    ` since version ${buildId} of ${deploymentName} is current:` +
-    ` start workers of that version,` +
-    ` or give the work to those without one: ${command}`
+      ' a run stays on the task queue on which it was started',
   );
 }

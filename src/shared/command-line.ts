@@ -17,20 +17,3 @@ export function reportCommand(workflowId: string): string {
   const pair = parseWorkflowId(workflowId);
   return `live-migration-prep list --unconfirmed${pair ? ` --org ${pair.orgId}` : ''}`;
 }
-
-/**
- * Formats the command of Temporal's own CLI that makes a version of a worker deployment current.
- *
- * @param buildId null for the workers without a version.
- */
-export function setCurrentVersionCommand(
-  namespace: string,
-  deploymentName: string,
-  buildId: string | null,
-): string {
-  const version = buildId === null ? '--unversioned' : `--build-id ${shellQuote(buildId)}`;
-  return (
-    `temporal worker deployment set-current-version --namespace ${shellQuote(namespace)}` +
-    ` --deployment-name ${shellQuote(deploymentName)} ${version}`
-  );
-}

@@ -1,7 +1,7 @@
 import { devServerEnv } from '../../../dev/temporal/dev-server-env';
 import { workflowIdFor } from '../../../src/contract/workflow-id';
 import { WORKFLOW_TYPES } from '../../../src/contract/workflows';
-import { credentialEnv, startAtlas } from '../../support/atlas';
+import { startAtlas } from '../../support/atlas';
 import { cleanUpLater } from '../../support/clean-up';
 import { eventually } from '../../support/eventually';
 import { startMismatchedRun } from '../../support/forged-run';
@@ -11,16 +11,12 @@ import { objectsIn, run, startCommand } from '../../support/run-command';
 import { setUp } from '../../support/set-up';
 import { sharedTemporal, untilListed } from '../../support/temporal';
 
-const BUILD_ID = '1.0';
 const HOUR_MS = 3_600_000;
 const UNDELIVERED = { step: 'undelivered', sink: 'files' };
 const MISMATCH =
   '[TMPRL1100] Nondeterminism error: No command scheduled for event HistoryEvent(id: 5, TimerStarted)';
 
-/**
- * A versioned worker whose version is not current, and two undelivered runs whose history does not
- * fit its code.
- */
+/** A worker, and two undelivered runs whose history does not fit its code. */
 const fixture = setUp(async () => {
   const { address, client } = await sharedTemporal();
   const atlas = await startAtlas();
@@ -40,52 +36,10 @@ const fixture = setUp(async () => {
   };
   const idle = await startMismatched(HOUR_MS);
   const failing = await startMismatched(1);
-  await installation.startWorker({
-    TEMPORAL_DEPLOYMENT_NAME: taskQueue,
-    TEMPORAL_WORKER_BUILD_ID: BUILD_ID,
-  });
-  const env = {
-    ...devServerEnv(address),
-    MONGODB_ATLAS_BASE_URL: atlas.url,
-    ...credentialEnv(atlas.account),
-  };
-  return { client, atlas, installation, taskQueue, env, idle, failing };
+  await installation.startWorker();
+  return { installation, taskQueue, env: devServerEnv(address), idle, failing };
 });
 
-it('doctor and start --wait name the command that makes a version current, and then its runs go on', async () => {
-  const { client, atlas, installation, taskQueue, env } = fixture();
-  const notCurrent =
-    `the workers that poll task queue ${taskQueue} get no work,` +
-    ` since version 1.0 of ${taskQueue} is not current;` +
-    ' to make it so: temporal worker deployment set-current-version --namespace default' +
-    ` --deployment-name ${taskQueue} --build-id 1.0`;
-  const checkQueue = async () =>
-    (await run(['doctor', '--config', installation.configFile], env)).stdout;
-
-  await eventually('the warning', async () =>
-    (await checkQueue()).includes(`\nwarning   task queue ${taskQueue}: ${notCurrent}\n`),
-  );
-  const { orgId } = atlas.account;
-  const request = [
-    '--org',
-    orgId,
-    '--source-org',
-    newOrgId(),
-    '--no-access-list',
-    '--sink',
-    'files',
-  ];
-  const start = startCommand(['--task-queue', taskQueue, 'start', ...request, '--wait'], env);
-  await eventually('the command', () =>
-    start.output().includes(`waiting for a worker; ${notCurrent}\n`),
-  );
-  const current = { namespace: 'default', deploymentName: taskQueue, buildId: BUILD_ID };
-  await client.workflowService.setWorkerDeploymentCurrentVersion(current);
-  expect(await start.exited).toMatchObject({ code: 0 });
-  expect(await checkQueue()).toContain(`\nok        task queue ${taskQueue}: a worker polls it\n`);
-});
-
-// The worker takes their tasks since the test above.
 describe('of a run whose history does not fit the code of the worker', () => {
   const problems = () => [
     [fixture().idle.workflowId, `its worker cannot continue it: ${MISMATCH}`],
