@@ -13,9 +13,6 @@ import type { RunRef } from '../../temporal/read-history';
 import type { CommandContext } from '../cli/context';
 import { refuseEarlierToken, refuseOtherWorkflowType, refuseIfDifferent } from './refusals';
 
-/** A note about a joined run. */
-export const CANCEL_REQUESTED = 'this run is being cancelled: wait for its end, then start again';
-
 const MAX_ATTEMPTS = 5;
 
 /**
@@ -33,8 +30,10 @@ export async function startOrJoin(
   const { client, taskQueue } = context;
   const workflowId = workflowIdFor(request);
   for (let attempt = 1; ; attempt += 1) {
-    const { open, workflowIdReusePolicy } = await requireStartable(client, request);
-    if (open) return { ...open, workflowId, joined: true };
+    const { open, workflowIdReusePolicy } = await requireStartable(context, request);
+    if (open) {
+      return { workflowId, runId: open.runId, taskQueue: open.taskQueue, joined: true };
+    }
     beforeStart?.();
     try {
       const run = await startRun(client, {
@@ -43,7 +42,7 @@ export async function startOrJoin(
         args: [request],
         workflowIdReusePolicy,
       });
-      return { ...run, joined: false, cancelRequested: false, taskQueue };
+      return { ...run, joined: false, taskQueue };
     } catch (error) {
       if (!(error instanceof WorkflowExecutionAlreadyStartedError) || attempt === MAX_ATTEMPTS) {
         throw error;
@@ -53,11 +52,16 @@ export async function startOrJoin(
 }
 
 /**
+ * Looks at the runs of the id. A note says if the open run is being cancelled.
+ *
  * @returns the id reuse policy for a start, and the open run of an equal request (`open`), which a
  *   start joins even while it is being cancelled; null without one.
  * @throws CommandError when the runs of an id allow neither a start nor a join of the open run.
  */
-export async function requireStartable(client: Client, request: PrepareRequest) {
+export async function requireStartable(
+  { client, output }: CommandContext,
+  request: PrepareRequest,
+) {
   const workflowId = workflowIdFor(request);
   const again = request.again !== undefined;
   const newestRun = await findRun(client, { workflowId });
@@ -65,6 +69,9 @@ export async function requireStartable(client: Client, request: PrepareRequest) 
   if (open) {
     refuseOtherWorkflowType(open);
     await refuseIfDifferent(client, open, request);
+    if (isCancelRequested(open)) {
+      output.note(`${workflowId} is being cancelled: wait for its end, then start again`);
+    }
   } else if (!again) {
     const token = await findEarlierToken(client, workflowId, { newestRun });
     if (token) refuseEarlierToken(workflowId, token, request);
@@ -73,12 +80,7 @@ export async function requireStartable(client: Client, request: PrepareRequest) 
   const hasOtherType = newestRun !== null && newestRun.type !== WORKFLOW_TYPES.prepare;
   const workflowIdReusePolicy: WorkflowIdReusePolicy =
     again || hasOtherType ? 'ALLOW_DUPLICATE' : 'ALLOW_DUPLICATE_FAILED_ONLY';
-  if (!open) return { open: null, workflowIdReusePolicy };
-  const { runId, taskQueue } = open;
-  return {
-    open: { runId, taskQueue, cancelRequested: isCancelRequested(open) },
-    workflowIdReusePolicy,
-  };
+  return { open, workflowIdReusePolicy };
 }
 
 /**

@@ -13,7 +13,7 @@ import {
   waitForAnswer,
 } from './remote-check';
 import type { NumberedRequest } from './requests-file';
-import { CANCEL_REQUESTED, requireStartable, startOrJoin } from './start-or-join';
+import { requireStartable, startOrJoin } from './start-or-join';
 
 export async function start(
   context: CommandContext,
@@ -24,21 +24,13 @@ export async function start(
   const workflowId = workflowIdFor(request);
   const followIt = `follow it: ${commandLine('watch', workflowId)}`;
   const beforeStart = () => output.setFollowUp(`a run may have been started; ${followIt}`);
-  const { joined, cancelRequested, runId, taskQueue } = await startOrJoin(
-    context,
-    request,
-    beforeStart,
-  );
+  const { joined, runId, taskQueue } = await startOrJoin(context, request, beforeStart);
   output.setFollowUp(`the run goes on; ${followIt}`);
   output.say(`${joined ? 'joined the open run' : 'started'} ${workflowId}`);
-  if (cancelRequested) output.note(CANCEL_REQUESTED);
-  if (wait) return watch(context, { workflowId, runId }, { runId, joined, cancelRequested });
+  if (wait) return watch(context, { workflowId, runId }, { runId, joined });
   const warning = await describeMissingWorker(client, taskQueue);
   const lines = warning === null ? followIt : [warning, followIt];
-  output.print(
-    { workflowId, runId, joined, cancelRequested, warning: warning ?? undefined },
-    lines,
-  );
+  output.print({ workflowId, runId, joined, warning: warning ?? undefined }, lines);
 }
 
 /** Lets a worker check the request, and says whether a start would start or join a run. */
@@ -46,8 +38,7 @@ export async function dryRunStart(context: CommandContext, request: PrepareReque
   const workflowId = workflowIdFor(request);
   const check = checkRequestRemotely(context, request, 'nothing was started');
   const report = await waitForAnswer(context, check);
-  const { open } = await requireStartable(context.client, request);
-  if (open?.cancelRequested) context.output.note(CANCEL_REQUESTED);
+  const { open } = await requireStartable(context, request);
   const { credential, accessListIps = [], warnings = [] } = report.request ?? {};
   context.output.print({ workflowId, wouldJoin: open !== null, ...report }, [
     `nothing was started; start would ${open ? 'join the open run' : 'start'} ${workflowId}`,
@@ -82,7 +73,7 @@ export async function startMany(
   async function startOne({ request }: NumberedRequest): Promise<RunOutcome> {
     if (dryRun) {
       await checkRequestRemotely(context, request, 'it would fail');
-      const { open } = await requireStartable(client, request);
+      const { open } = await requireStartable(context, request);
       return open
         ? toSkipped(open)
         : { action: 'would start', reason: `into sink ${request.sink}` };
@@ -100,17 +91,6 @@ export async function startMany(
   await runBulk(requests, output, { noun: 'request', concurrency }, startOne);
 }
 
-function toSkipped({
-  runId,
-  cancelRequested,
-}: {
-  runId: string;
-  cancelRequested: boolean;
-}): RunOutcome {
-  const suffix = cancelRequested ? `; ${CANCEL_REQUESTED}` : '';
-  return {
-    action: 'skipped',
-    reason: `a run of an equal request is open (${runId})${suffix}`,
-    runId,
-  };
+function toSkipped({ runId }: { runId: string }): RunOutcome {
+  return { action: 'skipped', reason: `a run of an equal request is open (${runId})`, runId };
 }
