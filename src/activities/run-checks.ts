@@ -32,17 +32,13 @@ export function runChecksActivity(services: Services): Activities['runChecks'] {
       // A check of the worker must notice a client secret that was replaced.
       ...workerChecks(services, scope, { token: isGiven ? 'cached' : 'new', onHost: false }),
     ]);
-    const fields = [...problems];
-    for (const { field, message } of results) {
-      if (field) fields.push({ field, description: message });
-    }
     const report: CheckReport = {
       findings: results.map(({ check, state, message }) => ({ check, state, message })),
       worker: client.options.identity,
-      request: fields.length > 0 ? null : request,
-      fields,
+      request: problems.length > 0 ? null : request,
+      fields: problems,
     };
-    if (fields.length > 0) throw invalidRequest(fields, report);
+    if (problems.length > 0) throw invalidRequest(problems, report);
     const errors = results.filter(({ state }) => state === 'error');
     if (errors.length === 0) return report;
     throw applicationFailure({

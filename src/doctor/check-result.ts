@@ -14,8 +14,6 @@ export interface Scope {
 export type CheckResult = Omit<Finding, 'check'> & {
   /** True if the same check may succeed soon, with nothing fixed. */
   retryable?: boolean;
-  /** Name of the wrong field of the request. */
-  field?: 'orgId';
 };
 
 export interface Check {

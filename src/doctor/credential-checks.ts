@@ -102,7 +102,7 @@ async function checkRole(
     const remedy =
       'correct the id of the organization,' +
       ' or name another credential for it under atlas.organizations';
-    return { ...failedCheck(`${problem}: ${remedy}`), field: 'orgId' };
+    return failedCheck(`${problem}: ${remedy}`);
   }
 }
 

@@ -98,11 +98,7 @@ export async function checkRequestRemotely(
 ) {
   const report = await requestWorkerCheck(context, request);
   const { findings, fields } = report;
-  // The worker reports a wrong field twice, as a field and as a finding: print it once.
-  const descriptions = new Set(fields.map(({ description }) => description));
-  const errors = findings.filter(
-    ({ state, message }) => state === 'error' && !descriptions.has(message),
-  );
+  const errors = findings.filter(({ state }) => state === 'error');
   if (errors.length + fields.length === 0) return report;
   const [type, lines] =
     fields.length > 0

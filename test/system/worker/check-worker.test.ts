@@ -83,15 +83,23 @@ describe('checkWorker', () => {
     expect(await check(installation.newRequest({ sink: 'broken' }))).toMatchObject(failure);
   });
 
-  it('fails at once with every problem of a request, also an organization that is not visible', async () => {
+  it('fails at once with every problem of a request, and finds that its organization is not visible', async () => {
     const { atlas, installation } = system();
     const wrong = { orgId: newOrgId(), sink: 'nowhere\u0007', accessListIps: ['0.0.0.0/0'] };
     const { message, text, ...report } = await check({ ...installation.newRequest(), ...wrong });
-    const fields = ['accessListIps[0]', 'sink', 'orgId'].map((field) => ({ field }));
+    const fields = ['accessListIps[0]', 'sink'].map((field) => ({ field }));
     expect(report).toMatchObject({ type: 'InvalidRequest', request: null, attempts: 1, fields });
     expect(message).not.toContain('\u0007');
     expect(text).not.toContain(atlas.account.orgId);
+    expect(text).toContain(`${wrong.orgId} is not visible to credential default`);
     const noText = await check({ ...installation.newRequest(), orgId: {} });
     expect(noText).toMatchObject({ type: 'InvalidRequest', fields: [{ field: 'orgId' }] });
+  });
+
+  it('fails at once for a valid request whose organization is not visible', async () => {
+    const orgId = newOrgId();
+    const message = expect.stringContaining(`${orgId} is not visible to credential default`);
+    const failure = { type: 'WorkerCheckFailed', attempts: 1, message, fields: [] };
+    expect(await check(system().installation.newRequest({ orgId }))).toMatchObject(failure);
   });
 });

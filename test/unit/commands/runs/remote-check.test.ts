@@ -53,24 +53,23 @@ it('a worker check reports errors, even if the clock is four minutes fast and th
   expect(await requestWorkerCheck(context)).toEqual(report);
 });
 
-const FIELD: FieldProblem = { field: 'orgId', description: 'down' };
+const FIELD: FieldProblem = { field: 'orgId', description: 'is missing' };
 
 it.each([
+  ['what the worker found', 'WorkerCheckFailed', [], 'checks in the worker failed', []],
   [
-    'what the worker found',
-    'WorkerCheckFailed',
-    [],
-    'checks in the worker failed',
-    '  error     sink drop: down',
+    'the malformed field, and what the worker found',
+    'InvalidRequest',
+    [FIELD],
+    'the request has 1 problem',
+    ['  orgId is missing'],
   ],
-  // A finding that says the same as a field is not repeated.
-  ['the malformed field', 'InvalidRequest', [FIELD], 'the request has 1 problem', '  orgId down'],
-])('a failed check of a request names %s', async (_what, type, fields, problem, line) => {
+])('a failed check of a request names %s', async (_what, type, fields, problem, lines) => {
   const { context, report } = failingCheck([ERROR, WARNING], polledAgo(0), fields);
   const check = checkRequestRemotely(context, {} as PrepareRequest, 'nothing was started');
   await expect(check).rejects.toMatchObject({
     exitCode: 1,
-    lines: [`nothing was started: ${problem}`, line],
+    lines: [`nothing was started: ${problem}`, ...lines, '  error     sink drop: down'],
     facts: { type, ...report },
   });
 });
