@@ -49,7 +49,7 @@ describe('of a run whose history does not fit the code of the worker', () => {
     ],
   ];
 
-  it('list --undelivered gives the reason', async () => {
+  it('list --undelivered says so', async () => {
     const { installation, taskQueue } = fixture();
     await untilListed(`TaskQueue = '${taskQueue}' AND ExecutionStatus = 'Running'`, 2);
     await eventually('the reasons', async () => {
@@ -61,7 +61,7 @@ describe('of a run whose history does not fit the code of the worker', () => {
     });
   });
 
-  it('watch gives the reason: of a task that fails while it is tried again, of an idle run at once', async () => {
+  it('watch says that a workflow task fails, and gives the reason of an idle run', async () => {
     const { taskQueue, env, idle, failing } = fixture();
     const [[, ofIdle], [, ofFailing]] = problems() as [string[], string[]];
     const watch = startCommand(
@@ -78,7 +78,7 @@ describe('of a run whose history does not fit the code of the worker', () => {
     });
   });
 
-  it('redeliver, with and without --all, sends nothing and gives the reason', async () => {
+  it('redeliver, with and without --all, sends nothing and says why', async () => {
     const { installation } = fixture();
     for (const [workflowId = '', problem = ''] of problems()) {
       const { code, stderr } = await installation.runClient(
