@@ -1,6 +1,8 @@
+import { execFileSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import {
   chmodSync,
+  chownSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -13,6 +15,8 @@ import { checkFolder, storeToken } from '../../../../src/sinks/file/folder';
 import { SinkRejectedError, SinkUnavailableError } from '../../../../src/sinks/sink';
 import { newOrgId } from '../../../support/ids';
 import { temporaryFolder } from '../../temporary-folder';
+
+const NOBODY = 65_534;
 
 const fileIn = temporaryFolder();
 let directory: string;
@@ -120,4 +124,19 @@ it.each([
 ])('a check finds that a directory of mode %s %s', async (mode, finding) => {
   chmodSync(directory, mode);
   expect(await checkFolder(directory)).toBe(`directory ${directory} ${finding}`);
+});
+
+it('a check fails in a directory that can be written and not read', () => {
+  chmodSync(path.dirname(directory), 0o711);
+  chmodSync(directory, 0o300);
+  // Root may read every directory.
+  const isRoot = process.getuid?.() === 0;
+  if (isRoot) chownSync(directory, NOBODY, NOBODY);
+  const program = `
+    const { checkFolder } = require('./dist/sinks/file/folder.js');
+    ${isRoot ? `process.setgid(${NOBODY}); process.setuid(${NOBODY});` : ''}
+    checkFolder(${JSON.stringify(directory)}).then(console.log, ({ message }) => console.log(message));`;
+  const result = execFileSync(process.execPath, ['-e', program], { encoding: 'utf8' });
+  chmodSync(directory, 0o700);
+  expect(result).toContain(`${directory} of the sink cannot be written (EACCES)`);
 });
