@@ -5,14 +5,6 @@ import { formatExamples } from './cli/help';
 import { parseOrgId, parseTimeOrAge } from './cli/option-parsers';
 
 export const listCommand = ({ withTemporal }: ProgramContext) =>
-  createCommand().action(async (options) => {
-    const { list } = await import('./list/list.js');
-    await withTemporal((context) => list(context, options));
-  });
-
-export type ListOptions = ReturnType<ReturnType<typeof createCommand>['opts']>;
-
-const createCommand = () =>
   new Command('list')
     .description(
       'list runs, open ones first, then closed ones, newest first; a run must match every filter',
@@ -53,4 +45,8 @@ const createCommand = () =>
     .addHelpText(
       'after',
       formatExamples('list --undelivered --details', 'list --recoverable --since 3d'),
-    );
+    )
+    .action(async (options) => {
+      const { list } = await import('./list/list.js');
+      await withTemporal((context) => list(context, options));
+    });

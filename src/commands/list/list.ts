@@ -3,11 +3,10 @@ import { formatCount, formatHours } from '../../shared/text';
 import { withReadTimeout } from '../../temporal/grpc';
 import { readRetentionMs } from '../../temporal/list-runs';
 import type { CommandContext } from '../cli/context';
-import type { ListOptions } from '../list';
 import { describeNotCounted } from '../runs/endings';
 import { findFailureType } from '../runs/status';
 import { printRequests } from './print-requests';
-import { readListedRuns, type FilteredRun, type ListedRun } from './read-runs';
+import { readListedRuns, type FilteredRun, type ListedRun, type ListOptions } from './read-runs';
 
 /**
  * Prints runs in the order of Temporal's list: open runs, then closed ones by their end, newest

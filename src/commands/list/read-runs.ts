@@ -2,6 +2,7 @@ import type { Client } from '@temporalio/client';
 import { pMapIterable } from 'p-map';
 import { z } from 'zod';
 import { forEachClaim } from '../../contract/claims';
+import type { FailureType } from '../../contract/failure-types';
 import type { PrepareRequest, Receipt, Status } from '../../contract/schemas';
 import { cutAndEscape } from '../../shared/text';
 import { isOpen } from '../../temporal/describe-run';
@@ -11,7 +12,6 @@ import { isOfOrganization, listRuns, type RunInfo } from '../../temporal/list-ru
 import { readRun } from '../../temporal/read-history';
 import type { RunHistory, UnconfirmedAttempt } from '../../temporal/run-history';
 import type { CommandContext } from '../cli/context';
-import type { ListOptions } from '../list';
 import { createStatusReader } from '../runs/status';
 
 const READ_CONCURRENCY = 20;
@@ -21,7 +21,7 @@ const QUERY_CONCURRENCY = 10;
 
 /**
  * A run as Temporal's list and the memo describe it. Optional fields are read from its history, and
- * its status is asked of a worker.
+ * its status comes from a worker.
  */
 export type ListedRun = ReturnType<typeof toListedRun> & {
   /** Present with `--undelivered`; null when it cannot be read. */
@@ -50,6 +50,18 @@ const requestSchema = z.object({
   sink: boundedText,
   ...forEachClaim(() => boundedText),
 } satisfies Record<Exclude<keyof PrepareRequest, 'again'>, z.ZodType>);
+
+/** What a run must match, and what is read of it. */
+export interface ListOptions {
+  undelivered?: true | undefined;
+  unconfirmed?: true | undefined;
+  recoverable?: true | undefined;
+  failure?: FailureType | undefined;
+  org?: string | undefined;
+  since?: Date | undefined;
+  details?: true | undefined;
+  requests?: true | undefined;
+}
 
 /** A run, and whether it matches every filter. */
 export type FilteredRun = { run: ListedRun; isMatch: boolean };

@@ -91,7 +91,7 @@ export function describeReceipt(receipt: Receipt): string[] {
   return [...rows, ...describeUnconfirmed(unconfirmedTokens, workflowIdFor(receipt))];
 }
 
-/** @param memo of the run, which a run that Temporal ended cannot say itself. */
+/** @param memo of the run: a run that Temporal ended could not put the count into its failure. */
 export function toEndingError(
   cause: Error | undefined,
   { workflowId, runId }: RunRef,
@@ -121,6 +121,6 @@ export function toEndingError(
 
 export function describeNotCounted(open: number): string | null {
   if (open === 0) return null;
-  const runs = formatCount(open, 'open run');
-  return `not counted, since still creating a token or delivering it for the first time: ${runs}`;
+  const runs = open === 1 ? '1 open run is' : `${open} open runs are`;
+  return `${runs} not counted: still creating a token, or delivering it for the first time`;
 }

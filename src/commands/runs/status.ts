@@ -35,7 +35,7 @@ export async function readStatus(
 }
 
 function findQueryProblem(error: unknown): string {
-  // What the SDK makes of every Query that a worker failed to answer, such as when code and history
+  // The SDK's error for every Query that a worker failed to answer, such as when code and history
   // do not fit.
   if (error instanceof QueryNotRegisteredError) {
     return `its worker cannot continue it: ${error.message}`;

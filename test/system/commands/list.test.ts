@@ -162,7 +162,7 @@ describe('list', () => {
   it('prints a table with what each run waits for, or the command that helps', async () => {
     const { stdout, stderr } = await fixture.client('list', '--undelivered');
     expect(stderr).toMatch(
-      /\nnote: not counted, since still creating a token or delivering it for the first time: 1 open run\n/,
+      /\nnote: 1 open run is not counted: still creating a token, or delivering it for the first time\n/,
     );
     expect(stdout).toMatch(
       linesLike([
