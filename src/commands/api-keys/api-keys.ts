@@ -20,8 +20,9 @@ export async function apiKeys(
   keys: readonly ApiKey[],
   record: readonly string[],
 ): Promise<void> {
-  const { output } = context;
-  const origins = await readOrigins(context, orgId, record);
+  const { client, output } = context;
+  const recorded = await readTokenLog(record, orgId);
+  const origins = mergeOrigins(await readHistories(client, orgId), recorded);
   const { matches, withoutKey } = matchKeys(keys, origins);
   const ours = matches.filter((match) => match.origins.length > 0).length;
   output.say(`organization ${orgId}: ${formatCount(keys.length, 'key')}, ${ours} of this job`);
@@ -52,20 +53,6 @@ export async function apiKeys(
     withoutKey: withoutKey.map(withoutSpan),
   };
   output.print(total, describeTotal(keys.length - ours, withoutKey));
-}
-
-/** Joins what Temporal and the record know: the record, also of runs that Temporal has deleted. */
-async function readOrigins(
-  { client }: CommandContext,
-  orgId: string,
-  record: readonly string[],
-): Promise<Origin[]> {
-  const recorded = await readTokenLog(record, orgId);
-  const kept = await readHistories(client, orgId);
-  const runIds = new Set(kept.map(({ runId }) => runId));
-  // Of a run that Temporal has, its history knows the attempts, by other times than the record.
-  const others = recorded.filter(({ type, runId }) => type === 'token' || !runIds.has(runId));
-  return mergeOrigins([...kept, ...others]);
 }
 
 /** @param date of the key: it is left out of the times of that day. */

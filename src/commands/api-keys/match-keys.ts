@@ -73,19 +73,27 @@ export function spanOfArrival(createdAt: string): Span {
 }
 
 /**
- * Merges what several runs and log lines say of each token. Its delivery says most, wherever it is
- * known; otherwise what comes first. Only the run that created a token knows when it was requested.
+ * Merges what histories and the record say, once for each token and each attempt. The delivery of a
+ * token says most, wherever it is known; otherwise what comes first. Only the run that created a
+ * token knows when it was requested.
  */
-export function mergeOrigins(origins: readonly Origin[]): Origin[] {
-  const tokens = new Map<string, TokenOrigin>();
-  for (const token of origins) {
-    if (token.type !== 'token') continue;
-    const first = tokens.get(token.deliveryId) ?? token;
-    const facts = first.state === 'delivered' || token.state !== 'delivered' ? first : token;
-    const span = first.span.isEstimate ? token.span : first.span;
-    tokens.set(token.deliveryId, { ...facts, span });
+export function mergeOrigins(histories: readonly Origin[], record: readonly Origin[]): Origin[] {
+  const runIds = new Set(histories.map(({ runId }) => runId));
+  // Of a run that Temporal has, its history knows the attempts, by other times than the record.
+  const missing = record.filter(({ type, runId }) => type === 'token' || !runIds.has(runId));
+  const merged = new Map<string, Origin>();
+  for (const origin of [...histories, ...missing]) {
+    const id = idOf(origin);
+    const first = merged.get(id) ?? origin;
+    const facts = first.state === 'delivered' || origin.state !== 'delivered' ? first : origin;
+    merged.set(id, { ...facts, span: first.span.isEstimate ? origin.span : first.span });
   }
-  return [...tokens.values(), ...origins.filter(({ type }) => type === 'attempt')];
+  return [...merged.values()];
+}
+
+/** A workflow id has one attempt at a time. */
+function idOf(origin: Origin): string {
+  return origin.type === 'token' ? origin.deliveryId : `${origin.workflowId} ${origin.startedAt}`;
 }
 
 /**

@@ -1,10 +1,7 @@
-import { createReadStream } from 'node:fs';
-import { createInterface } from 'node:readline';
 import { z } from 'zod';
 import { organizationId, sinkName, timestamp } from '../../contract/schemas';
 import { workflowIdFor } from '../../contract/workflow-id';
-import { systemErrorCode } from '../../files';
-import { usageError } from '../cli/command-error';
+import { streamLines } from '../cli/read-lines';
 import {
   spanOfArrival,
   spanOfAttempt,
@@ -51,9 +48,9 @@ const attemptLine = z.object({
 export async function readTokenLog(files: readonly string[], orgId: string): Promise<Origin[]> {
   const origins: Origin[] = [];
   for (const file of files) {
-    for await (const line of readLines(file)) {
+    for await (const { text } of streamLines('--record', file, undefined)) {
       // Spares the parsing of most lines.
-      const value = line.includes(orgId) ? parseJson(line) : null;
+      const value = text.includes(orgId) ? parseJson(text) : null;
       const token = tokenLine.safeParse(value).data;
       if (token?.orgId === orgId) origins.push(toToken(token));
       const attempt = attemptLine.safeParse(value).data;
@@ -63,19 +60,9 @@ export async function readTokenLog(files: readonly string[], orgId: string): Pro
   return origins;
 }
 
-async function* readLines(file: string): AsyncGenerator<string> {
+function parseJson(text: string): unknown {
   try {
-    yield* createInterface({ input: createReadStream(file, 'utf8'), crlfDelay: Infinity });
-  } catch (error) {
-    throw usageError(
-      `--record ${file} cannot be read (${systemErrorCode(error)}): correct its path`,
-    );
-  }
-}
-
-function parseJson(line: string): unknown {
-  try {
-    return JSON.parse(line);
+    return JSON.parse(text);
   } catch {
     return null;
   }

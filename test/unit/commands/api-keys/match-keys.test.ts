@@ -199,5 +199,15 @@ it.each<[what: string, states: TokenOrigin['state'][], state: string]>([
     const token = { type: 'token', state, deliveryId: 'id', span: spanOfArrival(at(1)) };
     return (isLast ? { ...token, span } : token) as TokenOrigin;
   });
-  expect(mergeOrigins(tokens)).toMatchObject([{ state: expected, span }]);
+  expect(mergeOrigins(tokens, [])).toMatchObject([{ state: expected, span }]);
+});
+
+it('the record has the attempts of a run only if Temporal has no history of it', () => {
+  const attempt = (runId: string, startedAt: string) => {
+    const span = spanOfAttempt({ startedAt, endedAt: startedAt });
+    return { type: 'attempt', workflowId: 'id', runId, startedAt, span } as Origin;
+  };
+  const kept = attempt('kept', at(1));
+  const deleted = attempt('deleted', at(5));
+  expect(mergeOrigins([kept], [attempt('kept', at(0)), deleted])).toEqual([kept, deleted]);
 });

@@ -28,7 +28,7 @@ const ofAnother = (line: object) => ({ ...line, orgId: OTHER_ORG, note: ORG });
 
 /** Reads the tokens and the attempts of an organization from files. */
 async function read(files: readonly string[]) {
-  const origins = mergeOrigins(await readTokenLog(files, ORG));
+  const origins = mergeOrigins([], await readTokenLog(files, ORG));
   return {
     tokens: origins.filter(({ type }) => type === 'token'),
     attempts: origins.filter(({ type }) => type === 'attempt'),
@@ -51,6 +51,12 @@ it.each<
   ['one that was delivered', [CREATED, UNDELIVERED, DELIVERED], [['delivered', 'drop']], 0],
   ['one whose lines come in another order', [DELIVERED, CREATED], [['delivered', 'drop']], 0],
   ['an unconfirmed attempt', [UNCONFIRMED], [], 1],
+  [
+    'what is there twice once',
+    [DELIVERED, DELIVERED, UNCONFIRMED, UNCONFIRMED],
+    [['delivered', 'drop']],
+    1,
+  ],
   ['another organization', [ofAnother(DELIVERED), ofAnother(UNCONFIRMED)], [], 0],
   [
     'other lines',
