@@ -62,12 +62,16 @@ export function spanOfAttempt(attempt: {
   return { fromMs, toMs: isPlausible ? Math.min(toMs, arrivedMs + 2 * CLOCK_TOLERANCE_MS) : toMs };
 }
 
-/** Finds the time in which Atlas made the key of a token of which only the arrival is known. */
+/**
+ * Finds the time in which Atlas made the key of a token of which only the arrival is known, by the
+ * clock of the worker: it and that of Atlas may differ from Temporal's in opposite directions.
+ */
 export function spanOfArrival(createdAt: string): Span {
   const arrivedMs = Date.parse(createdAt);
+  const toleranceMs = 2 * CLOCK_TOLERANCE_MS;
   return {
-    fromMs: arrivedMs - MAX_REQUEST_MS,
-    toMs: arrivedMs + CLOCK_TOLERANCE_MS,
+    fromMs: arrivedMs - MAX_REQUEST_MS - toleranceMs,
+    toMs: arrivedMs + toleranceMs,
     isEstimate: true,
   };
 }

@@ -3,6 +3,7 @@ import { pMapIterable } from 'p-map';
 import { findTokenOf } from '../../temporal/earlier-token';
 import { isOfOrganization, listRuns, type RunInfo } from '../../temporal/list-runs';
 import { readRun } from '../../temporal/read-history';
+import type { RunHistory } from '../../temporal/run-history';
 import {
   MAX_REQUEST_MS,
   spanOfArrival,
@@ -10,6 +11,8 @@ import {
   type AttemptOrigin,
   type Origin,
 } from './match-keys';
+
+type ListedRun = Pick<RunInfo, 'workflowId' | 'runId' | 'status' | 'closeTime'>;
 
 /** Bounds the histories in memory: each may have megabytes. */
 const READ_CONCURRENCY = 2;
@@ -19,16 +22,16 @@ export async function readHistories(client: Client, orgId: string): Promise<Orig
   const origins: Origin[] = [];
   const runs = pMapIterable(
     listRuns(client, null, isOfOrganization(orgId)),
-    (info) => readOriginsOf(client, info),
+    async (info) => findOriginsOf(info, await readRun(client, info)),
     { concurrency: READ_CONCURRENCY },
   );
   for await (const ofRun of runs) origins.push(...ofRun);
   return origins;
 }
 
-async function readOriginsOf(client: Client, info: RunInfo): Promise<Origin[]> {
+/** Finds the token and the unconfirmed attempts of a run in its history. */
+export function findOriginsOf(info: ListedRun, history: RunHistory): Origin[] {
   const { workflowId, runId } = info;
-  const history = await readRun(client, info);
   const run = { workflowId, runId };
   const origins: Origin[] = history.unconfirmedAttempts.map((attempt) => ({
     type: 'attempt',
@@ -60,20 +63,18 @@ async function readOriginsOf(client: Client, info: RunInfo): Promise<Origin[]> {
  * ended meanwhile.
  */
 function describeUnended(
-  { workflowId, runId, status, closeTime }: RunInfo,
+  { workflowId, runId, status, closeTime }: ListedRun,
   startedAt: string,
 ): AttemptOrigin {
   const endedAt = (closeTime ?? new Date()).toISOString();
-  const span = spanOfAttempt({ startedAt, endedAt });
+  const { fromMs, toMs } = spanOfAttempt({ startedAt, endedAt });
   const attempt = { type: 'attempt' as const, startedAt, endedAt, workflowId, runId };
   if (!closeTime) {
-    return { ...attempt, state: 'inProgress', reason: 'the run creates a token', span };
+    const reason = 'the run creates a token';
+    // The clock of this machine decides nothing: the list has only keys that are made already.
+    return { ...attempt, state: 'inProgress', reason, span: { fromMs, toMs: Infinity } };
   }
   const reason = `the run was ${status.name.toLowerCase()} meanwhile`;
-  return {
-    ...attempt,
-    state: 'unconfirmed',
-    reason,
-    span: { ...span, toMs: span.toMs + MAX_REQUEST_MS },
-  };
+  const span = { fromMs, toMs: toMs + MAX_REQUEST_MS };
+  return { ...attempt, state: 'unconfirmed', reason, span };
 }

@@ -40,8 +40,7 @@ const attemptLine = z.object({
 
 /**
  * Reads what the workers' log lines say of the tokens and the unconfirmed attempts of an
- * organization. It passes over lines that are not theirs, such as one that a killed worker left
- * unfinished.
+ * organization.
  *
  * @throws CommandError when a file cannot be read.
  */
@@ -49,15 +48,24 @@ export async function readTokenLog(files: readonly string[], orgId: string): Pro
   const origins: Origin[] = [];
   for (const file of files) {
     for await (const { text } of streamLines('--record', file, undefined)) {
-      // Spares the parsing of most lines.
-      const value = text.includes(orgId) ? parseJson(text) : null;
-      const token = tokenLine.safeParse(value).data;
-      if (token?.orgId === orgId) origins.push(toToken(token));
-      const attempt = attemptLine.safeParse(value).data;
-      if (attempt?.orgId === orgId) origins.push(toAttempt(attempt));
+      const origin = parseLine(text, orgId);
+      if (origin) origins.push(origin);
     }
   }
   return origins;
+}
+
+/**
+ * Reads a log line; null for one of anything else, or that a killed worker left unfinished.
+ */
+export function parseLine(text: string, orgId: string): Origin | null {
+  // Spares the parsing of most lines.
+  if (!text.includes(orgId)) return null;
+  const value = parseJson(text);
+  const token = tokenLine.safeParse(value).data;
+  if (token?.orgId === orgId) return toToken(token);
+  const attempt = attemptLine.safeParse(value).data;
+  return attempt?.orgId === orgId ? toAttempt(attempt) : null;
 }
 
 function parseJson(text: string): unknown {

@@ -92,7 +92,7 @@ it('reads several files, with the run and the time of each', async () => {
     {
       workflowId: `live-migration-prep/${ORG}/${SOURCE_ORG}`,
       runId: TOKEN.runId,
-      span: { fromMs: atMs - 60_000 },
+      span: { fromMs: atMs - 80_000 },
     },
   ]);
   expect(attempts).toMatchObject([
@@ -106,7 +106,7 @@ it('reads several files, with the run and the time of each', async () => {
 
 it.each([
   ['Temporal’s times of its creation, if the line is there', [CREATED, DELIVERED], 10],
-  ['its arrival, if the line of its creation is lost', [DELIVERED], 60],
+  ['its arrival, if the line of its creation is lost', [DELIVERED], 80],
 ])('finds the key of a token by %s', async (_what, lines, secondsBefore) => {
   const times = { startedAt: TOKEN.createdAt, endedAt: TOKEN.createdAt };
   const text = toText(lines.map((line) => (line === CREATED ? { ...line, ...times } : line)));
