@@ -110,14 +110,24 @@ export function madeAtMs(keyId: string): number {
 /**
  * Finds the origins that each key may have, and the origins that have no key. Both are in the order
  * of time.
+ *
+ * If a token can have one key only, that key is not of an unconfirmed attempt. No rule takes a
+ * token from a key, since its own key may be missing, and another be made by hand. So a key counts
+ * as unconfirmed only if no token can have it.
  */
-export function matchKeys<K extends { id: string }, O extends { span: Span }>(
-  keys: readonly K[],
-  origins: readonly O[],
-) {
+export function matchKeys<
+  K extends { id: string },
+  O extends Pick<Origin, 'type' | 'state' | 'span'>,
+>(keys: readonly K[], origins: readonly O[]) {
   const inOrder = origins.toSorted((a, b) => a.span.fromMs - b.span.fromMs);
+  const keysOfTokens = inOrder
+    .filter(({ type }) => type === 'token')
+    .map(({ span }) => keys.filter(({ id }) => isMadeIn(span, id)));
+  const onlyKeys = new Set(keysOfTokens.filter(({ length }) => length === 1).flat());
+  const mayHave = ({ state, span }: O, key: K) =>
+    isMadeIn(span, key.id) && !(state === 'unconfirmed' && onlyKeys.has(key));
   const matches = keys
-    .map((key) => ({ key, origins: inOrder.filter(({ span }) => isMadeIn(span, key.id)) }))
+    .map((key) => ({ key, origins: inOrder.filter((origin) => mayHave(origin, key)) }))
     .sort((a, b) => madeAtMs(a.key.id) - madeAtMs(b.key.id));
   const withKey = new Set(matches.flatMap((match) => match.origins));
   return { matches, withoutKey: inOrder.filter((origin) => !withKey.has(origin)) };

@@ -16,6 +16,7 @@ const withFastClock = setUp(() => startOwnOrganizations({ env: wrongClock(600_00
 
 const on = 'linkTokens' as const;
 const LOST = { on, status: 503, afterCreating: true };
+const UNANSWERED = { on, status: 503 };
 const REJECTED = { on, status: 403 };
 
 /**
@@ -99,6 +100,14 @@ describe('api-keys finds the key', () => {
     expect((await run(own(), request)).stdout).toMatch(
       /" {2}unconfirmed, \S+ to \S+ \(.*503.*\): no known token uses it\n/,
     );
+  });
+
+  it('of a token that followed an attempt that created none', async () => {
+    const { request, receipt } = await startToEnd(own(), UNANSWERED);
+    const { keys, total } = await find(own(), request);
+    const { deliveryId } = receipt ?? {};
+    expect(keys).toMatchObject([{ state: 'delivered', origins: [{ deliveryId }] }]);
+    expect(total).toMatchObject({ ofThisJob: 1, withoutKey: [{ state: 'unconfirmed' }] });
   });
 
   it('of an attempt and of the token that followed it within seconds, as one of two', async () => {

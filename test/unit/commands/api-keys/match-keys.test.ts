@@ -18,11 +18,13 @@ const at = (seconds: number) => new Date(START_MS + seconds * 1000).toISOString(
 const keyMadeAt = (ms: number) => ({ id: `${Math.floor(ms / 1000).toString(16)}0123456789abcdef` });
 const keyAt = (seconds: number) => keyMadeAt(START_MS + seconds * 1000);
 
+const tokenOf = (span: Span) => ({ type: 'token', state: 'open', span }) as const;
+
 /** Tells the first and the last second at which a key may belong to a span, from START_MS. */
 function secondsOf(span: Span): string {
   const seconds = Array.from({ length: 400 }, (_, index) => index - 100);
   const inSpan = seconds.filter(
-    (second) => matchKeys([keyAt(second)], [{ span }]).withoutKey.length === 0,
+    (second) => matchKeys([keyAt(second)], [tokenOf(span)]).withoutKey.length === 0,
   );
   return `${inSpan[0]} to ${inSpan.at(-1)}`;
 }
@@ -65,10 +67,13 @@ it('the first eight digits of a key’s id are the second of its creation', () =
 });
 
 describe('matchKeys', () => {
-  const origin = (name: string, from: number, to: number) => ({
-    name,
-    span: { fromMs: START_MS + from * 1000, toMs: START_MS + to * 1000 },
-  });
+  /** A token; `u` is an unconfirmed attempt, and `p` one in progress. */
+  const origin = (name: string, from: number, to: number) => {
+    const span = { fromMs: START_MS + from * 1000, toMs: START_MS + to * 1000 };
+    if (name === 'u') return { name, type: 'attempt', state: 'unconfirmed', span } as const;
+    if (name === 'p') return { name, type: 'attempt', state: 'inProgress', span } as const;
+    return { name, ...tokenOf(span) };
+  };
 
   it.each<
     [
@@ -103,6 +108,46 @@ describe('matchKeys', () => {
       ['5:ab', '6:ab'],
       '',
     ],
+    [
+      'a lost attempt without a key, and a token',
+      [5],
+      [
+        ['u', 0, 10],
+        ['a', 1, 11],
+      ],
+      ['5:a'],
+      'u',
+    ],
+    [
+      'a killed attempt with a key, and the token that followed',
+      [1, 62],
+      [
+        ['u', 0, 70],
+        ['a', 51, 72],
+      ],
+      ['1:u', '62:a'],
+      '',
+    ],
+    [
+      'a lost attempt with a key, and a token',
+      [5, 6],
+      [
+        ['u', 0, 10],
+        ['a', 1, 11],
+      ],
+      ['5:ua', '6:ua'],
+      '',
+    ],
+    [
+      'an attempt in progress, and a token',
+      [5],
+      [
+        ['a', 0, 10],
+        ['p', 1, Infinity],
+      ],
+      ['5:ap'],
+      '',
+    ],
     ['a key before, and one after', [-1, 11], [['a', 0, 10]], ['-1:', '11:'], 'a'],
     ['the first and the last second', [0, 10], [['a', 0, 10]], ['0:a', '10:a'], ''],
   ])('%s', (_what, keys, origins, expected, without) => {
@@ -134,7 +179,7 @@ describe('matchKeys', () => {
     const { createdMs } = attempt;
     const [startedAt, endedAt] = [iso(attempt.startMs), iso(attempt.endMs)];
     const span = spanOfAttempt({ startedAt, endedAt, createdAt: iso(createdMs + workerMs) });
-    return matchKeys([keyMadeAt(createdMs + atlasMs)], [{ span }]).withoutKey.length === 0;
+    return matchKeys([keyMadeAt(createdMs + atlasMs)], [tokenOf(span)]).withoutKey.length === 0;
   }
 
   const attemptsUpTo = (longestMs: number) =>
@@ -162,9 +207,9 @@ describe('matchKeys', () => {
   });
 
   it('gives each key and each origin once, and an origin without a key to no key', () => {
-    const spans = fc.tuple(fc.nat(1000), fc.nat(30)).map(([from, length]) => ({
-      span: { fromMs: START_MS + from * 1000, toMs: START_MS + (from + length) * 1000 },
-    }));
+    const spans = fc
+      .tuple(fc.constantFrom('a', 'u', 'p'), fc.nat(1000), fc.nat(30))
+      .map(([name, from, length]) => origin(name, from, from + length));
     fc.assert(
       fc.property(fc.array(fc.nat(1000)), fc.array(spans), (seconds, origins) => {
         const keys = seconds.map(keyAt);
