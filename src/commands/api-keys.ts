@@ -10,23 +10,24 @@ export function apiKeysCommand({ stdin, withTemporal }: ProgramContext) {
     )
     .requiredOption('--org <id>', 'Atlas organization (required)', parseOrgId)
     .requiredOption(
-      '--keys <file>',
-      'its API keys, as the Atlas CLI lists them; - for standard input (required)',
+      '--keys <files...>',
+      'its API keys, as the Atlas CLI lists them, page by page; - for standard input (required)',
     )
     .option('--record <files...>', 'log lines of the workers, for runs that Temporal has deleted')
     .addHelpText(
       'after',
       formatExamples(
         'api-keys --org 64f1c0ffee5eed0000000a71 --keys keys.json',
-        'api-keys --org 64f1c0ffee5eed0000000a71 --keys keys.json --record worker-*.log',
+        'api-keys --org 64f1c0ffee5eed0000000a71 --keys keys-1.json keys-2.json' +
+          ' --record worker-*.log',
       ),
     )
-    .action(async ({ org, keys: file, record = [] }) => {
+    .action(async ({ org, keys: files, record = [] }) => {
       const [{ readKeys }, { apiKeys }] = await Promise.all([
         import('./api-keys/read-keys.js'),
         import('./api-keys/api-keys.js'),
       ]);
-      const keys = await readKeys(file, stdin);
+      const keys = await readKeys(files, stdin);
       await withTemporal((context) => apiKeys(context, org, keys, record));
     });
 }

@@ -13,24 +13,31 @@ const keyList = z.object({
 
 export type ApiKey = z.output<typeof keyList>['results'][number];
 
-const HOW = 'atlas organizations apiKeys list --orgId … --limit 500 --output json';
+const HOW = 'atlas organizations apiKeys list --orgId … --limit 500 --page … --output json';
 
 /**
- * @param file `-` for standard input.
- * @throws CommandError when it is not the whole list of an organization's API keys.
+ * Reads the pages of a list of API keys, in any order.
+ *
+ * @param files `-` for standard input.
+ * @throws CommandError when they are not the whole list of an organization's API keys.
  */
-export async function readKeys(file: string, stdin: Stdin): Promise<ApiKey[]> {
-  const lines = await readLines('--keys', file, stdin);
-  const text = lines.map((line) => line.text).join('\n');
-  const { results, totalCount } = parseList(file, text);
-  if (totalCount <= results.length) return results;
+export async function readKeys(files: readonly string[], stdin: Stdin): Promise<ApiKey[]> {
+  const keys = new Map<string, ApiKey>();
+  let totalCount = 0;
+  for (const file of files) {
+    const lines = await readLines('--keys', file, stdin);
+    const page = parsePage(file, lines.map(({ text }) => text).join('\n'));
+    for (const key of page.results) keys.set(key.id, key);
+    totalCount = Math.max(totalCount, page.totalCount);
+  }
+  if (keys.size >= totalCount) return [...keys.values()];
   throw usageError(
-    `--keys ${file} has only ${results.length} of ${totalCount} API keys:` +
-      ` write all that this prints: ${HOW}`,
+    `--keys has only ${keys.size} of ${totalCount} API keys:` +
+      ` name a file for each page that this prints: ${HOW}`,
   );
 }
 
-function parseList(file: string, text: string): z.output<typeof keyList> {
+function parsePage(file: string, text: string): z.output<typeof keyList> {
   try {
     return keyList.parse(JSON.parse(text));
   } catch {

@@ -162,7 +162,9 @@ it.each(COMMANDS)(
       'requests.jsonl',
       '{"orgId": "64f1c0ffee5eed0000000a71", "accessListIps": [], "sink": "drop"}',
     );
-    write('keys.json', '{"results": [], "totalCount": 0}');
+    for (const file of ['keys.json', 'keys-1.json', 'keys-2.json']) {
+      write(file, '{"results": [], "totalCount": 0}');
+    }
     const { stdout } = await run(`${command} --help`);
     expect(stdout).not.toContain('default: false');
     expect(stdout).toMatch(/^Documentation: https:.*\/docs\/commands\.md$/m);

@@ -1,3 +1,5 @@
+import { Readable } from 'node:stream';
+import { readKeys } from '../../../../src/commands/api-keys/read-keys';
 import { run } from '../../../support/run-command';
 import { ORG } from '../../samples';
 import { temporaryFiles } from '../../temporary-folder';
@@ -5,7 +7,10 @@ import { temporaryFiles } from '../../temporary-folder';
 const { fileIn, write } = temporaryFiles();
 
 const KEY = { id: '6925711d4f3c2b1a09876543', desc: 'of the billing job' };
-const WHAT = 'atlas organizations apiKeys list --orgId … --limit 500 --output json';
+const OTHER_KEY = { ...KEY, id: '6925711d4f3c2b1a09876544' };
+const WHAT = 'atlas organizations apiKeys list --orgId … --limit 500 --page … --output json';
+const writePage = (name: string, totalCount: number, ...results: object[]) =>
+  write(name, JSON.stringify({ results, totalCount }));
 
 it.each<[what: string, text: string | null, message: string]>([
   ['is not there', null, 'cannot be read (ENOENT): correct its path'],
@@ -20,14 +25,28 @@ it.each<[what: string, text: string | null, message: string]>([
     JSON.stringify({ results: [{ id: 'x' }], totalCount: 1 }),
     'is not a list of API keys: ',
   ],
-  [
-    'has one page of two',
-    JSON.stringify({ results: [KEY], totalCount: 2 }),
-    `has only 1 of 2 API keys: write all that this prints: ${WHAT}`,
-  ],
 ])('api-keys refuses a list that %s, before it calls Temporal', async (_what, text, message) => {
   const file = text === null ? fileIn('nowhere.json') : write('keys.json', text);
   const { code, stdout, stderr } = await run(['api-keys', '--org', ORG, '--keys', file]);
   expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
   expect(stderr).toContain(`--keys ${file} ${message}`);
+});
+
+it('readKeys joins the pages of a list, and names a key once that is on two', async () => {
+  const pages = [writePage('keys-1.json', 2, KEY), writePage('keys-2.json', 2, KEY, OTHER_KEY)];
+  await expect(readKeys(pages, undefined)).resolves.toEqual([KEY, OTHER_KEY]);
+});
+
+it('readKeys reads one page from standard input', async () => {
+  const stdin = Readable.from([JSON.stringify({ results: [KEY], totalCount: 1 }, null, 2)]);
+  await expect(readKeys(['-'], stdin)).resolves.toEqual([KEY]);
+});
+
+it('api-keys refuses pages of which one is missing', async () => {
+  const pages = [writePage('keys-1.json', 3, KEY), writePage('keys-3.json', 3, OTHER_KEY)];
+  const { code, stderr } = await run(['api-keys', '--org', ORG, '--keys', ...pages]);
+  expect(code).toBe(2);
+  expect(stderr).toContain(
+    `--keys has only 2 of 3 API keys: name a file for each page that this prints: ${WHAT}`,
+  );
 });
