@@ -15,6 +15,7 @@ import { aRequest } from '../samples';
 const firstJson = (name: string) => JSON.parse(codeBlocks(page(name), 'json')[0] ?? '') as object;
 
 const RECEIPT = { ...firstJson('docs/contract.md'), tokenSha256: 'a'.repeat(64) };
+const EVENT = firstJson('docs/sinks/webhook.md') as { data: object };
 const DETAILS = {
   status: 403,
   fields: [{ field: 'sink', description: 'is empty' }],
@@ -28,12 +29,14 @@ const EXAMPLES: Record<string, [document: object, invalid: object, mayGrow: bool
   'prepare-request.schema.json': [aRequest(), { orgId: 'A'.repeat(24) }, false],
   'receipt.schema.json': [RECEIPT, { deliveredAt: 'today' }, true],
   'failure-details.schema.json': [DETAILS, { unconfirmedTokens: -1 }, true],
-  'link-token-created.schema.json': [
-    firstJson('docs/sinks/webhook.md'),
-    { type: 'link-token.removed' },
-    true,
-  ],
+  'link-token-created.schema.json': [EVENT, { type: 'link-token.removed' }, true],
 };
+
+function compile(schema: object) {
+  const ajv = new Ajv({ strict: true, allowUnionTypes: true });
+  addFormats(ajv);
+  return ajv.compile(schema);
+}
 
 describe.each(Object.entries(JSON_SCHEMAS))('schemas/%s', (name, schema) => {
   it('is what the zod schema says', () => {
@@ -58,14 +61,24 @@ describe.each(Object.entries(JSON_SCHEMAS))('schemas/%s', (name, schema) => {
   });
 
   it('compiles in strict mode with the formats of ajv-formats, and tells valid from invalid', () => {
-    const ajv = new Ajv({ strict: true, allowUnionTypes: true });
-    addFormats(ajv);
-    const validate = ajv.compile(schema);
+    const validate = compile(schema);
     const [document, invalid, mayGrow] = EXAMPLES[name] ?? [];
     expect([validate(document), validate.errors]).toEqual([true, null]);
     expect(validate({ ...document, ...invalid })).toBe(false);
     expect(validate({ ...document, later: 1 })).toBe(mayGrow);
   });
+});
+
+it.each<[name: string, what: string, facts: object, createDocument: (facts: object) => object]>([
+  ['receipt', 'a receipt', RECEIPT, (receipt) => receipt],
+  ['failure-details', 'a receipt', RECEIPT, (receipt) => ({ ...DETAILS, receipt })],
+  ['link-token-created', 'an event', EVENT.data, (data) => ({ ...EVENT, data })],
+])('schemas/%s.schema.json requires every field of %s', (name, _what, facts, createDocument) => {
+  const validate = compile(JSON_SCHEMAS[`${name}.schema.json`] ?? {});
+  const without = (field: string) => ({ ...facts, [field]: undefined });
+  const optional = Object.keys(facts).filter((field) => validate(createDocument(without(field))));
+  expect(validate(createDocument(facts))).toBe(true);
+  expect(optional).toEqual([]);
 });
 
 type JsonSchema = z.core.JSONSchema.BaseSchema;
