@@ -163,8 +163,9 @@ describe.each(SINK_TYPES)('the sink type $type', (sinkType) => {
     expect(page('test/system/sinks/group.test.ts')).toContain(`require('./${nameOf(type)}.test')`);
   });
 
-  it('is linked from README.md', () => {
+  it('is linked from README.md and from docs/sinks/README.md', () => {
     expect(relativeLinks(page('README.md'))).toContain(`docs/sinks/${nameOf(type)}.md`);
+    expect(relativeLinks(page('docs/sinks/README.md'))).toContain(`${nameOf(type)}.md`);
   });
 
   it('is refused with a configuration that is not valid', () => {
