@@ -1,5 +1,3 @@
-import { once } from 'node:events';
-
 /**
  * Waits for work until it settles or the signal is aborted. Aborting does not stop the work.
  *
@@ -7,16 +5,14 @@ import { once } from 'node:events';
  */
 export async function raceSignal<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> {
   signal.throwIfAborted();
-  const settled = new AbortController();
-  const aborted = once(signal, 'abort', { signal: settled.signal }).then((): never => {
-    throw signal.reason;
+  return new Promise((resolve, reject) => {
+    const stop = () => reject(signal.reason as Error);
+    signal.addEventListener('abort', stop, { once: true });
+    // Work that throws at once must not leave its listener.
+    void (async () => work())()
+      .finally(() => signal.removeEventListener('abort', stop))
+      .then(resolve, reject);
   });
-  try {
-    // Work that throws at once must not leave `aborted` without a handler.
-    return await Promise.race([aborted, (async () => work())()]);
-  } finally {
-    settled.abort();
-  }
 }
 
 /**
@@ -34,8 +30,9 @@ export async function withTimeout<T>(
   abort?.throwIfAborted();
   const ending = new AbortController();
   const stop = () => ending.abort(abort?.reason);
-  const timeout = new DOMException(`no response within ${timeoutMs} ms`, 'TimeoutError');
-  const timer = setTimeout(() => ending.abort(timeout), timeoutMs);
+  const timer = setTimeout(() => {
+    ending.abort(new DOMException(`no response within ${timeoutMs} ms`, 'TimeoutError'));
+  }, timeoutMs);
   abort?.addEventListener('abort', stop, { once: true });
   try {
     return await work(ending.signal);

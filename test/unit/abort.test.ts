@@ -26,17 +26,39 @@ it('withTimeout ends work that takes too long, even if garbage is collected mean
   for (const work of hung) await expect(work).rejects.toMatchObject({ name: 'TimeoutError' });
 });
 
-it('raceSignal leaves no unhandled rejection when the work throws synchronously', async () => {
+describe('raceSignal leaves no unhandled rejection', () => {
   const unhandled = jest.fn();
-  process.on('unhandledRejection', unhandled);
-  const { signal } = new AbortController();
-  const work = () => {
-    throw new Error('synchronous');
-  };
-  await expect(raceSignal(work, signal)).rejects.toThrow('synchronous');
-  await new Promise(setImmediate);
-  process.off('unhandledRejection', unhandled);
-  expect(unhandled).not.toHaveBeenCalled();
+  beforeAll(() => process.on('unhandledRejection', unhandled));
+  afterAll(() => process.off('unhandledRejection', unhandled));
+
+  it('when the work throws synchronously', async () => {
+    const { signal } = new AbortController();
+    const work = () => {
+      throw new Error('synchronous');
+    };
+    await expect(raceSignal(work, signal)).rejects.toThrow('synchronous');
+    await new Promise(setImmediate);
+    expect(unhandled).not.toHaveBeenCalled();
+  });
+
+  it('when the work fails after the signal was aborted', async () => {
+    const stop = new AbortController();
+    const work = () =>
+      new Promise<never>((_resolve, reject) => setImmediate(reject, new Error('late')));
+    const race = raceSignal(work, stop.signal);
+    stop.abort(new Error('stopped'));
+    await expect(race).rejects.toThrow('stopped');
+    await new Promise(setImmediate);
+    await new Promise(setImmediate);
+    expect(unhandled).not.toHaveBeenCalled();
+  });
+});
+
+it('raceSignal starts no work once its signal is aborted', async () => {
+  const work = jest.fn();
+  const reason = new Error('stopped');
+  await expect(raceSignal(work, AbortSignal.abort(reason))).rejects.toBe(reason);
+  expect(work).not.toHaveBeenCalled();
 });
 
 it('raceSignal stops waiting when its signal is aborted', async () => {
@@ -50,9 +72,17 @@ it('raceSignal stops waiting when its signal is aborted', async () => {
   await expect(race).rejects.toBe(reason);
 });
 
-it('raceSignal leaves no listener once the work has settled', async () => {
+it.each([
+  ['ends later', () => new Promise((resolve) => setImmediate(resolve))],
+  ['fails later', () => new Promise((_resolve, reject) => setImmediate(reject))],
+  [
+    'throws synchronously',
+    () => {
+      throw new Error('synchronous');
+    },
+  ],
+])('raceSignal leaves no listener after work that %s', async (_what, work) => {
   const { signal } = new AbortController();
-  const race = raceSignal(() => new Promise((resolve) => setImmediate(resolve, 'done')), signal);
-  await expect(race).resolves.toBe('done');
+  await Promise.allSettled([raceSignal(work, signal)]);
   expect(getEventListeners(signal, 'abort')).toEqual([]);
 });
