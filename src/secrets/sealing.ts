@@ -72,19 +72,30 @@ export type Sealer = ReturnType<typeof createSealer>;
 export function createSealer(readKeySet: () => string) {
   let keys = parseKeySet(readKeySet());
 
-  /** Returns null when the set cannot be read now. */
-  function readStored(): [Key, ...Key[]] | null {
+  /** Reads the set again; empty when it cannot be read. */
+  function readStored(): Key[] {
     try {
       return parseKeySet(readKeySet());
     } catch {
-      return null;
+      return [];
     }
+  }
+
+  function findUnstored(stored: readonly Key[]): Key[] {
+    const isStored = (key: Key) => stored.some(({ kid, k }) => kid === key.kid && k === key.k);
+    return keys.filter((key) => !isStored(key));
+  }
+
+  /** Keeps a key that the set has lost: it may be the only one that opens a waiting token. */
+  function reload(): void {
+    const stored = readStored();
+    const [first, ...others] = [...stored, ...findUnstored(stored)];
+    if (first) keys = [first, ...others];
   }
 
   function findKey(kid: string): Key {
     const hasKid = (key: Key) => key.kid === kid;
-    // If it cannot be read, the former set stays in use: the operator has to add the missing key.
-    if (!keys.some(hasKid)) keys = readStored() ?? keys;
+    if (!keys.some(hasKid)) reload();
     const key = keys.find(hasKid);
     if (key) return key;
     const problem = `the token was sealed with key ${quote(kid)}, which this worker does not have`;
@@ -99,11 +110,7 @@ export function createSealer(readKeySet: () => string) {
     keyIds: () => keys.map(({ kid }) => kid),
 
     /** Lists the ids of the keys that a restart of the worker would lose. */
-    keyIdsOnlyInMemory(): string[] {
-      const stored = readStored() ?? [];
-      const isStored = (key: Key) => stored.some(({ kid, k }) => kid === key.kid && k === key.k);
-      return keys.filter((key) => !isStored(key)).map(({ kid }) => kid);
-    },
+    keyIdsOnlyInMemory: () => findUnstored(readStored()).map(({ kid }) => kid),
 
     /** Seals a new token, and gives it a delivery id. */
     async seal(

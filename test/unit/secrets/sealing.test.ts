@@ -142,6 +142,16 @@ describe('a key set', () => {
     expect(decodeProtectedHeader(await sealOne({ by: running })).kid).toBe('second');
   });
 
+  it('that lost a key keeps it in memory when it is read again', async () => {
+    const read = jest.fn(() => jsonOf(second)).mockReturnValueOnce(jsonOf(first));
+    const running = createSealer(read);
+    const old = await sealOne();
+    await running.open(await sealOne({ by: sealerOf(second) }), WORKFLOW_ID);
+    await expect(running.open(old, WORKFLOW_ID)).resolves.toMatchObject({ linkToken: TOKEN });
+    expect(decodeProtectedHeader(await sealOne({ by: running })).kid).toBe('second');
+    expect(running.keyIdsOnlyInMemory()).toEqual(['first']);
+  });
+
   it.each<[what: string, keySet: string, lost: string[]]>([
     ['is unchanged', jsonOf(first, second), []],
     ['has a new first key', jsonOf(key('third'), first, second), []],
