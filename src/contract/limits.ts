@@ -34,6 +34,18 @@ export const MAX_REQUESTED_WAIT_MS = 24 * 3_600_000;
 
 export const MAX_SINKS_TRIED = 100;
 
+/**
+ * The shortest workflow timeout with which a run may be started. A server may give every run a long
+ * one of its own: ten years on the time-skipping test server.
+ */
+export const SHORTEST_WORKFLOW_TIMEOUT_MS = 365 * 24 * 3_600_000;
+
+/**
+ * Characters of the memo, as JSON, with which a run may be started. The server terminates a run
+ * whose memo exceeds 2 MiB when the run adds to it.
+ */
+export const MAX_MEMO_LENGTH = 16 * 1024;
+
 /** Callers of `awaitDelivery` at once. Temporal allows ten Updates; the rest is for `redeliver`. */
 export const MAX_WAITING_CALLERS = 5;
 

@@ -6,6 +6,37 @@ import { scheduledResultSchema } from '../contract/schemas';
 import { WORKFLOW_TYPES } from '../contract/workflows';
 import { nameOfError } from '../shared/text';
 
+const REQUEST_BUCKETS_S = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
+const AGE_BUCKETS_S = [
+  60,
+  600,
+  3600,
+  6 * 3600,
+  24 * 3600,
+  72 * 3600,
+  7 * 24 * 3600,
+  30 * 24 * 3600,
+];
+
+/**
+ * Metrics are named as on Temporal's page on alerts: `_total` for counters, seconds for durations.
+ *
+ * @param bindAddress such as `127.0.0.1:9464`.
+ */
+export function metricsOptions(bindAddress: string) {
+  const prometheus = {
+    bindAddress,
+    countersTotalSuffix: true,
+    unitSuffix: true,
+    useSecondsForDurations: true,
+    histogramBucketOverrides: {
+      atlas_request_duration_seconds: REQUEST_BUCKETS_S,
+      link_token_age_at_failed_delivery_seconds: AGE_BUCKETS_S,
+    },
+  };
+  return { prometheus, attachServiceName: false };
+}
+
 /**
  * Starts at 0 those counters of src/workflows/metrics.ts that alerts watch, under the labels that
  * the SDK gives them: Prometheus sees no increase in a counter whose first sample is 1.

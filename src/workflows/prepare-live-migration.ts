@@ -4,6 +4,7 @@ import {
   setDefaultSignalHandler,
   workflowInfo,
 } from '@temporalio/workflow';
+import { MAX_MEMO_LENGTH, SHORTEST_WORKFLOW_TIMEOUT_MS } from '../contract/limits';
 import type { PrepareRequest, Receipt, Recovery } from '../contract/schemas';
 import type { RunPlan } from '../shared/activities';
 import { fitsAsJson } from '../shared/object';
@@ -85,14 +86,6 @@ function requireNoToken(request: PrepareRequest, { retries }: RunPlan): Promise<
 }
 
 /**
- * A server may give every run a long timeout of its own: ten years on the time-skipping test
- * server.
- */
-const SHORTEST_PERMITTED_TIMEOUT_MS = 365 * 24 * 3_600_000;
-/** The server terminates a run whose memo exceeds 2 MiB when the run adds to it. */
-const MAX_MEMO_LENGTH = 16 * 1024;
-
-/**
  * Finds the start options of the run that could create a second token or abandon one.
  *
  * @returns their names. `validateRequest` says in its failure why they are refused.
@@ -112,5 +105,5 @@ function findRefusedOptions(): string[] {
 
 /** @param timeoutMs 0 means no timeout. */
 function isTooShort(timeoutMs = 0): boolean {
-  return timeoutMs > 0 && timeoutMs < SHORTEST_PERMITTED_TIMEOUT_MS;
+  return timeoutMs > 0 && timeoutMs < SHORTEST_WORKFLOW_TIMEOUT_MS;
 }

@@ -60,8 +60,8 @@ export function toFailureError(failure: unknown, workflowId: string): CommandErr
 export function describeUnconfirmed(tokens: number, workflowId: string): string[] {
   if (tokens === 0) return [];
   return [
-    `Atlas may have created ${formatCount(tokens, 'token')} that the run never received;` +
-      ` see when, and compare with the API keys in Atlas: ${reportCommand(workflowId)}`,
+    `Atlas may have created ${formatCount(tokens, 'token')} that the run never received.` +
+      ` To see when, and to compare with the API keys in Atlas: ${reportCommand(workflowId)}`,
   ];
 }
 

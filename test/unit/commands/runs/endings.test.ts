@@ -40,7 +40,7 @@ it('the details of a failure are printed as facts, and unconfirmed tokens with t
   const { lines, facts } = toEndingError(failure('AtlasRequestRejected', details), RUN, NONE);
   expect(facts).toMatchObject({ state: 'recoverable', details });
   expect(lines[1]).toMatch(
-    /^Atlas may have created 2 tokens that the run never received; see when, .*: live-mig/,
+    /^Atlas may have created 2 tokens that the run never received\. To see when, .*: live-mig/,
   );
   // The message of a cancelled run has the count.
   expect(toEndingError(failure('Cancelled', details), RUN, NONE).lines).toEqual(['Cancelled: why']);

@@ -145,7 +145,7 @@ describe('follow', () => {
       `${KEPT}; next attempt at ${NEXT_ATTEMPT}`,
       REDELIVER,
       expect.stringMatching(
-        /^Atlas may have created 2 tokens that the run never received; see when, /,
+        /^Atlas may have created 2 tokens that the run never received\. To see when, /,
       ),
     ];
     expect((await followed([{}], status)).error).toMatchObject({ exitCode: 5, lines });
