@@ -56,10 +56,10 @@ export function attemptIn(
   return new MockActivityEnvironment(attempt, options);
 }
 
-/** An attempt for which an input that cannot be read is no longer that of another release. */
+/** Too late for a worker of another release: an unreadable input now fails for good. */
 export const LATE_ATTEMPT = { attempt: 21 };
 
-/** A request under way, in which the attempt is stopped. It ends with its signal. */
+/** Returns a request during which the attempt is stopped. It ends when its signal is aborted. */
 export function stopDuring(env: MockActivityEnvironment, details: object) {
   return (signal: AbortSignal) =>
     new Promise<never>((_resolve, reject) => {

@@ -27,10 +27,13 @@ const UNAVAILABLE = 14;
 const REQUEST = { ...FACTS, sink: 'drop' };
 const INPUT = { request: REQUEST, unconfirmedTokens: 2, activityNumber: 1 };
 
-/** Takes the heartbeat of an attempt after its request. */
+/** Accepts the heartbeat that an attempt sends after its request. */
 const TEMPORAL = clientOf({ recordHeartbeat: () => ({}) });
 
-/** A worker whose calls of Atlas return a token, unless a test says otherwise. */
+const refusedConnection = () =>
+  connectionError('linkTokens', false, 'ECONNREFUSED', 'https://atlas.test');
+
+/** A worker whose calls to Atlas return a token, unless a test says otherwise. */
 function worker(seal = sealer) {
   const post = jest.fn<Promise<string>, Parameters<AdminApi['createLinkToken']>>();
   post.mockResolvedValue('CANARY-token');
@@ -48,13 +51,13 @@ function worker(seal = sealer) {
   return { post, attempt };
 }
 
-/** One attempt, for which Atlas must not be called. */
+/** Runs one attempt, which must not call Atlas. */
 async function attemptWithoutCall(change?: object, info?: Partial<Info>): Promise<void> {
   const { post, attempt } = worker();
   await attempt(change, info).finally(() => expect(post).not.toHaveBeenCalled());
 }
 
-test('a token is created with the credential configured now, and returned sealed with its facts', async () => {
+it('a token is created with the current credential, and returned sealed', async () => {
   const { post, attempt } = worker();
   const ofNewerRelease = { fieldOfANewerRelease: 1 };
   const sealed = await attempt({
@@ -92,28 +95,25 @@ describe('Atlas is not called', () => {
   });
 
   it.each([
-    ['for 20 attempts, since a worker of another release may read it', 20, false],
-    ['no more after that', 21, true],
-  ])(
-    'for an input that cannot be read, and Temporal retries it %s',
-    async (_when, attempt, nonRetryable) => {
-      const failure = await failureOf(attemptWithoutCall({ request: {} }, { attempt }));
-      expect(failure).toMatchObject({
-        type: 'InvalidRequest',
-        nonRetryable,
-        details: [{ tokenMayExist: false }],
-      });
-      expect(failure.message).toContain('a worker of another release scheduled it');
-    },
-  );
+    [20, 'is retried, since another release may read it', false],
+    [21, 'is the last', true],
+  ])('for an unreadable input, and attempt %d %s', async (attempt, _what, nonRetryable) => {
+    const failure = await failureOf(attemptWithoutCall({ request: {} }, { attempt }));
+    expect(failure).toMatchObject({
+      type: 'InvalidRequest',
+      nonRetryable,
+      details: [{ tokenMayExist: false }],
+    });
+    expect(failure.message).toContain('a worker of another release scheduled it');
+  });
 
-  it('for an input of another workflow type that cannot be read, and Temporal never retries it', async () => {
+  it('for an unreadable input of another workflow type, and the attempt is the last', async () => {
     const failure = await failureOf(attemptWithoutCall({ request: {} }, { workflowType: 'mine' }));
     expect(failure).toMatchObject({ type: 'InvalidRequest', nonRetryable: true });
     expect(failure.message).toContain('the request is not valid');
   });
 
-  it('for an organization without a configured credential, and the attempt is retried', async () => {
+  it('for an organization without a credential, and the attempt is retried', async () => {
     const info = inRunOf(workflowIdFor({ orgId: OTHER_ORG, sourceOrgId: SOURCE_ORG }));
     const request = { ...REQUEST, orgId: OTHER_ORG };
     const failure = { type: 'AtlasUnavailable', nonRetryable: false };
@@ -121,17 +121,15 @@ describe('Atlas is not called', () => {
   });
 });
 
-test('backoff grows across activities: attempt 2 of activity 2 backs off like a third attempt', async () => {
+it('backoff grows across activities: attempt 2 of activity 2 backs off like a third attempt', async () => {
   const { post, attempt } = worker();
-  post.mockRejectedValue(
-    connectionError('linkTokens', false, 'ECONNREFUSED', 'https://atlas.test'),
-  );
+  post.mockRejectedValue(refusedConnection());
   const failure = await failureOf(attempt({ activityNumber: 2 }, { attempt: 2 }));
   expect(failure.nextRetryDelay).toBeGreaterThanOrEqual(2000);
   expect(failure.nextRetryDelay).toBeLessThanOrEqual(4000);
 });
 
-describe('an attempt that has waited', () => {
+describe('the check of the run before a request:', () => {
   const DEADLINE_MS = 5000;
   const STARTED_LATE = { activityId: 'test', lastStartedTime: timestamp(DEADLINE_MS) };
   const RATE_LIMITED = {
@@ -149,7 +147,7 @@ describe('an attempt that has waited', () => {
     scheduleToCloseTimeoutMs: 60_000 + DEADLINE_MS,
   };
 
-  /** Runs an attempt whose run Temporal describes like this. */
+  /** Starts an attempt; `describe` returns Temporal's description of its run. */
   function attemptOf(describe: () => object, info: Partial<Info>, change: object = {}) {
     const { post, attempt } = worker();
     const client = clientOf({ recordHeartbeat: () => ({}), describe });
@@ -181,7 +179,7 @@ describe('an attempt that has waited', () => {
       () => Promise.reject(grpcError(UNAVAILABLE, 'away')),
       { nonRetryable: false, message: expect.stringContaining(`(${UNAVAILABLE})`) },
     ],
-  ])('sends nothing in a run %s', async (_what, describe, failure) => {
+  ])('an attempt that has waited sends nothing in a run %s', async (_what, describe, failure) => {
     const { post, ending } = attemptOf(describe, {});
     expect(await failureOf(ending)).toMatchObject({
       type: 'AtlasUnavailable',
@@ -192,21 +190,21 @@ describe('an attempt that has waited', () => {
   });
 
   it.each<[what: string, info: Partial<Info>, activityNumber: number, looks: number]>([
-    ['is a second attempt: it looks, then', {}, 1, 1],
-    ['had its number reset: it looks, then', { attempt: 1 }, 1, 1],
+    ['a second attempt looks at its run', {}, 1, 1],
+    ['an attempt whose number was reset looks at its run', { attempt: 1 }, 1, 1],
     [
-      'belongs to a second activity: it looks, then',
+      'the first attempt of a second activity looks at its run',
       { attempt: 1, currentAttemptScheduledTimestampMs: 0 },
       2,
       1,
     ],
     [
-      'is the first: it does not look, and',
+      'the first attempt of all does not look at its run',
       { attempt: 1, currentAttemptScheduledTimestampMs: 0 },
       1,
       0,
     ],
-  ])('%s sends its request in an open run', async (_what, info, activityNumber, looks) => {
+  ])('%s, and sends its request in an open run', async (_what, info, activityNumber, looks) => {
     const describe = jest.fn(() => ({
       pendingActivities: [{ activityId: 'test', lastStartedTime: timestamp(DEADLINE_MS - 1) }],
     }));
@@ -217,10 +215,7 @@ describe('an attempt that has waited', () => {
   });
 });
 
-const refusedConnection = () =>
-  connectionError('linkTokens', false, 'ECONNREFUSED', 'https://atlas.test');
-
-/** An attempt that creates nothing; its environment is that of a minute without Temporal. */
+/** What the client of Atlas does in attempts that create nothing; `env` is the attempt's. */
 const FAILING_ATTEMPTS: [
   what: string,
   call: (env: MockActivityEnvironment) => AdminApi['createLinkToken'],
@@ -234,7 +229,7 @@ const FAILING_ATTEMPTS: [
 ];
 
 it.each(FAILING_ATTEMPTS)(
-  'an attempt %s reports it once Temporal takes a heartbeat',
+  'an attempt %s ends only once Temporal accepts a heartbeat',
   async (_what, call) => {
     let isAway = true;
     const recordHeartbeat = jest.fn(() => {
@@ -254,19 +249,24 @@ it.each(FAILING_ATTEMPTS)(
   },
 );
 
-test('an attempt that a cancel stops before its POST is cancelled; one that a shutdown stops is retried', async () => {
-  const stopped = (details: object) => {
-    const { post, attempt } = worker();
-    const env = attemptIn({}, TEMPORAL);
-    post.mockImplementation((_org, _list, _credential, signal) => stopDuring(env, details)(signal));
-    return failureOf(attempt({}, {}, env));
-  };
-  expect(await stopped({ cancelRequested: true })).toBeInstanceOf(CancelledFailure);
-  const retried = { type: 'AtlasUnavailable', nonRetryable: false };
-  expect(await stopped({ workerShutdown: true })).toMatchObject(retried);
+/** The failure of an attempt that is stopped before its POST. */
+function failureOnceStopped(details: object) {
+  const { post, attempt } = worker();
+  const env = attemptIn({}, TEMPORAL);
+  post.mockImplementation((_org, _list, _credential, signal) => stopDuring(env, details)(signal));
+  return failureOf(attempt({}, {}, env));
+}
+
+it('an attempt that a cancel stops before its POST is cancelled', async () => {
+  expect(await failureOnceStopped({ cancelRequested: true })).toBeInstanceOf(CancelledFailure);
 });
 
-test('a token that cannot be sealed is lost, and shown nowhere', async () => {
+it('an attempt that a shutdown stops before its POST is retried', async () => {
+  const retried = { type: 'AtlasUnavailable', nonRetryable: false };
+  expect(await failureOnceStopped({ workerShutdown: true })).toMatchObject(retried);
+});
+
+it('a token that cannot be sealed is lost, and shown nowhere', async () => {
   const { attempt } = worker({ ...sealer, seal: (token) => Promise.reject(new Error(token)) });
   const failure = await rejectionWithoutCanary(attempt(), ApplicationFailure);
   expect(failure).toMatchObject({ type: 'TokenLost', nonRetryable: true });

@@ -39,7 +39,7 @@ function worker(token: unknown = seal()) {
   return { deliver, attempt };
 }
 
-/** One attempt, in which no sink gets anything. */
+/** Runs one attempt, which must not call a sink. */
 async function attemptWithoutDelivery(
   info: Partial<Info>,
   sink?: unknown,
@@ -49,7 +49,7 @@ async function attemptWithoutDelivery(
   await attempt(info, sink).finally(() => expect(deliver).not.toHaveBeenCalled());
 }
 
-test('sink and receipt get the sealed facts, even with a private address, not forged ones beside them', async () => {
+it('sink and receipt use the facts inside the seal, not those beside it', async () => {
   const sealed = await seal({ accessListIps: ['10.1.2.3'] });
   const { deliver, attempt } = worker({ ...sealed, orgId: 'forged', requestedBy: 'forged' });
   const { jwe: _, ...facts } = sealed;
@@ -67,7 +67,7 @@ test('sink and receipt get the sealed facts, even with a private address, not fo
   ]);
 });
 
-test('a location that is longer than a receipt permits is cut', async () => {
+it('a location that is longer than a receipt permits is cut', async () => {
   const { deliver, attempt } = worker();
   deliver.mockResolvedValue('x'.repeat(1_000_000));
   const receipt = await attempt();
@@ -129,7 +129,7 @@ it.each<[what: string, info: Partial<Info>, sink: string, sinkTried: boolean, fa
   });
 });
 
-test('an attempt that cannot read its input names the sink that the attempt before may have called', async () => {
+it('a second attempt that cannot read its input still names its sink as tried', async () => {
   const failing = attemptWithoutDelivery({ attempt: 2 }, 'drop', { jwe: 5 });
   expect(await failureOf(failing)).toMatchObject({
     type: 'InvalidRequest',
@@ -145,7 +145,7 @@ function failureOnceStopped(details: object, info: Partial<Info> = {}) {
   return failureOf(attempt({}, 'drop', env));
 }
 
-test('an attempt that a cancel stops during its delivery is cancelled', async () => {
+it('an attempt that a cancel stops during its delivery is cancelled', async () => {
   expect(await failureOnceStopped({ cancelRequested: true })).toBeInstanceOf(CancelledFailure);
 });
 
@@ -160,7 +160,7 @@ it.each([
   });
 });
 
-test('an attempt whose next one would come after the end of the round is the last', async () => {
+it('an attempt is the last when its round has no time for another', async () => {
   const { deliver, attempt } = worker();
   deliver.mockRejectedValue(new SinkUnavailableError('down'));
   const failure = await failureOf(attempt(AT_ROUND_END));

@@ -19,13 +19,13 @@ import { BACKOFF, ORG, aRequest } from '../samples';
 import { LATE_ATTEMPT, attemptIn, failureOf, organizations, type Untyped } from './attempt';
 
 /**
- * The backoff of the third attempt, of 2 to 4 s, is 3 s then. To a wait that a server asked for it
- * adds 2 s.
+ * Makes the backoff of a third attempt, 2 to 4 s, exactly 3 s, and adds 2 s to a wait that a server
+ * asked for.
  */
 jest.spyOn(Math, 'random').mockReturnValue(0.5);
 
 const HOUR_MS = 3_600_000;
-/** An attempt for which this time for retries is left. No clock of this worker counts. */
+/** An attempt with this much time left for retries, by Temporal's clock and not by this worker's. */
 const timing = (leftMs: number) => ({
   info: attemptIn({
     scheduledTimestampMs: 1000,
@@ -61,14 +61,18 @@ const STATUS = { status: 429 };
 const WAIT = { retryAfterMs: 60_000 };
 const WAIT_PAST_DEADLINE = { retryAfterMs: HOUR_MS };
 
-it.each<[what: string, delayMs: number, change: Partial<AtlasFailure>]>([
-  ['without Retry-After', 3000, {}],
-  ['with Retry-After', 62_000, WAIT],
-  // The pace is that of the probes.
-  ['that the circuit breaker rejected', 60_500, { ...WAIT, consecutiveAtlasFailures: 1 }],
-])('a creation attempt %s is retried after %d ms', (_what, nextRetryDelay, change) => {
+it.each<[what: string, delayS: number, change: Partial<AtlasFailure>]>([
+  ['without Retry-After', 3, {}],
+  ['with Retry-After', 62, WAIT],
+  // It backs off as a probe does, after one failure.
+  ['that the circuit breaker rejected', 60.5, { ...WAIT, consecutiveAtlasFailures: 1 }],
+])('a creation attempt %s is retried after %d s', (_what, delayS, change) => {
   const failure = creation(change);
-  expect(failure).toMatchObject({ type: 'AtlasUnavailable', nonRetryable: false, nextRetryDelay });
+  expect(failure).toMatchObject({
+    type: 'AtlasUnavailable',
+    nonRetryable: false,
+    nextRetryDelay: delayS * 1000,
+  });
   expect(failure.details).toEqual([{ ...STATUS, tokenMayExist: false, runMayRetry: true }]);
 });
 
@@ -114,14 +118,14 @@ it.each<[what: string, type: string, change: Partial<AtlasFailure>, details: obj
 );
 
 it.each([
-  ['without a wait', 3000, {}],
-  ['with a wait that the sink asks for', 62_000, WAIT],
+  ['without a wait', 3, {}],
+  ['with a wait that the sink asks for', 62, WAIT],
 ])(
-  'a delivery attempt %s is retried after %d ms',
-  (_what, nextRetryDelay, change: { retryAfterMs?: number }) => {
+  'a delivery attempt %s is retried after %d s',
+  (_what, delayS, change: { retryAfterMs?: number }) => {
     const failure = delivery(change);
     const expected = { type: 'SinkUnavailable', nonRetryable: false, message: 'the sink is down' };
-    expect(failure).toMatchObject({ ...expected, nextRetryDelay });
+    expect(failure).toMatchObject({ ...expected, nextRetryDelay: delayS * 1000 });
     expect(failure.details).toEqual([{ sinkTried: true, retryAfterMs: change.retryAfterMs }]);
   },
 );
@@ -136,7 +140,7 @@ it.each<[what: string, type: string, change: Partial<DeliveryFailure>]>([
   expect(failure.details).toEqual([{ sinkTried: true, retryAfterMs: change.retryAfterMs }]);
 });
 
-test('an attempt whose backoff goes past the deadline is the last', () => {
+it('an attempt whose backoff goes past the deadline is the last', () => {
   expect(creation({}, 500)).toMatchObject({ nonRetryable: true, message: 'Atlas returned 429' });
   expect(delivery({}, 500)).toMatchObject({ nonRetryable: true, message: 'the sink is down' });
 });
@@ -180,7 +184,7 @@ it.each([
   },
 );
 
-/** A failure stands in history twice; Temporal takes a workflow task of 4 MB. */
+/** History holds a failure twice, and Temporal accepts a workflow task of at most 4 MB. */
 const MAX_MESSAGE_LENGTH = 16 * 1024;
 const MAX_FAILURE_BYTES = 256 * 1024;
 
@@ -216,7 +220,7 @@ const manyOnes = fc
   .tuple(text, fc.integer({ min: 900, max: 1100 }))
   .map(([entry, count]) => Array<string>(count).fill(entry));
 const anything = fc.oneof(fc.jsonValue(), text, fc.array(text, { maxLength: 20 }), manyOnes);
-/** Objects with these fields, or some of them, and others. */
+/** Objects with some or all of these fields, and others. */
 const like = (...fields: string[]) =>
   fc.dictionary(fc.oneof(fc.constantFrom(...fields), text), anything, {
     noNullPrototype: true,
@@ -227,8 +231,8 @@ const recovery = fc.oneof(anything, like('sealedToken', 'sinksTried'));
 const longNames = Object.fromEntries(Array.from('0123456789', (x) => [x + '\u001b'.repeat(99), x]));
 
 /**
- * Parses an input that another release may have scheduled, or that has been tried too often for
- * that.
+ * Parses the input of an activity. With `LATE_ATTEMPT`, an unreadable one counts as malformed and no
+ * longer as that of another release.
  */
 const parse = (input: unknown, info: object = {}) =>
   attemptIn(info).run(() => Promise.resolve(parseInput(validRequestSchema, input)));
@@ -249,7 +253,7 @@ it.each<
     (input) => failureOf(parse(input, LATE_ATTEMPT)),
   ],
 ])(
-  'a failure InvalidRequest is bounded and printable for every %s',
+  'an InvalidRequest failure is bounded and printable for every %s',
   async (_what, inputs, refuse) => {
     await fc.assert(
       fc.asyncProperty(inputs, async (input) => expectBoundedAndPrintable(await refuse(input))),

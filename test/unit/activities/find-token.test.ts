@@ -11,12 +11,12 @@ const findIn = (list: () => Promise<object>) =>
 
 afterEach(() => void jest.useRealTimers());
 
-it('a search that fails is repeated', async () => {
+it('an attempt whose search fails is retried', async () => {
   const away = () => Promise.reject(grpcError(UNAVAILABLE, 'away'));
   expect(await findIn(away)).toMatchObject({ type: 'TemporalUnavailable', nonRetryable: false });
 });
 
-it('a list that does not respond ends the attempt before Temporal does, with the reason', async () => {
+it('an attempt whose list hangs fails with the reason, before it times out', async () => {
   jest.useFakeTimers();
   const failure = findIn(() => new Promise(() => undefined));
   await jest.advanceTimersByTimeAsync(9500);

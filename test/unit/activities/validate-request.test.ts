@@ -32,12 +32,12 @@ function validate(request: unknown, run: Run = {}, recovery: unknown = null, sin
   return attempt.run<unknown[], unknown, Untyped>(activity, request, recovery, refusedOptions);
 }
 
-test('a valid request is returned with the credential of its organization and the retries', async () => {
+it('a valid request is returned with the credential of its organization and the retries', async () => {
   const request = { ...aRequest(LEFT_OUT), credential: 'acme', warnings: [] };
   await expect(validate(aRequest())).resolves.toEqual({ request, retries: RETRIES });
 });
 
-test('a request with an access list for Cloud Manager gets a warning with the reason', async () => {
+it('an access list for a Cloud Manager sink gets a warning with the reason', async () => {
   const pair = { sink: 'source', sourceOrgId: SOURCE_ORG };
   const context = { env: { KEY: 'key' }, baseDirectory: '/', warn: jest.fn() };
   const keys = { publicKey: { env: 'KEY' }, privateKey: { env: 'KEY' } };
@@ -93,7 +93,7 @@ it.each<[what: string, field: string, change: object, run: Run, description: unk
   expect(await problemsOf(validate(aRequest(change), run))).toEqual([[field, description]]);
 });
 
-test('one failure names every problem of a request and of the run, each once', async () => {
+it('one failure names every problem of a request and of the run, each once', async () => {
   const run = { refusedOptions: ['cronSchedule', 'memo'] };
   const fieldsOf = (request: object) => refusedFields(validate(request, run));
   const request = await fieldsOf({ orgId: 'x', sink: 'nope', accessListIps: ['y'], extra: 1 });
@@ -110,7 +110,7 @@ describe('a recovery', () => {
     await expect(recovered).resolves.toMatchObject({ request: { accessListIps } });
   });
 
-  it('takes the request of a newer release, without the fields that this one does not know', async () => {
+  it('takes the request of a newer release without the fields that are unknown here', async () => {
     const recovered = validate(aRequest({ fieldOfANewerRelease: 1 }), {}, recoveryOf({}));
     await expect(recovered).resolves.not.toHaveProperty('request.fieldOfANewerRelease');
   });

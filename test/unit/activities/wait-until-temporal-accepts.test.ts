@@ -13,7 +13,7 @@ jest.mock('node:timers/promises', () => ({
 beforeEach(() => void jest.useFakeTimers());
 afterEach(() => void jest.useRealTimers());
 
-/** An attempt that holds a token, of which Temporal answers each heartbeat as the test says. */
+/** An attempt that holds a token. Temporal answers each of its heartbeats with `recordHeartbeat`. */
 function hold(recordHeartbeat: () => object) {
   const taskTokens: Uint8Array[] = [];
   const client = clientOf({
@@ -64,13 +64,16 @@ it.each([
   },
 );
 
-it('an attempt warns once that it waits, and not at all if Temporal takes its heartbeat', async () => {
-  const waiting = hold(unavailable);
-  await waiting.seconds(10);
-  expect(waiting.warnings).toEqual([expect.stringMatching(/^WARN: Temporal cannot take/)]);
-  const answered = hold(() => ({}));
-  await answered.seconds(10);
-  expect(answered.warnings).toEqual([]);
+it('an attempt that waits warns once', async () => {
+  const { warnings, seconds } = hold(unavailable);
+  await seconds(10);
+  expect(warnings).toEqual([expect.stringMatching(/^WARN: Temporal cannot take/)]);
+});
+
+it('an attempt whose first heartbeat Temporal takes does not warn', async () => {
+  const { warnings, seconds } = hold(() => ({}));
+  await seconds(10);
+  expect(warnings).toEqual([]);
 });
 
 it('a cancellation does not end the wait: the token counts', async () => {
@@ -79,7 +82,7 @@ it('a cancellation does not end the wait: the token counts', async () => {
   expect(await seconds(30)).toBe(false);
 });
 
-it('the wait ends with the attempt, which Temporal takes for lost then', async () => {
+it('the wait ends when the attempt times out', async () => {
   const { seconds } = hold(unavailable);
   expect(await seconds(59)).toBe(false);
   expect(await seconds(2)).toBe(true);

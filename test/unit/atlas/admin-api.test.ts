@@ -66,7 +66,7 @@ function create(atlas: AdminApi, signal = new AbortController().signal, credenti
 
 const fifty = <T>(work: () => Promise<T>) => Promise.all(Array.from({ length: 50 }, work));
 
-/** The part of an AtlasError that says so. */
+/** Matches an AtlasError with these details. */
 const failedWith = (details: AtlasFailure['details']) => ({ failure: { details } });
 
 const counts = (emulator: AtlasEmulator) => ({
@@ -77,7 +77,7 @@ const counts = (emulator: AtlasEmulator) => ({
 
 /**
  * Creates a token at a server that grants an access token, challenges what is not signed, and then
- * responds so.
+ * returns this status and body.
  */
 async function createWith(
   status: number,
@@ -163,7 +163,7 @@ describe('createLinkToken', () => {
     await expect(creating).rejects.toMatchObject(failedWith({ status }));
   });
 
-  it('sends nothing while the circuit of its credential is open, and goes on with another credential', async () => {
+  it('holds back requests with a credential whose circuit is open, and no others', async () => {
     const credentials = new Map(Object.entries(CREDENTIALS));
     const backoff = { initialIntervalMs: 600_000, maximumIntervalMs: 600_000 };
     const [atlas, emulator] = await start('apiKey', { credentials, backoff });
@@ -219,7 +219,7 @@ describe('a credential in an error of Atlas is redacted:', () => {
     retryAfterMs: undefined,
   });
 
-  it('the secret that was sent, although its file has another one or is gone by now', () => {
+  it('the secret that was sent, even if its file has changed or is gone', () => {
     const basic = `Basic ${Buffer.from('id:CANARY-former:x').toString('base64')}`;
     const response = responseWith({ errorCode: 'ODD', detail: 'who is CANARY-former:x?' });
     const gone = {
@@ -242,7 +242,7 @@ describe('a credential in an error of Atlas is redacted:', () => {
 });
 
 describe('a service account', () => {
-  it('fetches one access token for fifty attempts at once, and renews it once when Atlas returns 401', async () => {
+  it('fetches, and after a 401 renews, one access token for fifty attempts at once', async () => {
     const [atlas, emulator] = await start('serviceAccount');
     await fifty(() => create(atlas));
     expect(counts(emulator)).toEqual({ accessTokens: 1, posts: 50, created: 50 });
@@ -298,7 +298,7 @@ describe('a service account', () => {
 });
 
 describe('closing', () => {
-  it('revokes every access token, also those of checks at the same time, which share one', async () => {
+  it('revokes every access token, including the one that simultaneous checks share', async () => {
     const [atlas, emulator] = await start('serviceAccount');
     await create(atlas);
     await fifty(() => atlas.visibleOrganizations('default', 'new'));
@@ -345,7 +345,7 @@ describe('visibleOrganizations', () => {
     expect(counts(emulator).accessTokens).toBe(2);
   });
 
-  it("with 'new' leaves the access token to the runs if Atlas refuses the secret", async () => {
+  it("with 'new' keeps the access token of the runs if Atlas refuses the secret", async () => {
     const [atlas, emulator] = await start('serviceAccount');
     await create(atlas);
     emulator.seed({ serviceAccounts: [{ ...ACCOUNT, clientSecret: 'rotated' }] });
@@ -374,7 +374,7 @@ it('requireOwnerRole fails for another role, and reuses the access token', async
   expect(counts(emulator).accessTokens).toBe(1);
 });
 
-it('requireOwnerRole is repeated with the new access token when a check has revoked its own', async () => {
+it('requireOwnerRole uses the new access token after a check has revoked its own', async () => {
   const bearers: string[] = [];
   let issued = 0;
   const server = await serveHttp(({ url = '', headers }, response) => {

@@ -79,7 +79,7 @@ it.each<[endpoint: Endpoint, status: number, remedy: string]>([
 });
 
 it.each(Object.entries(failures.ENDPOINT_RULES))(
-  'no row of the table for %s is dead: each applies to some response',
+  'each row of the table for %s applies to some response',
   (_endpoint, { rows }) => {
     const codes = [undefined, 'IP_ADDRESS_NOT_ON_ACCESS_LIST', 'access_denied'];
     const statuses = Array.from({ length: 500 }, (_, index) => 100 + index);
@@ -91,7 +91,8 @@ it.each(Object.entries(failures.ENDPOINT_RULES))(
   },
 );
 
-it('403 access_denied to the access-token request is retried, since one of the 100 live tokens soon expires', () => {
+it('403 access_denied to the access-token request is retried', () => {
+  // Atlas permits 100 live access tokens, one of which soon expires.
   const failure = responded('oauthToken', 403, {
     error: 'access_denied',
     error_description: 'Too many.',
@@ -157,7 +158,7 @@ describe("Atlas's own message", () => {
     expect(detailsOf(body)).toEqual({ status: 400 });
   });
 
-  it('is cut to what history takes, and to the 4 KB that the server keeps of a retried failure', () => {
+  it('is cut, and shorter in a failure that Temporal retries', () => {
     const long = '€"\u001b\u202e'.repeat(1000);
     const fields = Array(30).fill({ field: long, description: long });
     const json = { errorCode: long, detail: long, reason: long, badRequestDetail: { fields } };
@@ -166,6 +167,7 @@ describe("Atlas's own message", () => {
       expect(message + JSON.stringify(details)).not.toMatch(/[\u001b\u202e]/);
       return Buffer.byteLength(message + JSON.stringify(details));
     };
+    // The server keeps 4 KB of a failure that it retries.
     expect(bytesOf(503)).toBeLessThan(3000);
     expect(bytesOf(400)).toBeLessThan(30_000);
   });
@@ -228,18 +230,15 @@ describe('an error of the worker itself', () => {
       'cannot use the credential for Atlas: file a is empty',
     ],
     ['a credential', failures.credentialNotConfigured('payments'), NOT_CONFIGURED],
-  ])(
-    'about %s comes before any request: it is retried, and no token can exist',
-    (_what, error, message) => {
-      const failure = failures.classifyAtlasError(error, 'linkTokens');
-      expect(failure).toMatchObject({
-        type: 'AtlasUnavailable',
-        retryable: true,
-        tokenMayExist: false,
-      });
-      expect(failure.message).toContain(message);
-    },
-  );
+  ])('about %s is retried, and no token can exist', (_what, error, message) => {
+    const failure = failures.classifyAtlasError(error, 'linkTokens');
+    expect(failure).toMatchObject({
+      type: 'AtlasUnavailable',
+      retryable: true,
+      tokenMayExist: false,
+    });
+    expect(failure.message).toContain(message);
+  });
 
   it.each([
     ['unknown', new TypeError('CANARY')],
