@@ -68,7 +68,7 @@ interface Stored {
   linkTokenCreated: unknown;
 }
 
-it('a stored value is never changed: the values of each release have the checksum in checksums.json', () => {
+it('the stored values of each release have the checksum in checksums.json', () => {
   const checksums = RELEASES.map((release) => {
     const values = read(`${release}.json`);
     return [release, createHash('sha256').update(values).digest('hex')];
@@ -174,7 +174,7 @@ describe.each(RELEASES)('what release %s wrote', (release) => {
     expect(asStored(await run(validateRequest, input))).toEqual(expectation(result));
   });
 
-  it('is what this release writes: the result of createLinkToken, with values of its own', async () => {
+  it('is what this release writes: the fields of the result of createLinkToken', async () => {
     const atlas = {
       createLinkToken: () => Promise.resolve('mdb-link-token'),
     } as unknown as AdminApi;
@@ -184,7 +184,7 @@ describe.each(RELEASES)('what release %s wrote', (release) => {
     expect(keysOf(asStored(created))).toEqual(expectation(keysOf(result)));
   });
 
-  it('is what this release writes: the result of deliverLinkToken, with a time of its own', async () => {
+  it('is what this release writes: the result of deliverLinkToken, except its time', async () => {
     const deliverLinkToken = deliverLinkTokenActivity({ sealer, sinks, organizations }, BACKOFF);
     const { input, result } = activities.deliverLinkToken;
     const receipt = (await run(deliverLinkToken, input)) as Receipt;

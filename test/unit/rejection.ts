@@ -10,9 +10,7 @@ export async function rejectionOf(work: Promise<unknown>): Promise<unknown> {
   );
 }
 
-/**
- * An error of this class with which a promise is rejected. No part of it shows a planted secret.
- */
+/** The error with which a promise is rejected. It is of this class, and shows no planted secret. */
 export async function rejectionWithoutCanary<E extends Error>(
   work: Promise<unknown>,
   type: abstract new (...args: never[]) => E,

@@ -9,7 +9,7 @@ import type { Sink } from '../../src/sinks/sink';
 /** The Atlas organization, and the organization of the source. */
 export const ORG = '64f1c0ffee5eed0000000a71';
 export const SOURCE_ORG = '64f1c0ffee5eed0000005c01';
-/** An organization for which no sample is. */
+/** An organization that no sample names. */
 export const OTHER_ORG = '64f1c0ffee5eed0000000b72';
 
 /** The backoff of a third attempt is 2 to 4 s. */

@@ -7,7 +7,7 @@ const fileIn = temporaryFolder();
 let file: string;
 beforeEach(() => void (file = fileIn('sealing-keys.json')));
 
-/** No output may hold a key. */
+/** Runs `sealing-keys` on the file. No output may hold a key. */
 async function keys(...args: string[]) {
   const exit = await run(['sealing-keys', '--file', file, ...args]);
   if (exit.code !== 0) return exit;
@@ -21,12 +21,16 @@ const keyIds = () => createSealer(() => readFileSync(file, 'utf8')).keyIds();
 const mode = () => statSync(file).mode & 0o777;
 
 describe('sealing-keys', () => {
-  it('writes a key that seals, for its owner alone, and with --rotate a new one before it', async () => {
-    const exit = await keys('--json');
-    const before = keyIds();
-    expect(exit).toMatchObject({ code: 0, stderr: '' });
-    expect(JSON.parse(exit.stdout)).toEqual({ file, kid: before[0], keys: 1 });
+  it('writes one key that seals, for its owner alone', async () => {
+    const { stdout, ...exit } = await keys('--json');
+    expect(exit).toEqual({ code: 0, stderr: '' });
+    expect(JSON.parse(stdout)).toEqual({ file, kid: keyIds()[0], keys: 1 });
     expect(mode()).toBe(0o600);
+  });
+
+  it('--rotate puts a new key before the others', async () => {
+    await keys();
+    const before = keyIds();
     const { code, stdout } = await keys('--rotate');
     expect(code).toBe(0);
     expect(keyIds()).toEqual([expect.not.stringMatching(`^${before[0]}$`), ...before]);

@@ -93,7 +93,7 @@ const WRONG: [problem: string, command: string, message: string][] = [
   ],
 ];
 
-/** Temporal is not there, so that anything but exit code 2 means that a command went on. */
+/** No server is reachable: any other exit code means that the command went on. */
 describe('exit code 2, before Temporal is called, for', () => {
   it.each(WRONG)('%s: %j', async (_problem, command, message) => {
     const exit = await run(command);
@@ -125,7 +125,7 @@ it('a command that cannot reach Temporal ends with exit code 3', async () => {
   expect(stderr).toMatch(/at 127\.0\.0\.1:1, namespace default, .*ECONNREFUSED/);
 });
 
-it('doctor names every problem of a configuration, checks nothing else, and ends with exit code 1', async () => {
+it('doctor names all problems of a configuration, checks nothing else, and exits with 1', async () => {
   const file = write('lmp.yaml', 'colour: blue\nsinks: {drop: {type: fax}}\n');
   const { code, stdout, stderr } = await run(`doctor --config ${file}`);
   expect({ code, stdout }).toEqual({ code: EXIT_CODES.failed, stdout: '' });

@@ -13,32 +13,32 @@ const defaultCredential = (env: Env, yaml = '') =>
   load(SINKS + yaml, env).atlas.credentials.get('default');
 
 describe('the credential of the environment', () => {
-  test('is a service account', () => {
+  it('is a service account', () => {
     const account = defaultCredential({});
     expect(account?.type === 'serviceAccount' && account.clientSecret.read()).toBe(
       `${CANARY}-secret`,
     );
   });
 
-  test('is an API key when there is no service account', () => {
+  it('is an API key when there is no service account', () => {
     const key = defaultCredential({ ...API_KEY_ENV, [ID]: '', [SECRET]: '' });
     expect(key?.type === 'apiKey' && key.privateKey.read()).toBe(`${CANARY}-private`);
   });
 
-  test('gives way to a credential of the same name in the file', () => {
+  it('gives way to a credential of the same name in the file', () => {
     const yaml =
       'atlas: {credentials: {default: {type: apiKey, publicKey: public, privateKey: {env: P}}}}\n';
     expect(defaultCredential({ P: 'private' }, yaml)).toMatchObject({ type: 'apiKey' });
   });
 
-  test('is refused when it is both a service account and an API key', () => {
+  it('is refused when it is both a service account and an API key', () => {
     expect(problemsOf(SINKS, API_KEY_ENV)).toEqual([
       `both ${ID} (service account) and MONGODB_ATLAS_PUBLIC_API_KEY (API key) are set: unset one pair`,
     ]);
   });
 });
 
-test('two variables name the version of a worker', () => {
+it('two variables name the version of a worker', () => {
   expect(load(SINKS, { [NAME]: 'lmp', [BUILD]: '1.0' }).deployment).toEqual({
     name: 'lmp',
     buildId: '1.0',
@@ -59,7 +59,7 @@ it.each([
   expect(load(SINKS, { [BASE_URL]: url })).toMatchObject({ atlas: { baseUrl }, warnings });
 });
 
-test('the base URL of Atlas in the file takes precedence', () => {
+it('the base URL of Atlas in the file takes precedence', () => {
   const yaml = `${SINKS}atlas: {baseUrl: 'https://file.example'}\n`;
   expect(load(yaml, { [BASE_URL]: 'https://environment.example' }).atlas.baseUrl).toBe(
     'https://file.example',
@@ -108,7 +108,7 @@ it.each([
   },
 );
 
-test('empty variables count as unset', () => {
+it('empty variables count as unset', () => {
   const names = [BASE_URL, 'MONGODB_ATLAS_PUBLIC_API_KEY', NAME, BUILD, 'HTTPS_PROXY'];
   expect(load(SINKS, Object.fromEntries(names.map((name) => [name, ''])))).toMatchObject({
     atlas: { baseUrl: 'https://cloud.mongodb.com' },

@@ -6,7 +6,7 @@ import { makeKey } from '../../../src/secrets/sealing';
 import { ORG } from '../samples';
 import { CANARY, ENV, SINKS, fileIn, load, problemsOf, write } from './configuration';
 
-it('the smallest configuration is one sink, one credential and the sealing keys; all else has a default', () => {
+it('all but a sink, a credential and the sealing keys has a default', () => {
   const config = load(SINKS);
   expect(config).toMatchObject({
     atlas: { baseUrl: 'https://cloud.mongodb.com', organizations: null },
@@ -42,7 +42,7 @@ atlas:
   expect(a?.type === 'serviceAccount' && a.clientSecret.read()).toBe(`${CANARY}-a`);
 });
 
-it('an organization id of digits only stays a string, and may share settings by an alias', () => {
+it('an organization id of digits stays a string, and YAML aliases share settings', () => {
   const { atlas } = load(`${SINKS}  other: {type: file, directory: other}
 atlas:
   organizations:

@@ -118,12 +118,15 @@ metrics: {port: 65535}
 it.each([
   ['minimum', 'small', LEAST, -1],
   ['maximum', 'big', GREATEST, 1],
-])('each number with a %s accepts it, and refuses one %s', (_bound, extreme, settings, step) => {
-  expect(problemsOf(SINKS + settings)).toEqual([]);
-  const beyond = settings.replace(/\d+/g, (value) => String(Number(value) + step));
-  expect(problemsOf(SINKS + beyond)).toEqual(
-    settings
-      .match(/\w+(?=: \d)/g)
-      ?.map((name): unknown => expect.stringContaining(`.${name}: Too ${extreme}: `)),
-  );
-});
+])(
+  'each number with a %s accepts it, and refuses any beyond as too %s',
+  (_bound, extreme, settings, step) => {
+    expect(problemsOf(SINKS + settings)).toEqual([]);
+    const beyond = settings.replace(/\d+/g, (value) => String(Number(value) + step));
+    expect(problemsOf(SINKS + beyond)).toEqual(
+      settings
+        .match(/\w+(?=: \d)/g)
+        ?.map((name): unknown => expect.stringContaining(`.${name}: Too ${extreme}: `)),
+    );
+  },
+);

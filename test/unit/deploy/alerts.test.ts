@@ -17,13 +17,13 @@ it.each(alertRules())(
   },
 );
 
-it('each failure of a run has an alert, unless only its caller can act on it', () => {
+it('each failure of a run has an alert, except those for its caller', () => {
   const expressions = alertRules().map(({ expr }) => expr);
   const withoutAlert = FAILURE_TYPES.filter((type) => !expressions.join().includes(type));
   expect(withoutAlert).toEqual(['InvalidRequest', 'TokenExists']);
 });
 
-it('each alert fires in a unit test of the rules, and none fires in the first one', () => {
+it('each alert fires in a test of the rules, and none in the first', () => {
   const { tests } = parse(readFileSync(path.join(ALERTS_FOLDER, 'alerts.test.yaml'), 'utf8')) as {
     tests: {
       promql_expr_test?: { exp_samples: { labels?: string }[] }[];

@@ -206,7 +206,7 @@ const NOT_KNOWN =
 const NOT_VISIBLE =
   `${ORG} is not visible to credential acme,` + ' and a credential belongs to one organization';
 
-/** A worker that sees one organization, and whose check of the role Atlas refuses. */
+/** A worker that sees one organization, and whose check of the role gets this status from Atlas. */
 function refusingRole(status: number, visible: string) {
   const json = { detail: `not in ${ORG}` };
   const error = responseError('availableProjects', { status, json, retryAfterMs: undefined });
@@ -214,28 +214,26 @@ function refusingRole(status: number, visible: string) {
 }
 
 it.each([
-  ['an error', 401, 'a visible', ORG, `${CANNOT} 401 `],
-  ['an error', 403, 'a visible', ORG, `${CANNOT} 403 `],
-  ['a warning', 404, 'a visible', ORG, `${NOT_KNOWN} 404 `],
-  ['a warning', 503, 'a visible', ORG, `${NOT_KNOWN} 503 `],
-  ['an error', 401, 'an invisible', OTHER_ORG, NOT_VISIBLE],
-  ['an error', 404, 'an invisible', OTHER_ORG, NOT_VISIBLE],
-])(
-  "on the worker's host, and for a request, the role is %s after %d in %s organization",
-  async (finding, status, _what, visible, text) => {
-    const worker = refusingRole(status, visible);
-    const expected = { state: finding.split(' ')[1], message: including(text) };
-    expect((await runChecks({ ...worker, ...HOST }))[ROLE]).toMatchObject(expected);
-    expect((await runChecks({ ...worker, scope: SCOPE }))[ORGANIZATION]).toMatchObject(expected);
-  },
-);
+  [401, 'a visible', 'an error', ORG, `${CANNOT} 401 `],
+  [403, 'a visible', 'an error', ORG, `${CANNOT} 403 `],
+  [404, 'a visible', 'a warning', ORG, `${NOT_KNOWN} 404 `],
+  [503, 'a visible', 'a warning', ORG, `${NOT_KNOWN} 503 `],
+  [401, 'an invisible', 'an error', OTHER_ORG, NOT_VISIBLE],
+  [404, 'an invisible', 'an error', OTHER_ORG, NOT_VISIBLE],
+])('%d for the role in %s organization is %s', async (status, _what, finding, visible, text) => {
+  const worker = refusingRole(status, visible);
+  const expected = { state: finding.split(' ')[1], message: including(text) };
+  // These findings may name the organization.
+  expect((await runChecks({ ...worker, ...HOST }))[ROLE]).toMatchObject(expected);
+  expect((await runChecks({ ...worker, scope: SCOPE }))[ORGANIZATION]).toMatchObject(expected);
+});
 
 it.each([
   [401, ORG, `${CANNOT} 401 `],
   [503, ORG, `${NOT_KNOWN} 503 `],
   [404, OTHER_ORG, NOT_VISIBLE],
 ])(
-  'for a check from elsewhere, the role is a warning after %d, and names no organization',
+  'from elsewhere, %d for the role is a warning that names no organization',
   async (status, visible, text) => {
     const { [ROLE]: finding } = await runChecks(refusingRole(status, visible));
     expect(finding).toEqual(warning(including(text.replace(ORG, 'an organization'))));
@@ -248,7 +246,7 @@ it('only the keys are checked for a request without a credential and a sink', as
   expect(Object.keys(findings)).toEqual(['sealing keys']);
 });
 
-/** A worker that sees 25 organizations, and the most in which it checks a role at a time. */
+/** A worker that sees 25 organizations; `progress.most` is in how many it checked a role at once. */
 function manyOrganizations() {
   const inProgress = new Set<string>();
   const progress = { most: 0 };
@@ -275,7 +273,7 @@ it('a role is checked in all organizations of the map, in ten at a time', async 
   expect(progress.most).toBe(10);
 });
 
-it('a check without a result after 10 s is a retryable error, or a warning if the check says so', async () => {
+it('a hanging check ends after 10 s as a retryable error or its own finding', async () => {
   jest.useFakeTimers();
   const slow = jest.fn<Promise<never>, [AbortSignal]>(() => new Promise(() => undefined));
   const running = runAll([
@@ -302,7 +300,7 @@ it('doctor warns of a server whose release has the security defect of Update-wit
 
 const GONE = expect.stringContaining('no worker polls task queue prep (the last poll was at 2');
 
-/** A worker with a version, which is not current: VERSIONED in Temporal's API. */
+/** A versioned worker, whose version is not current; 2 is VERSIONED in Temporal's API. */
 const NOT_CURRENT = {
   deploymentOptions: { deploymentName: 'prep', buildId: '2.0', workerVersioningMode: 2 },
 };

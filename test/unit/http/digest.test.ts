@@ -49,7 +49,7 @@ function clientOf(challenges: (string | null)[], readPassword = () => PASSWORD) 
 }
 
 describe('HTTP Digest', () => {
-  it('sends the first request unsigned, and signs what follows as RFC 7616 says, each with its own count', async () => {
+  it('signs all requests but the first as RFC 7616 says', async () => {
     const { seen, request } = clientOf([`${ATLAS}, opaque="5ccc069c"`]);
     expect(await request()).toMatchObject({ status: 200 });
     await Promise.all(Array.from({ length: 16 }, request));
@@ -79,7 +79,7 @@ describe('HTTP Digest', () => {
     expect(new Set(cnonces).size).toBe(17);
   });
 
-  it('signs with the nonce of the latest challenge and the key of that moment, and counts from one', async () => {
+  it('uses the nonce of the latest challenge and the current key, and counts anew', async () => {
     const { signatures, request } = clientOf(
       [ATLAS, STALE],
       jest.fn(() => PASSWORD).mockReturnValueOnce(''),

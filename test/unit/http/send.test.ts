@@ -32,10 +32,10 @@ function sendTo(server: { url: string }, timeoutMs = 30_000): Send {
   return (options) => sender.send({ ...REQUEST, url: `${server.url}/api?pretty=true` }, options);
 }
 
-/** Sends to a server that responds so. */
+/** Sends to an HTTP server with this handler. */
 const sendToHttp = async (respond: servers.HttpHandler) => sendTo(await servers.serveHttp(respond));
 
-/** The same, below HTTP. */
+/** Sends to a TCP server with this handler. */
 const sendToSocket = async (
   onText: (socket: Socket, text: string) => unknown,
   timeoutMs = 30_000,
@@ -59,7 +59,7 @@ it.each([
 });
 
 describe('a request', () => {
-  it('arrives with its method, path, headers, body and User-Agent, and send returns the response', async () => {
+  it('arrives with all its parts and a User-Agent, and its response is returned', async () => {
     const send = await sendToHttp(({ method, url, headers, text }, response) => {
       response.writeHead(429, {
         'WWW-Authenticate': 'Digest realm="r", nonce="n"',
@@ -116,7 +116,7 @@ describe('a request', () => {
     expect(await send()).toMatchObject({ status: 201, text: TOKEN });
   });
 
-  it('takes a body that is not gzip, despite its Content-Encoding, as empty', async () => {
+  it('reads no body from a response that is not gzip as its header says', async () => {
     const headers = { 'Content-Encoding': 'gzip' };
     const send = await sendToHttp((_request, response) =>
       response.writeHead(201, headers).end('CANARY'),
@@ -303,7 +303,7 @@ it('HTTP_PROXY carries a request through a tunnel, and NO_PROXY past it', async 
   expect(proxy.tunnels).toHaveLength(1);
 });
 
-it('an empty variable of a proxy does not hide the one in the other case', async () => {
+it('an empty http_proxy does not hide HTTP_PROXY, nor no_proxy NO_PROXY', async () => {
   const [proxy, target] = [await servers.serveConnectProxy(), await serveTarget()];
   const variables = { http_proxy: '', HTTP_PROXY: proxy.url, no_proxy: '', NO_PROXY: 'other.test' };
   expect(await sendWith(variables, target)).toMatchObject({ status: 204 });

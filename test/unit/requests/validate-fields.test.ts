@@ -59,7 +59,7 @@ describe('validateFields', () => {
     });
   });
 
-  it('refuses a request whose only problem is an entry of its access list, and returns no request', () => {
+  it('returns no request if its only problem is an entry of its access list', () => {
     const problems = [
       { field: 'accessListIps[0]', description: expect.stringContaining('host bits set') },
     ];
@@ -92,11 +92,14 @@ describe('validateFields', () => {
     });
   });
 
-  it.each([false, 'x', ORG, {}])('says what permits another token, not %j', (again) => {
-    expect(problemsOf({ ...aRequest(), again })).toEqual({
-      again: expect.stringMatching(/^is neither true nor the id of a run: write true, or /),
-    });
-  });
+  it.each([false, 'x', ORG, {}])(
+    'refuses %j for again, and says what permits another token',
+    (again) => {
+      expect(problemsOf({ ...aRequest(), again })).toEqual({
+        again: expect.stringMatching(/^is neither true nor the id of a run: write true, or /),
+      });
+    },
+  );
 
   it('refuses the Atlas organization as its own source, beside other problems', () => {
     const sourceOrgId =
@@ -129,11 +132,14 @@ describe('validateFields', () => {
   );
 });
 
-it('the workflow id names the pair of organizations, and an empty sourceOrgId is refused', () => {
+it('the workflow id names the pair of organizations', () => {
   expect(workflowIdFor({ orgId: ORG, sourceOrgId: null })).toBe(`live-migration-prep/${ORG}`);
   expect(workflowIdFor({ orgId: ORG, sourceOrgId: SOURCE_ORG })).toBe(
     `live-migration-prep/${ORG}/${SOURCE_ORG}`,
   );
+});
+
+it('an empty sourceOrgId has no workflow id', () => {
   expect(() => workflowIdFor({ orgId: ORG, sourceOrgId: '' })).toThrow(
     'sourceOrgId is empty: leave it out or pass null',
   );

@@ -18,7 +18,7 @@ function refer(reference: unknown, env: Env = {}) {
 }
 
 describe('a reference to a secret', () => {
-  it('reads its file each time, and throws an error that names the file once it is gone', () => {
+  it('reads its file each time, and fails with its path once it is gone', () => {
     const file = write('secret', 'before');
     const { secret } = refer({ file });
     expect(secret?.read()).toBe('before');
@@ -37,7 +37,7 @@ describe('a reference to a secret', () => {
     },
   );
 
-  it('warns of a file with any permission for others, but not of one that its group can read', () => {
+  it('warns only of a file that users outside its group can access', () => {
     for (const mode of [0o604, 0o602, 0o601]) {
       const file = write('secret', CANARY, mode);
       expect(refer({ file }).warnings).toEqual([

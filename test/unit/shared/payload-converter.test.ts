@@ -6,7 +6,7 @@ const payload = (encoding: string, data: string): Payload => ({
   metadata: { encoding: encode(encoding) },
   data: encode(data),
 });
-/** A string of so many bytes as JSON. */
+/** A string whose JSON has this many bytes. */
 const text = (bytes: number) => `"${'x'.repeat(bytes - 2)}"`;
 const lists = (brackets: number) =>
   `[${Array(brackets - 1)

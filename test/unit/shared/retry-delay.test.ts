@@ -1,4 +1,5 @@
 import fc from 'fast-check';
+import type { Backoff } from '../../../src/shared/activities';
 import { retryDelayMs } from '../../../src/shared/retry-delay';
 
 const settings = fc.record({
@@ -6,17 +7,33 @@ const settings = fc.record({
   maximumIntervalMs: fc.integer({ min: 1, max: 86_400_000 }),
 });
 const counts = fc.integer({ min: 1, max: 100_000 });
-const waits = fc.option(fc.nat(1_000_000_000), { nil: undefined });
+const waits = fc.nat(1_000_000_000);
 
-it('a delay is between half of the backoff and all of it, or up to the backoff above the Retry-After', () => {
+const backoffMsOf = (backoff: Backoff, failures: number) =>
+  Math.min(backoff.initialIntervalMs * 2 ** (failures - 1), backoff.maximumIntervalMs);
+
+function expectBetween(delayMs: number, leastMs: number, mostMs: number): void {
+  expect(Number.isSafeInteger(delayMs)).toBe(true);
+  expect(delayMs).toBeGreaterThanOrEqual(leastMs);
+  expect(delayMs).toBeLessThanOrEqual(mostMs);
+}
+
+it('a delay is between half of the backoff and all of it', () => {
+  fc.assert(
+    fc.property(settings, counts, (backoff, failures) => {
+      const backoffMs = backoffMsOf(backoff, failures);
+      const delayMs = retryDelayMs(backoff, failures, undefined);
+      expectBetween(delayMs, Math.floor(backoffMs / 2), backoffMs);
+    }),
+  );
+});
+
+it('a delay exceeds a Retry-After by at most the backoff', () => {
   fc.assert(
     fc.property(settings, counts, waits, (backoff, failures, retryAfterMs) => {
+      const backoffMs = backoffMsOf(backoff, failures);
       const delayMs = retryDelayMs(backoff, failures, retryAfterMs);
-      const exponentialMs = backoff.initialIntervalMs * 2 ** (failures - 1);
-      const backoffMs = Math.min(exponentialMs, backoff.maximumIntervalMs);
-      expect(Number.isSafeInteger(delayMs)).toBe(true);
-      expect(delayMs).toBeGreaterThanOrEqual(retryAfterMs ?? Math.floor(backoffMs / 2));
-      expect(delayMs).toBeLessThanOrEqual((retryAfterMs ?? 0) + Math.ceil(backoffMs));
+      expectBetween(delayMs, retryAfterMs, retryAfterMs + backoffMs);
     }),
   );
 });

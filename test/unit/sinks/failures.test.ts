@@ -17,7 +17,7 @@ it.each<[what: string, type: string, error: Error, outcome: object]>([
     new SecretUnavailableError('why'),
     { retryable: true },
   ],
-])('a delivery fails for %s as %s', (_what, type, error, outcome) => {
+])('a delivery with %s fails as %s', (_what, type, error, outcome) => {
   expect(classifyDeliveryError(error)).toEqual({ type, ...outcome, message: 'why' });
 });
 

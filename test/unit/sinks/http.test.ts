@@ -12,7 +12,7 @@ it.each([
   ['CERT_HAS_EXPIRED', "renew it, or check the clock of the worker's host"],
   ['ERR_TLS_CERT_ALTNAME_INVALID', 'check its address, or add its CA with NODE_EXTRA_CA_CERTS'],
   ['UNABLE_TO_VERIFY_LEAF_SIGNATURE', 'check its address, or add its CA'],
-])('a certificate that is not trusted (%s) is told with its remedy', async (code, remedy) => {
+])('an untrusted certificate (%s) is reported with a remedy', async (code, remedy) => {
   mockCode = code;
   const send = createSinkSend('the webhook at https://a.example', 1000);
   const request = { method: 'POST', url: new URL('https://a.example'), headers: {} } as const;

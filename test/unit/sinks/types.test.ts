@@ -13,7 +13,7 @@ import {
 } from '../../support/markdown';
 import { documentedSettings, load, write } from '../config/configuration';
 
-/** Creates `aws-secrets-manager` of `awsSecretsManager`. */
+/** Turns `awsSecretsManager` into `aws-secrets-manager`. */
 const nameOf = (type: string) => type.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 
 const OTHERS = [
@@ -27,7 +27,7 @@ const OTHERS = [
 ];
 
 it.each(['src/sinks', 'docs/sinks', 'test/system/sinks'])(
-  '%s has each type that is registered',
+  '%s has the registered types and no others',
   (folder) => {
     const names = readdirSync(path.join(ROOT, folder)).filter((name) => !OTHERS.includes(name));
     const types = SINK_TYPES.map(({ type }) => nameOf(type));
@@ -154,10 +154,13 @@ const SINKS_OF_OTHER_RUNS = ['file', 'webhook'];
 describe.each(SINK_TYPES)('the sink type $type', (sinkType) => {
   const { type } = sinkType;
   const documentation = page(`docs/sinks/${nameOf(type)}.md`);
+  const test = page(`test/system/sinks/${nameOf(type)}.test.ts`);
 
-  it('has a system test of the contract of a sink, and one of a run, which its group loads', () => {
-    const test = page(`test/system/sinks/${nameOf(type)}.test.ts`);
+  it('has a system test with the contract of every sink', () => {
     expect(test).toContain(`testContract('${type}',`);
+  });
+
+  it('has a system test of a run, which its group loads', () => {
     if (SINKS_OF_OTHER_RUNS.includes(type)) return;
     expect(test).toContain(`testRun('${type}')`);
     expect(page('test/system/sinks/group.test.ts')).toContain(`require('./${nameOf(type)}.test')`);
@@ -168,11 +171,11 @@ describe.each(SINK_TYPES)('the sink type $type', (sinkType) => {
     expect(relativeLinks(page('docs/sinks/README.md'))).toContain(`${nameOf(type)}.md`);
   });
 
-  it('is refused with a configuration that is not valid', () => {
+  it('has a test of a configuration that it refuses', () => {
     expect(REFUSED.filter(([, config]) => config.type === type)).not.toEqual([]);
   });
 
-  it('has a page with its settings, their defaults, what it stores, what is checked, and failures', () => {
+  it('has a page with its settings, their defaults and every section', () => {
     const context = { env: {}, baseDirectory: '/', warn: () => undefined };
     const settings = tableBelow(documentation, `Sink \`${type}\``).flatMap(([names = '', value]) =>
       names.split(', ').map((name) => [name, value]),
@@ -188,7 +191,7 @@ describe.each(SINK_TYPES)('the sink type $type', (sinkType) => {
     }
   });
 
-  it('has an example, and each is a whole configuration', async () => {
+  it('has examples, each of which is a whole configuration', async () => {
     const examples = codeBlocks(documentation, 'yaml');
     expect(examples.length).toBeGreaterThan(0);
     for (const yaml of examples) {

@@ -5,7 +5,7 @@ import { clientOf, listedRun } from './scripted-server';
 
 const payload = (value: unknown) => defaultPayloadConverter.toPayload(value);
 
-it('a token that was delivered just before its run was terminated is delivered, whatever the memo says', async () => {
+it('a token delivered just before a termination counts as delivered, despite the memo', async () => {
   const { deliveryId } = aReceipt();
   const memo = { fields: { step: payload('undelivered'), deliveryId: payload(deliveryId) } };
   const result = { payloads: [payload(aReceipt())] };

@@ -28,13 +28,13 @@ async function readIds(runs: AsyncIterable<RunInfo>): Promise<string[]> {
   return ids;
 }
 
-it('runs are listed in pages of 50, which fit into a message of gRPC whatever their memos have', async () => {
+it('runs are listed in pages of 50', async () => {
   const { client, sizes } = serve();
   expect(await readIds(listRuns(client, 'prep'))).toEqual(RUN_IDS);
   expect(sizes).toEqual([50, 50, 50]);
 });
 
-it('the closed runs of a workflow id are listed in pages of 5, since a worker lists those of many ids', async () => {
+it('the closed runs of a workflow id are listed in pages of 5', async () => {
   const { client, sizes } = serve();
   expect(await readIds(listClosedRuns(client, 'live-migration-prep/pair'))).toEqual(RUN_IDS);
   expect(sizes).toEqual(Array(24).fill(5));

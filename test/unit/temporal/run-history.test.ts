@@ -11,7 +11,7 @@ const scheduled = (eventId: number, name: string, ...input: unknown[]) => ({
   activityTaskScheduledEventAttributes: { activityType: { name }, input: payloads(...input) },
 });
 
-/** A run sees what its activities returned in its next workflow task. */
+/** A run learns in its next workflow task what its activities returned. */
 const TASK_COMPLETED = { workflowTaskCompletedEventAttributes: {} };
 /** A run writes the number of its unconfirmed tokens to its memo. */
 const COUNTED = { upsertedMemo: { fields: { unconfirmedTokens: payloads(1).payloads[0] } } };
@@ -42,33 +42,28 @@ it('a run with a malformed argument and a malformed sink is read', async () => {
   });
 });
 
-it('a creation has its end, or the time since which the run waits for it', async () => {
-  const times = (seconds: number) => ({ eventTime: { seconds } });
-  const events = [
-    { ...scheduled(5, 'createLinkToken'), ...times(10) },
-    {
-      ...times(20),
-      activityTaskCompletedEventAttributes: { scheduledEventId: 5, result: payloads(aToken()) },
-    },
-  ];
-  const [startedAt, endedAt] = ['1970-01-01T00:00:10.000Z', '1970-01-01T00:00:20.000Z'];
-  const completedCreation = {
-    tokenRequestedAt: startedAt,
-    tokenReturnedAt: endedAt,
+const STARTED = { ...scheduled(5, 'createLinkToken'), eventTime: { seconds: 10 } };
+const [STARTED_AT, ENDED_AT] = ['1970-01-01T00:00:10.000Z', '1970-01-01T00:00:20.000Z'];
+const completed = (result: unknown) => ({
+  activityTaskCompletedEventAttributes: { scheduledEventId: 5, result: payloads(result) },
+});
+
+it('a completed creation has the times of its start and its end', async () => {
+  const client = serve([STARTED, { eventTime: { seconds: 20 }, ...completed(aToken()) }]);
+  expect(await readRun(client, RUN)).toMatchObject({
+    tokenRequestedAt: STARTED_AT,
+    tokenReturnedAt: ENDED_AT,
     creatingSince: null,
-  };
-  expect(await readRun(serve(events), RUN)).toMatchObject(completedCreation);
-  const openCreation = {
+  });
+});
+
+it('an open creation has the time since which the run waits for it', async () => {
+  expect(await readRun(serve([STARTED]), RUN)).toMatchObject({
     token: null,
     tokenRequestedAt: null,
     tokenReturnedAt: null,
-    creatingSince: startedAt,
-  };
-  expect(await readRun(serve(events.slice(0, 1)), RUN)).toMatchObject(openCreation);
-});
-
-const completed = (result: unknown) => ({
-  activityTaskCompletedEventAttributes: { scheduledEventId: 5, result: payloads(result) },
+    creatingSince: STARTED_AT,
+  });
 });
 
 it.each([
@@ -83,12 +78,11 @@ it.each([
   'a creation that another client %s is an unconfirmed attempt, if the run counted it',
   async (_how, end, reason) => {
     const client = serve([
-      { ...scheduled(5, 'createLinkToken'), eventTime: { seconds: 10 } },
+      STARTED,
       { eventTime: { seconds: 20 }, ...end },
       { workflowPropertiesModifiedEventAttributes: COUNTED },
     ]);
-    const [startedAt, endedAt] = ['1970-01-01T00:00:10.000Z', '1970-01-01T00:00:20.000Z'];
-    const unconfirmedAttempts = [{ startedAt, endedAt, reason }];
+    const unconfirmedAttempts = [{ startedAt: STARTED_AT, endedAt: ENDED_AT, reason }];
     expect(await readRun(client, RUN)).toMatchObject({ token: null, unconfirmedAttempts });
   },
 );
@@ -112,7 +106,7 @@ it.each([
   expect(await readRun(client, RUN)).toMatchObject({ unconfirmedAttempts: [] });
 });
 
-it('a terminated run may have its token in the sinks that it called, at most 100 of them', async () => {
+it('a terminated run names up to 100 sinks that it called, and no others', async () => {
   const client = serve([
     scheduled(2, 'deliverLinkToken', { jwe: 'x' }, 'no-such-sink'),
     {
@@ -129,7 +123,7 @@ it('a terminated run may have its token in the sinks that it called, at most 100
   expect(sinksTried).toEqual(Array.from({ length: 100 }, (_, n) => `sink-${n}`));
 });
 
-it('the sinks that may have the token are those that the failure of the run names, not all scheduled', async () => {
+it('a failed run has tried the sinks that its failure names, not all scheduled', async () => {
   const details = payloads({ unconfirmedTokens: 0, sinksTried: ['drop'] });
   const attributes = { failure: { applicationFailureInfo: { type: 'Cancelled', details } } };
   const client = serve([

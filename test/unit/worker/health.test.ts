@@ -103,7 +103,7 @@ async function findProblem(status: Partial<WorkerStatus>, getSystemInfo: () => P
   return findReadinessProblem(worker, connection);
 }
 
-test('a worker that polls is ready while Temporal responds', async () => {
+it('a worker that polls is ready while Temporal responds', async () => {
   expect(await findProblem({}, responds)).toBeNull();
 });
 

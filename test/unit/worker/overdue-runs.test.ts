@@ -46,7 +46,7 @@ function watch(countRuns: () => number) {
 
 const OVERDUE = 'link_token_overdue_runs';
 
-it('open runs that started more than the deadline and an hour ago are counted at once and every minute', async () => {
+it('runs an hour past their deadline are counted at once and then every minute', async () => {
   let count = 3;
   const { metrics, queries, warnings, minutes } = watch(() => count);
   await minutes(0);
@@ -97,7 +97,7 @@ it('a server that refuses is reported again once it has counted in between', asy
 it.each([
   ['counts', false],
   ['refuses', true],
-])('a server that %s is asked no more after the end of the worker', async (_what, isOn) => {
+])('a server that %s is not asked again after the worker has ended', async (_what, isOn) => {
   const { refusal, queries, close, minutes } = watchRefusing();
   refusal.isOn = isOn;
   await minutes(1);

@@ -13,7 +13,7 @@ describe('what an activity returns', () => {
   const settleToken = (result: unknown) =>
     results.settle(Promise.resolve(result as { jwe: string }), 'jwe', OTHERWISE);
 
-  it('is taken as it is if it has the field that must be a string', async () => {
+  it('is taken as it is if its required field is a string', async () => {
     const token = { jwe: 'x', fieldOfANewerRelease: 1 };
     expect(await settleToken(token)).toEqual({ result: token });
   });
@@ -25,7 +25,7 @@ describe('what an activity returns', () => {
     ['an object without the field', {}],
     ['a field of another type', { jwe: 5 }],
   ])(
-    'is a failure that is final for the run if somebody completed it by hand with %s',
+    'is a final failure if somebody completed the activity by hand with %s',
     async (_what, result) => {
       expect(await settleToken(result)).toMatchObject({
         failure: { ...OTHERWISE, runMayRetry: false, tokenMayExist: true, sinkTried: true },
@@ -58,7 +58,7 @@ describe('what an activity fails with', () => {
     });
   });
 
-  it('is final for the run, and a token may exist, if it is non-retryable and has no details', () => {
+  it('is final, and a token may exist, if it has no details', () => {
     const failure = results.parseFailure(
       ApplicationFailure.nonRetryable('no', 'AtlasRequestRejected'),
     );
@@ -70,7 +70,7 @@ describe('what an activity fails with', () => {
     ['START_TO_CLOSE', 'failed', 'an attempt ended without a result (a timeout, or a lost worker)'],
     ['SCHEDULE_TO_CLOSE', 'scheduleToClose', 'no attempt ended in time, or none started'],
   ] as const)(
-    'with a %s timeout says so first, then names the failure before it, whose Retry-After is over',
+    'names a %s timeout, then the failure before it without its Retry-After',
     (timeoutType, how, message) => {
       const timeout = new TimeoutFailure('activity timeout', undefined, timeoutType);
       expect(results.parseFailure(timeout)).toMatchObject({ how, message, tokenMayExist: true });

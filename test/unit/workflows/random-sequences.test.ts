@@ -97,8 +97,8 @@ const failLost = () =>
   fail(new TimeoutFailure('activity Heartbeat timeout', undefined, 'HEARTBEAT'));
 
 /**
- * Temporal's part of a run, with activities that follow a sequence. Its clock passes while the run
- * waits.
+ * Temporal's part of a run, with activities that follow a sequence. Its clock moves only while the
+ * run waits.
  */
 function createTemporal({ create, deliver, disturbances }: Sequence) {
   const creations = create.values();
@@ -139,8 +139,8 @@ function createTemporal({ create, deliver, disturbances }: Sequence) {
     rejectCancelled: () => Promise.reject(new CancelledFailure('cancelled')),
 
     /**
-     * Waits. Everything that comes meanwhile comes in one activation, the timer included; the first
-     * of it ends the wait.
+     * Waits. All that comes meanwhile, including the timer, is one activation; what comes first ends
+     * the wait.
      */
     wait(ms: number, isMet = () => false): Promise<void> {
       temporal.nowMs += ms;
@@ -211,7 +211,7 @@ function createTemporal({ create, deliver, disturbances }: Sequence) {
   return temporal;
 }
 
-it('random sequences: each token is counted, each sink is named, and a cancel ends the run', async () => {
+it('random sequences: tokens are counted, sinks are named, a cancel ends the run', async () => {
   const property = fc.asyncProperty(sequences(8), async (sequence) => {
     mockTemporal = createTemporal(sequence);
     const ending: Partial<Receipt & FailureDetails> = await prepareLiveMigration(REQUEST).catch(

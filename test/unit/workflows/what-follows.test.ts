@@ -13,7 +13,7 @@ const HOUR_MS = 3_600_000;
 const PAUSE_MS = 60_000;
 
 type Failure = Partial<ParsedFailure>;
-/** What an activity comes to, and what happens meanwhile. */
+/** The outcome of an activity, and what happens meanwhile. */
 type Step = { fails?: Failure; meanwhile?: () => void };
 
 const mockRun = {
@@ -84,7 +84,7 @@ const begin = (steps: Step[]) =>
 /** A CancelledFailure has no type. */
 const typeOf = (error: unknown) => (error as { type?: string }).type ?? 'Cancelled';
 
-it("each row of the table 'After a failed creation' in docs/architecture.md gives the run's next step", async () => {
+it("the table 'After a failed creation' in docs/architecture.md says what the run does", async () => {
   const REJECTED = { type: 'AtlasRequestRejected', runMayRetry: false, tokenMayExist: false };
   const NOT_CREATED = { type: 'AtlasUnavailable', tokenMayExist: false };
   const rows: [
@@ -162,7 +162,7 @@ describe('a delivery', () => {
     return { trace: mockRun.trace, ending };
   }
 
-  it("each row of the table 'Before a delivery' in docs/architecture.md gives the run's next step", async () => {
+  it("the table 'Before a delivery' in docs/architecture.md says what the run does", async () => {
     const NAMES: Record<string, string> = {
       round: 'a round',
       'one attempt': 'a redelivery: one attempt',
@@ -187,7 +187,7 @@ describe('a delivery', () => {
     expect(found).toEqual(tableBelow(ARCHITECTURE, 'Before a delivery'));
   });
 
-  it("each row of the table 'After a failed delivery' in docs/architecture.md gives the run's next step", async () => {
+  it("the table 'After a failed delivery' in docs/architecture.md says what the run does", async () => {
     const REJECTED = { type: 'SinkRejected', runMayRetry: false };
     const WAIT = { ...REJECTED, retryAfterMs: 90_000 };
     const rows: [what: string, step: Step, before?: () => void][] = [

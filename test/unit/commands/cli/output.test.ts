@@ -22,19 +22,14 @@ it('findings with the same state and message share a line', () => {
   ]);
 });
 
-it.each<[state: Finding['state'], names: string]>([
-  ['ok', `${namesUpTo(10)} and 50 more checks`],
-  ['unchecked', `${namesUpTo(10)} and 50 more checks`],
-  ['warning', namesUpTo(60)],
-  ['error', namesUpTo(60)],
-])(
-  'a line of many findings that are %s names the checks that somebody must look at',
-  (state, names) => {
-    expect(describeFindings(manyFindings(60, state))).toEqual([
-      `${state.padEnd(10)}${names}: alike`,
-    ]);
-  },
-);
+it.each<[count: string, state: Finding['state'], names: string]>([
+  ['the first ten', 'ok', `${namesUpTo(10)} and 50 more checks`],
+  ['the first ten', 'unchecked', `${namesUpTo(10)} and 50 more checks`],
+  ['all', 'warning', namesUpTo(60)],
+  ['all', 'error', namesUpTo(60)],
+])('a line names %s of 60 checks with the state %s', (_count, state, names) => {
+  expect(describeFindings(manyFindings(60, state))).toEqual([`${state.padEnd(10)}${names}: alike`]);
+});
 
 it('warnings and errors come last, in full', () => {
   const lines = describeFindings([

@@ -16,7 +16,7 @@ function listWith(error: Error) {
   return { listing: list(context, { recoverable: true }), printed: context.printed };
 }
 
-it('a run that cannot be read is one line that says so, and the list goes on', async () => {
+it('list says why a run cannot be read, and goes on', async () => {
   const { listing, printed } = listWith(new TypeError('Cannot convert object to primitive value'));
   await listing;
   expect(printed.join('')).toMatch(

@@ -53,7 +53,7 @@ it.each<[what: string, code: ExitCode, line: string, outcome: RunOutcome | Error
     delivered(2),
   ],
   ['a run that delivered earlier', 0, 'skipped  run-0: run a delivered', DELIVERED_EARLIER],
-  ['a run that is cancelled, so that it delivers nothing', 6, 'refused  run-0: none', NOTHING],
+  ['a run that delivers nothing, since it is cancelled', 6, 'refused  run-0: none', NOTHING],
   ['a run of a different request', 6, 'refused  run-0: it differs; sink: a, b', DIFFERENT],
   ['a refusal that is too long', 6, `refused  run-0: x${'y'.repeat(998)}…`, TOO_LONG],
   ['an undelivered run', 5, 'undelivered  run-0: SinkRejected: no', UNDELIVERED],
@@ -61,7 +61,7 @@ it.each<[what: string, code: ExitCode, line: string, outcome: RunOutcome | Error
   ['a failed run', 1, 'failed  run-0: InvalidRequest: no', INVALID],
   ['an unexpected error', 1, 'failed  run-0: Unexpected error', new Error('Unexpected error')],
 ])(
-  'in a command for many runs, %s counts as exit code %d and is printed on one line',
+  'a bulk command counts %s as exit code %d, and prints it on one line',
   async (_what, code, line, outcome) => {
     expect(await workOn([outcome])).toMatchObject({
       code,
@@ -70,7 +70,7 @@ it.each<[what: string, code: ExitCode, line: string, outcome: RunOutcome | Error
   },
 );
 
-it('the worst outcome decides the exit code of a command for many runs, which counts each', async () => {
+it('a bulk command counts the outcomes, and exits with the code of the worst', async () => {
   const outcomes = [delivered(0), DELIVERED_EARLIER, DIFFERENT, UNDELIVERED];
   const { code, lines } = await workOn(outcomes);
   expect(code).toBe(undelivered);
@@ -79,7 +79,7 @@ it('the worst outcome decides the exit code of a command for many runs, which co
   expect(await workOn([])).toEqual({ code: done, lines: ['0 requests'] });
 });
 
-it('with --json, a command for many runs prints its progress every ten seconds, and at the end', async () => {
+it('a bulk command with --json prints its progress every ten seconds and at the end', async () => {
   jest.useFakeTimers();
   const { output, printed, errors } = contextWith({}, true);
   const items = Array.from({ length: 60 }, (_, index) => ({ workflowId: `run-${index}` }));
@@ -96,7 +96,7 @@ it('with --json, a command for many runs prints its progress every ten seconds, 
   expect(objects.at(-1)).toEqual({ total: 60, counts: { delivered: 60 } });
 });
 
-it('20 runs are worked on at a time, and the next once one has its outcome', async () => {
+it('a bulk command works on 20 runs at a time', async () => {
   const ends: (() => void)[] = [];
   const outcomes = Array<RunOutcome>(21).fill(delivered(0));
   const bulk = workOn(outcomes, () => new Promise((resolve) => void ends.push(resolve)));
@@ -109,7 +109,7 @@ it('20 runs are worked on at a time, and the next once one has its outcome', asy
   await bulk;
 });
 
-it('a command for many runs ends with the error of a call that did not reach Temporal', async () => {
+it('a bulk command ends with the error of a call that did not reach Temporal', async () => {
   const away = grpcError(UNAVAILABLE, 'No connection established');
   const { output } = contextWith({});
   const items = [{ workflowId: 'run-0' }];

@@ -13,6 +13,7 @@ const workflowId = workflowIdFor({ orgId: ORG });
 const RUN = { workflowId, runId: 'run' };
 const failure = (type: string, ...details: object[]) =>
   ApplicationFailure.nonRetryable('why', type, ...details);
+const NONE = { unconfirmedTokens: 0 };
 const UNDELIVERED = [
   'the token is kept, encrypted, and the run goes on',
   expect.stringMatching(/^once the /),
@@ -26,27 +27,28 @@ it.each([
   ['NothingToDeliver', 6, []] as const,
   ['RedeliveryInProgress', 6, []] as const,
   ['DifferentRequest', 6, []] as const,
-])(
-  'in a command for one run, a failure of the type %s gives exit code %i',
-  (type, exitCode, more) => {
-    const facts = { workflowId, type };
-    const error = toFailureError(failure(type), workflowId);
-    expect(error).toMatchObject({ exitCode, lines: [`${type}: why`, ...more], facts });
-  },
-);
+])('a failure of type %s ends a command for one run with exit code %i', (type, exitCode, more) => {
+  const facts = { workflowId, type };
+  const error = toFailureError(failure(type), workflowId);
+  expect(error).toMatchObject({ exitCode, lines: [`${type}: why`, ...more], facts });
+});
 
-it('the details of a failure are printed as facts, and unconfirmed tokens with the command that lists them', () => {
-  const details = { unconfirmedTokens: 2, status: 403, state: 'recoverable' };
-  const { lines, facts } = toEndingError(failure('AtlasRequestRejected', details), RUN, NONE);
-  expect(facts).toMatchObject({ state: 'recoverable', details });
+const DETAILS = { unconfirmedTokens: 2, status: 403, state: 'recoverable' };
+
+it('the details of a failure are printed as facts', () => {
+  const { facts } = toEndingError(failure('AtlasRequestRejected', DETAILS), RUN, NONE);
+  expect(facts).toMatchObject({ state: 'recoverable', details: DETAILS });
+});
+
+it('unconfirmed tokens are printed with the command that lists them', () => {
+  const { lines } = toEndingError(failure('AtlasRequestRejected', DETAILS), RUN, NONE);
   expect(lines[1]).toMatch(
     /^Atlas may have created 2 tokens that the run never received\. To see when, .*: live-mig/,
   );
   // The message of a cancelled run has the count.
-  expect(toEndingError(failure('Cancelled', details), RUN, NONE).lines).toEqual(['Cancelled: why']);
+  expect(toEndingError(failure('Cancelled', DETAILS), RUN, NONE).lines).toEqual(['Cancelled: why']);
 });
 
-const NONE = { unconfirmedTokens: 0 };
 const RECOVER = `if it held a token: live-migration-prep recover --org ${ORG} --run-id run`;
 const TIMEOUT = new TimeoutFailure('too long', undefined, 'START_TO_CLOSE');
 const TERMINATED = new TerminatedFailure('by mistake');

@@ -83,39 +83,25 @@ const REDELIVER =
   '   (--sink <name> for another sink)';
 
 describe('follow', () => {
-  it.concurrent(
-    'reports each change once, as the server knows it or else as the run says it',
-    async () => {
-      const open = [
-        WAITS,
-        WAITS,
-        activity('validateRequest', 1),
-        ATTEMPT_3,
-        ATTEMPT_3,
-        {},
-        DELIVERS,
-      ];
-      expect((await followed(open, STATUS)).reports).toEqual([
-        'waiting for a worker',
-        'working, attempt 1',
-        'creating, attempt 3; last failure: Atlas returned 429',
-        `creating: it waits; next attempt at ${NEXT_ATTEMPT}`,
-        'delivering, attempt 2; last failure: away',
-      ]);
-    },
-  );
+  it.concurrent('reports each change once, from the server or else from the run', async () => {
+    const open = [WAITS, WAITS, activity('validateRequest', 1), ATTEMPT_3, ATTEMPT_3, {}, DELIVERS];
+    expect((await followed(open, STATUS)).reports).toEqual([
+      'waiting for a worker',
+      'working, attempt 1',
+      'creating, attempt 3; last failure: Atlas returned 429',
+      `creating: it waits; next attempt at ${NEXT_ATTEMPT}`,
+      'delivering, attempt 2; last failure: away',
+    ]);
+  });
 
-  it.concurrent(
-    'reports that no worker is there, and a later round of an undelivered run',
-    async () => {
-      const open = [WAITS, WAITS, activity('deliverLinkToken', 1)];
-      const noWorker = /^waiting for a worker; no worker polls task queue prep: start one, /;
-      expect((await followed(open, null, { memo: UNDELIVERED, pollers: [] })).reports).toEqual([
-        expect.stringMatching(noWorker),
-        'delivering, attempt 1',
-      ]);
-    },
-  );
+  it.concurrent('reports a missing worker, and a later round of an undelivered run', async () => {
+    const open = [WAITS, WAITS, activity('deliverLinkToken', 1)];
+    const noWorker = /^waiting for a worker; no worker polls task queue prep: start one, /;
+    expect((await followed(open, null, { memo: UNDELIVERED, pollers: [] })).reports).toEqual([
+      expect.stringMatching(noWorker),
+      'delivering, attempt 1',
+    ]);
+  });
 
   it.concurrent('reports no wait for a worker while each look sees another task', async () => {
     const open = [WAITS, activity('validateRequest', 1), WAITS_AGAIN, WAITS, {}];
@@ -151,18 +137,15 @@ describe('follow', () => {
     expect((await followed([{}], status)).error).toMatchObject({ exitCode: 5, lines });
   });
 
-  it.concurrent(
-    'ends with exit code 5 when only the memo says undelivered, since no worker responds',
-    async () => {
-      const noWorker =
-        'undelivered: no worker responds, so only the history has the reason: start a worker';
-      const lines = [noWorker, KEPT, REDELIVER];
-      expect((await followed([{}], null, { memo: UNDELIVERED })).error).toMatchObject({
-        exitCode: 5,
-        lines,
-      });
-    },
-  );
+  it.concurrent('ends with exit code 5 by the memo alone when no worker responds', async () => {
+    const noWorker =
+      'undelivered: no worker responds, so only the history has the reason: start a worker';
+    const lines = [noWorker, KEPT, REDELIVER];
+    expect((await followed([{}], null, { memo: UNDELIVERED })).error).toMatchObject({
+      exitCode: 5,
+      lines,
+    });
+  });
 
   it.concurrent('ends with exit code 1 after a result that is not a receipt', async () => {
     const lines = [

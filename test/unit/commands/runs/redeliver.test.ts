@@ -39,7 +39,7 @@ function redeliverInVain() {
   return { context, redelivery: redeliver(context, workflowId) };
 }
 
-it('redeliver says how to go on once a run has had all its Updates', async () => {
+it('redeliver says how to go on once a run accepts no more Updates', async () => {
   await expect(redeliverInVain().redelivery).rejects.toMatchObject({
     exitCode: 6,
     lines: [

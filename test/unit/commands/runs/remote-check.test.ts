@@ -48,7 +48,7 @@ it.each([
   },
 );
 
-it('a worker check reports errors, even if the clock is four minutes fast and the worker seems gone', async () => {
+it('a worker check reports errors even if a fast clock makes the worker seem gone', async () => {
   const { context, report } = failingCheck([ERROR], polledAgo(240_000));
   expect(await requestWorkerCheck(context)).toEqual(report);
 });
@@ -74,7 +74,7 @@ it.each([
   });
 });
 
-it('a command that is stopped says what to look at until a worker has answered, and not after', async () => {
+it('a stopped command says what to look at, unless a worker has answered', async () => {
   const { context } = failingCheck([]);
   const hints: string[][] = [];
   context.output.setFollowUp = (...lines) => void hints.push(lines);

@@ -17,7 +17,7 @@ const [A, B] = [
 ];
 const [a, b] = [JSON.stringify(A), JSON.stringify(B)];
 
-it('a request has the addresses of --ip, then the lines of --ips-file without comments and blank ones', async () => {
+it('a request has the addresses of --ip, then those of --ips-file', async () => {
   const make = (options: { ip?: string[]; ipsFile?: string; accessList: boolean }) =>
     makeRequest({ org: A.orgId, sink: 'drop', ...options }, 'nothing was started', undefined);
   const ipsFile = write(
@@ -42,7 +42,7 @@ it('every field of a request has an option', async () => {
   expect(Object.keys(request).sort()).toEqual(fields.sort());
 });
 
-it('an empty source organization is refused, since an unset variable names another pair', async () => {
+it('an empty source organization is refused: an unset variable would name another pair', async () => {
   const options = { org: A.orgId, sourceOrg: '', sink: 'drop', accessList: false };
   await expect(makeRequest(options, 'nothing was started', undefined)).rejects.toMatchObject({
     exitCode: 2,

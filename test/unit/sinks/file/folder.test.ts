@@ -76,13 +76,13 @@ describe('storing a token removes temporary files of killed attempts', () => {
     const store = () => storeToken(path.join(directory, name), 'canary');
     await store();
     expect(readdirSync(directory).sort()).toEqual([name, ...keptFiles].sort());
-    // The directory may be long.
+    // To list a large directory takes long.
     const later = leaveOld();
     await store();
     expect(readdirSync(directory)).toContain(later);
   });
 
-  it('but none of the last hour when the clock of the worker is an hour fast', async () => {
+  it('but none of the last hour, even if the clock is an hour fast', async () => {
     const kept = leave(`${newName()}.${UNIQUE}`, minutesAgo(1));
     const expired = leaveOld();
     const now = Date.now;

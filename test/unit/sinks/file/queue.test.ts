@@ -26,7 +26,7 @@ const UNANSWERED = new SinkUnavailableError(
     'check its file system, such as the server of a network share',
 );
 
-it('operations on a folder run one at a time and in order, even after one that failed', async () => {
+it('operations on a folder run one at a time, in order, even after a failure', async () => {
   const { run, starts, end } = startFolder();
   const results = Promise.allSettled(['first', 'second', 'third'].map((name) => run(name)));
   await jest.advanceTimersByTimeAsync(9000);
@@ -42,7 +42,7 @@ it('operations on a folder run one at a time and in order, even after one that f
   expect(await results).toEqual([{ status: 'rejected', reason }, ...fulfilled]);
 });
 
-it('an operation that hangs fails with those that wait for it, and each later one fails until it returns', async () => {
+it('an operation that hangs fails, and so do all others until it returns', async () => {
   const { run, starts, end } = startFolder();
   const [hung, waiting] = [run('hung'), run('waiting')].map((result) =>
     expect(result).rejects.toEqual(UNANSWERED),
