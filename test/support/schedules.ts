@@ -8,7 +8,7 @@ import { sharedTemporal } from './temporal';
 export type ScheduledRun = WorkflowHandle<(input: ScheduledRequest) => Promise<ScheduledResult>>;
 
 /**
- * Starts what a schedule starts.
+ * Starts `prepareOnSchedule`, as a schedule does.
  *
  * @param args one scheduled request, unless it is to be malformed.
  */

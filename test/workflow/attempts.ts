@@ -29,7 +29,7 @@ export class Gate {
 
 const HEARTBEAT_INTERVAL_MS = 50;
 
-/** A cancellation reaches an attempt with the response to a heartbeat. */
+/** Sends heartbeats: a cancellation reaches an attempt with the response to one. */
 export async function withHeartbeats<T>(promise: Promise<T>): Promise<T> {
   const context = Context.current();
   const timer = setInterval(() => context.heartbeat(), HEARTBEAT_INTERVAL_MS);
@@ -100,8 +100,8 @@ export const notSealed = failedCreation('TokenLost', true, 'the worker could not
 type Timeout = 'heartbeatTimeout' | 'startToCloseTimeout';
 
 /**
- * An attempt of which Temporal hears nothing more. It alone has a short timeout: however busy the
- * machine is, Temporal takes no other for lost.
+ * An attempt that never reports again. It alone has a short timeout, so that no other one times out,
+ * however busy the machine is.
  */
 function timingOut(timeout: Timeout): () => Promise<never> {
   return async () => {
@@ -121,7 +121,7 @@ function timingOut(timeout: Timeout): () => Promise<never> {
 export const lost = timingOut('heartbeatTimeout');
 export const tooSlow = timingOut('startToCloseTimeout');
 
-/** A creation whose response comes after the cancellation, which does not abandon it. */
+/** A creation whose response comes only after a cancellation, and is still awaited. */
 export function afterCancel(creation: Creation): Creation {
   return async (...args) => {
     await withHeartbeats(Context.current().cancelled).catch(() => undefined);

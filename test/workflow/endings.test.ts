@@ -63,18 +63,25 @@ async function cancel(run: ScriptedRun) {
 
 type Counted = [type: Ending['type'], unconfirmedTokens: number, creations: number];
 
-describe('a run ends, and counts the tokens that it may have left, after', () => {
+describe('a run counts unconfirmed tokens:', () => {
   const INVALID = 'AtlasResponseInvalid';
   const slow: Creation = async (...args) => sleep(50).then(() => created(...args));
 
   it.concurrent.each<[what: string, create: Creation[], changed: object, ...Counted]>([
-    ['503, lost, then a token', [unconfirmed(), lost, created], {}, 'delivered', 2, 3],
-    ['too slow, then a token', [tooSlow, created], {}, 'delivered', 1, 2],
-    ['429, lost, 201 without a token', [notCreated(), lost, invalidResponse], {}, INVALID, 2, 3],
-    ['503, then 2 MB by hand', [unconfirmed(), completedByHand], {}, 'TokenLost', 2, 2],
+    ['503, a lost attempt, then a token', [unconfirmed(), lost, created], {}, 'delivered', 2, 3],
+    ['a timeout, then a token', [tooSlow, created], {}, 'delivered', 1, 2],
+    [
+      '429, a lost attempt, then 201 without a token',
+      [notCreated(), lost, invalidResponse],
+      {},
+      INVALID,
+      2,
+      3,
+    ],
+    ['503, then 2 MB completed by hand', [unconfirmed(), completedByHand], {}, 'TokenLost', 2, 2],
     ['429 until after the deadline', [notCreated(TWO_HOURS_MS)], {}, 'AtlasUnavailable', 0, 1],
     ['a token at the deadline', [slow], LATE, 'delivered', 0, 1],
-    ['lost at the deadline', [lost], LATE, 'AtlasUnavailable', 1, 1],
+    ['a lost attempt at the deadline', [lost], LATE, 'AtlasUnavailable', 1, 1],
   ])('%s', async (_what, create, changed, type, unconfirmedTokens, creations) => {
     const ended = await end(await worker().start({ create, retries: changed }));
     expect(ended).toMatchObject({ type, unconfirmedTokens, creations });
@@ -84,36 +91,30 @@ describe('a run ends, and counts the tokens that it may have left, after', () =>
   it.concurrent.each([
     ['after the deadline', undefined, LATE, 'passed'],
     ['whose wait passes the deadline', TWO_HOURS_MS, {}, 'passes before the next attempt'],
-  ])(
-    'a 503 %s, with the reason and no further attempt',
-    async (_when, retryAfterMs, retries, deadline) => {
-      const run = await worker().start({ create: [unconfirmed(retryAfterMs)], retries });
-      const { message, ...ended } = await end(run);
-      const details = { status: 503, unconfirmedTokens: 1 };
-      expect(ended).toMatchObject({ type: 'AtlasUnavailable', creations: 1, details });
-      expect(message).toBe(
-        `gave up: the retry deadline ${deadline}; last error: Atlas returned 503;` +
-          ' start a new run once that is resolved;' +
-          ' do not reset this run: that can create another token',
-      );
-    },
-  );
+  ])('a 503 %s, and gives up with the reason', async (_when, retryAfterMs, retries, deadline) => {
+    const run = await worker().start({ create: [unconfirmed(retryAfterMs)], retries });
+    const { message, ...ended } = await end(run);
+    const details = { status: 503, unconfirmedTokens: 1 };
+    expect(ended).toMatchObject({ type: 'AtlasUnavailable', creations: 1, details });
+    expect(message).toBe(
+      `gave up: the retry deadline ${deadline}; last error: Atlas returned 503;` +
+        ' start a new run once that is resolved;' +
+        ' do not reset this run: that can create another token',
+    );
+  });
 });
 
-it.concurrent(
-  'a pause until after the deadline: AtlasUnavailable, one unconfirmed token',
-  async () => {
-    // A busy server may start the second attempt before it sees that the time is over: the attempt
-    // gets nowhere.
-    const run = await worker().start({ create: [notCreated(600_000), afterCancel(created)] });
-    await untilBackOff(run.handle);
-    await operate(run.handle, 'pause');
-    await setTimeoutOf(run.handle, 'schedule_to_close', 1);
-    expect((await statusOf(run.handle)).step).toBe('creating');
-    await operate(run.handle, 'unpause');
-    expect(await end(run)).toMatchObject({ type: 'AtlasUnavailable', unconfirmedTokens: 1 });
-  },
-);
+it.concurrent('a run that is paused until after its deadline may have left one token', async () => {
+  // A busy server may start the second attempt before it sees that the time is over. That attempt
+  // hangs.
+  const run = await worker().start({ create: [notCreated(600_000), afterCancel(created)] });
+  await untilBackOff(run.handle);
+  await operate(run.handle, 'pause');
+  await setTimeoutOf(run.handle, 'schedule_to_close', 1);
+  expect((await statusOf(run.handle)).step).toBe('creating');
+  await operate(run.handle, 'unpause');
+  expect(await end(run)).toMatchObject({ type: 'AtlasUnavailable', unconfirmedTokens: 1 });
+});
 
 const TOKEN_EXISTS = { state: 'delivered', runId: 'earlier', unconfirmedTokens: 0 };
 const tokenExists = failing(terminalFailure('TokenExists', 'it has a token', TOKEN_EXISTS));
@@ -139,33 +140,36 @@ it.concurrent.each<[what: string, find: () => never, change: object, type: Endin
       { unconfirmedTokens: 0 },
     ],
   ],
-)('a run calls nothing, and fails, for %s', async (_what, find, change, type, details) => {
+)('a run fails for %s, and calls nothing', async (_what, find, change, type, details) => {
   const ended = await end(await worker().start({ find }, change));
   expect(ended).toMatchObject({ type, details, step: 'failed', creations: 0 });
 });
 
-it.concurrent(
-  'a receipt without a location, or of 2 MB, makes the run deliver its token again',
-  async () => {
-    const deliver = [undefined, HUGE].map(deliveredByHand);
-    const retries = { initialIntervalMs: 1, maximumIntervalMs: 1, maximumPauseMs: 1 };
-    expect(await end(await worker().start({ deliver, retries }))).toMatchObject({
-      type: 'delivered',
-      receipt: { sink: 'files', location: 'place of files', alsoTried: [] },
-      sinks: ['files', 'files', 'files'],
-    });
-  },
-);
+it.concurrent('a receipt of 2 MB or without a location makes the run deliver again', async () => {
+  const deliver = [undefined, HUGE].map(deliveredByHand);
+  const retries = { initialIntervalMs: 1, maximumIntervalMs: 1, maximumPauseMs: 1 };
+  expect(await end(await worker().start({ deliver, retries }))).toMatchObject({
+    type: 'delivered',
+    receipt: { sink: 'files', location: 'place of files', alsoTried: [] },
+    sinks: ['files', 'files', 'files'],
+  });
+});
 
-describe('a cancel during an attempt to create sends no further POST, and tells the caller who waits,', () => {
+describe('a cancel during creation ends run and callers without another POST:', () => {
   it.concurrent.each<[what: string, create: Creation[], ...Counted]>([
-    ['when nothing was sent', [cancelledBeforeSending], 'CANCELLED', 0, 1],
-    ['after 429', [afterCancel(notCreated(600_000))], 'CANCELLED', 0, 1],
-    ['after 429 until the deadline', [afterCancel(notCreated(TWO_HOURS_MS))], 'CANCELLED', 0, 1],
-    ['after 403', [afterCancel(rejected)], 'AtlasRequestRejected', 0, 1],
-    ['when nothing was sent after 503', [unconfirmed(), cancelledBeforeSending], 'Cancelled', 1, 2],
-    ['after 503 twice', [unconfirmed(), afterCancel(unconfirmed())], 'Cancelled', 2, 2],
-    ['when the sink rejects the token', [unconfirmed(), afterCancel(created)], 'Cancelled', 1, 2],
+    ['nothing was sent', [cancelledBeforeSending], 'CANCELLED', 0, 1],
+    ['429', [afterCancel(notCreated(600_000))], 'CANCELLED', 0, 1],
+    ['429 until the deadline', [afterCancel(notCreated(TWO_HOURS_MS))], 'CANCELLED', 0, 1],
+    ['403', [afterCancel(rejected)], 'AtlasRequestRejected', 0, 1],
+    ['503, then nothing was sent', [unconfirmed(), cancelledBeforeSending], 'Cancelled', 1, 2],
+    ['503 twice', [unconfirmed(), afterCancel(unconfirmed())], 'Cancelled', 2, 2],
+    [
+      '503, then a token that the sink rejects',
+      [unconfirmed(), afterCancel(created)],
+      'Cancelled',
+      1,
+      2,
+    ],
   ])('%s', async (_what, create, type, unconfirmedTokens, creations) => {
     const run = await worker().start({ create, deliver: [sinkRejects] });
     await eventually('the attempt', () => run.calls.creations === creations);
@@ -187,7 +191,7 @@ describe('a cancel during an attempt to create sends no further POST, and tells 
 });
 
 it.concurrent(
-  'the only attempt of a run that was cancelled during a POST is repeated once if it is lost',
+  'after a cancel during a POST, a lost delivery attempt is repeated once',
   async () => {
     const run = await worker().start({ create: [afterCancel(created)], deliver: [lost, stored] });
     await eventually('the POST', () => run.calls.creations === 1);
@@ -211,7 +215,7 @@ it.concurrent('a cancel before the first workflow task ends a run as CANCELLED',
 });
 
 it.concurrent(
-  'a cancel while a run waits after 503 ends it as Cancelled, with the count',
+  'a cancel while a run waits after 503 ends it as Cancelled with the count',
   async () => {
     const run = await worker().start({ create: [unconfirmed(), unconfirmed(600_000)] });
     await eventually('the wait', async () => (await statusOf(run.handle)).unconfirmedTokens === 2);
@@ -227,7 +231,7 @@ it.concurrent(
   },
 );
 
-describe('a cancel while a token waits for its sink ends as Cancelled, and names the token and the sinks,', () => {
+describe('a cancel during delivery ends the run as Cancelled with token and sinks', () => {
   async function expectCancelled(run: ScriptedRun, sinksTried: string[]): Promise<void> {
     await eventually(
       'the attempt',
@@ -243,23 +247,33 @@ describe('a cancel while a token waits for its sink ends as Cancelled, and names
   }
 
   it.concurrent.each<[what: string, Delivery, sinksTried: string[]]>([
-    ['while an attempt hangs, which is stopped', hanging, ['files']],
+    ['while an attempt hangs', hanging, ['files']],
     ['when no sink was called', unreadable, []],
   ])('%s', async (_what, attempt, sinksTried) => {
     await expectCancelled(await worker().start({ deliver: [attempt] }), sinksTried);
   });
 
-  it.concurrent('during a redelivery, whose caller gets the same failure', async () => {
+  async function startRedelivery() {
     const run = await worker().start({ deliver: [sinkRejects, hanging] });
     await untilStep(run.handle, 'undelivered');
-    const redelivery = redeliver(run.handle, { sink: 'other' });
+    return { run, redelivery: redeliver(run.handle, { sink: 'other' }) };
+  }
+
+  it.concurrent('during a redelivery', async () => {
+    const { run, redelivery } = await startRedelivery();
+    await expectCancelled(run, ['files', 'other']);
+    await redelivery;
+  });
+
+  it.concurrent('and fails the redelivery in progress in the same way', async () => {
+    const { run, redelivery } = await startRedelivery();
     await expectCancelled(run, ['files', 'other']);
     expect(await redelivery).toMatchObject({ type: 'Cancelled' });
   });
 });
 
 describe('the recovery of a token', () => {
-  /** A cancelled run that has tried sink `files`, and its token. */
+  /** Cancels a run that has tried sink `files`. Returns its token as a recovery takes it. */
   async function leaveToken() {
     const run = await worker().start({ deliver: [sinkRejects] });
     await untilStep(run.handle, 'undelivered');
@@ -271,7 +285,7 @@ describe('the recovery of a token', () => {
     };
   }
 
-  it.concurrent('delivers it, creates nothing and names the sinks of both runs', async () => {
+  it.concurrent('delivers it, creates none and names the sinks of both runs', async () => {
     const { request, recovery } = await leaveToken();
     const { deliveryId } = recovery.sealedToken;
     const receipt = { sink: 'other', deliveryId, alsoTried: ['files'] };

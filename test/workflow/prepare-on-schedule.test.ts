@@ -30,7 +30,7 @@ async function schedule(script: Script, input: Partial<ScheduledRequest> = {}) {
   return { request, calls, scheduled, run: worker().installation.handleOf(request) };
 }
 
-/** Starts what a schedule starts, and waits until the sink rejects the token of its run. */
+/** Starts `prepareOnSchedule`, and waits until the sink rejects the token of its run. */
 async function scheduleUndelivered() {
   const pair = await schedule({ deliver: [sinkRejects] });
   await eventually('a run of the pair', () => pair.run.describe().catch(() => null));
@@ -116,15 +116,15 @@ it.concurrent(
   },
 );
 
-describe('a schedule ends after the run that it started', () => {
-  it.concurrent('has lost its token, in the same way', async () => {
+describe('a schedule', () => {
+  it.concurrent('fails as its run does when that loses its token', async () => {
     const { run, scheduled } = await schedule({ create: [notSealed] });
     const ending = await end(scheduled);
     expect(ending).toMatchObject({ type: 'TokenLost', unconfirmedTokens: 1 });
     expect(await endingOf(run)).toEqual(ending);
   });
 
-  it.concurrent('has found a newer token, as recentToken with its time', async () => {
+  it.concurrent('ends as recentToken if its run finds a newer token', async () => {
     const details = {
       state: 'delivered',
       receipt: { createdAt: LAST_TOKEN_AT },
@@ -136,7 +136,7 @@ describe('a schedule ends after the run that it started', () => {
     expect(await scheduled.result()).toEqual(expected);
   });
 
-  it.concurrent('was cancelled with a token, in the same way', async () => {
+  it.concurrent('fails as its run does when that is cancelled with a token', async () => {
     const { run, scheduled } = await scheduleUndelivered();
     await run.cancel();
     expect(await end(scheduled)).toMatchObject({
@@ -145,7 +145,7 @@ describe('a schedule ends after the run that it started', () => {
     });
   });
 
-  it.concurrent('was cancelled without a token, as Cancelled', async () => {
+  it.concurrent('fails as Cancelled if its run was cancelled without a token', async () => {
     const { run, scheduled, calls } = await schedule({ create: [notCreated(600_000)] });
     await eventually('the attempt', () => calls.creations === 1);
     await untilBackOff(run);
@@ -154,20 +154,17 @@ describe('a schedule ends after the run that it started', () => {
     expect(await end(scheduled)).toMatchObject({ type: 'Cancelled', message });
   });
 
-  it.concurrent(
-    'was terminated, as Cancelled with the command that recovers the token',
-    async () => {
-      const { request, run, scheduled } = await scheduleUndelivered();
-      const { runId } = await run.describe();
-      await run.terminate();
-      const { type, message } = await end(scheduled);
-      expect(type).toBe('Cancelled');
-      const pair = `--org ${request.orgId} --source-org ${request.sourceOrgId}`;
-      expect(message).toContain(
-        `terminated; if it held a token: \`live-migration-prep recover ${pair} --run-id ${runId}\``,
-      );
-    },
-  );
+  it.concurrent('names the command that recovers the token if its run was terminated', async () => {
+    const { request, run, scheduled } = await scheduleUndelivered();
+    const { runId } = await run.describe();
+    await run.terminate();
+    const { type, message } = await end(scheduled);
+    expect(type).toBe('Cancelled');
+    const pair = `--org ${request.orgId} --source-org ${request.sourceOrgId}`;
+    expect(message).toContain(
+      `terminated; if it held a token: \`live-migration-prep recover ${pair} --run-id ${runId}\``,
+    );
+  });
 });
 
 describe('the run of a schedule', () => {
@@ -182,7 +179,7 @@ describe('the run of a schedule', () => {
   });
 
   it.concurrent(
-    'that is cancelled while Atlas rejects its request fails as that run does',
+    'that is cancelled while Atlas rejects the request fails with that rejection',
     async () => {
       const { scheduled, calls } = await schedule({ create: [afterCancel(rejected)] });
       await eventually('the attempt', () => calls.creations === 1);
@@ -217,7 +214,7 @@ const other = { ...request, orgId: newOrgId(), accessListIps: ['10.1.2.3'] };
 
 it.concurrent.each<[field: string, what: string, ...args: unknown[]]>([
   ['request.orgId', 'no input'],
-  // Its own fields, which are not those of a scheduled request, are not listed.
+  // Its fields, which a scheduled request does not have, are not listed.
   ['request.orgId', 'a plain request', request],
   ['request.sourceOrgId', 'a path for an id', { request: { ...request, sourceOrgId: '../x' } }],
   ['always', 'a text for a flag', { request, always: 'yes' }],

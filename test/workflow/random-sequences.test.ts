@@ -51,8 +51,7 @@ const deliveries: Record<keyof typeof DELIVERIES, attempts.Delivery> = {
   noSuchSink: attempts.noSuchSink,
 };
 /**
- * Attempts may never reach the worker on a busy machine. Temporal takes them for lost then, and
- * their runs go on.
+ * On a busy machine an attempt may never reach the worker. After these timeouts its run goes on.
  */
 const TIMEOUTS = { attemptTimeoutMs: 600_000, heartbeatTimeoutMs: 60_000 };
 const RETRIES = {
@@ -131,7 +130,7 @@ async function checkRun({ create, deliver, disturbances }: Sequence): Promise<vo
   expect(trace.join(' ')).not.toMatch(IGNORED_CANCEL);
 }
 
-it(`${SEQUENCES} random sequences: each token is counted, each sink is named, and a cancel ends the run`, async () => {
+it(`${SEQUENCES} random sequences: tokens are counted, sinks are named, a cancel ends the run`, async () => {
   const problems: unknown[] = [];
   const check = (sequence: Sequence) =>
     checkRun(sequence).catch((error: unknown) =>

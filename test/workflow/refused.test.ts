@@ -24,8 +24,8 @@ async function start(
 }
 
 /**
- * Starts a run of a valid request with other options than a caller should set, and records what it
- * calls.
+ * Starts a run of a valid request with start options that a caller must not set, and records what
+ * it calls.
  */
 async function startWith(options: Partial<WorkflowStartOptions>) {
   const request = worker().installation.newRequest();
@@ -34,7 +34,7 @@ async function startWith(options: Partial<WorkflowStartOptions>) {
   return { calls, handle: await start(prepare, [request], { workflowId, ...options }) };
 }
 
-/** Returns the fields that a run names which ends with InvalidRequest. */
+/** Waits until a run ends with InvalidRequest. Returns the fields that it names. */
 async function refusedFields(handle: Awaited<ReturnType<typeof start>>): Promise<string[]> {
   const { type, unconfirmedTokens, details, message } = await endingOf(handle);
   expect({ type, unconfirmedTokens }).toEqual({ type: 'InvalidRequest', unconfirmedTokens: 0 });
@@ -43,27 +43,27 @@ async function refusedFields(handle: Awaited<ReturnType<typeof start>>): Promise
   return details?.fields?.map(({ field }) => field) ?? [];
 }
 
-describe('a start that could leave a token behind is an InvalidRequest', () => {
-  it.concurrent.each<[field: string, options: Partial<WorkflowStartOptions>]>([
-    ['workflowRunTimeout', { workflowRunTimeout: '1h' }],
+describe('a start option that could leave a token behind is refused:', () => {
+  it.concurrent.each<[field: string, what: string, options: Partial<WorkflowStartOptions>]>([
+    ['workflowRunTimeout', 'of an hour', { workflowRunTimeout: '1h' }],
     // Temporal bounds a run by its execution timeout too, which the caller did not set.
-    ['workflowExecutionTimeout', { workflowExecutionTimeout: '1h' }],
-    ['retryPolicy', { retry: { maximumAttempts: 3 } }],
-    ['memo', { memo: { note: 'x'.repeat(17 * 1024) } }],
-    ['memo', { memo: { note: HUGE } }],
-    ['workflowId', { workflowId: 'another' }],
-  ])('with its own %s', async (field, options) => {
+    ['workflowExecutionTimeout', 'of an hour', { workflowExecutionTimeout: '1h' }],
+    ['retryPolicy', 'of three attempts', { retry: { maximumAttempts: 3 } }],
+    ['memo', 'of 17 KB', { memo: { note: 'x'.repeat(17 * 1024) } }],
+    ['memo', 'of 2 MB', { memo: { note: HUGE } }],
+    ['workflowId', 'of its own', { workflowId: 'another' }],
+  ])('%s %s', async (field, _what, options) => {
     const { handle, calls } = await startWith(options);
     expect(await refusedFields(handle)).toEqual([field]);
     expect(calls).toEqual({ creations: 0, sinks: [] });
     expect((await handle.describe()).runId).toBe(handle.firstExecutionRunId);
   });
 
-  it.concurrent('with a cron schedule', async () => {
+  it.concurrent('cronSchedule', async () => {
     const { client } = await sharedTemporal();
     const { handle } = await startWith({ cronSchedule: '@every 1s' });
     const first = client.workflow.getHandle(handle.workflowId, handle.firstExecutionRunId);
-    // To its client such a run has continued as the next one of the cron.
+    // For its client, such a run goes on as the next run of the cron schedule.
     const failure = await eventually('an ending', async () => {
       const { events } = await first.fetchHistory();
       return events?.at(-1)?.workflowExecutionFailedEventAttributes?.failure;
@@ -74,10 +74,7 @@ describe('a start that could leave a token behind is an InvalidRequest', () => {
   });
 });
 
-/**
- * `validate-fields.test.ts` and `validate-request.test.ts` have what such input leads to, field by
- * field.
- */
+/** `validate-fields.test.ts` and `validate-request.test.ts` test such input field by field. */
 describe('malformed input is an InvalidRequest, and fails no workflow task:', () => {
   const payload = (encoding: string, text: string) => {
     const encoder = new TextEncoder();
@@ -90,11 +87,11 @@ describe('malformed input is an InvalidRequest, and fails no workflow task:', ()
 
   it.concurrent.each<[workflowType: string, what: string, ...args: unknown[]]>([
     [prepare, 'null', null],
-    [prepare, 'what is encrypted', encrypted],
-    [prepare, 'what is not JSON', broken],
+    [prepare, 'an encrypted payload', encrypted],
+    [prepare, 'a payload that is not JSON', broken],
     [prepare, 'an array nested too deep', nested],
-    [prepareOnSchedule, 'what is encrypted', encrypted],
-    [prepareOnSchedule, 'what is not JSON', broken],
+    [prepareOnSchedule, 'an encrypted payload', encrypted],
+    [prepareOnSchedule, 'a payload that is not JSON', broken],
     [checkWorker, 'an array nested too deep', nested],
   ])('%s with %s', async (workflowType, _what, ...args) => {
     expect(await refusedFields(await start(workflowType, args))).not.toEqual([]);
@@ -102,14 +99,18 @@ describe('malformed input is an InvalidRequest, and fails no workflow task:', ()
 
   it.concurrent.each<[what: string, fields: string[], ...args: unknown[]]>([
     ['a name of 1.7 MB', ['request'], { ['\u001b'.repeat(280_000)]: 0 }],
-    ['100,000 entries', ['request'], { accessListIps: Array(100_000).fill('192.31.196.77') }],
+    [
+      'a list of 100,000 entries',
+      ['request'],
+      { accessListIps: Array(100_000).fill('192.31.196.77') },
+    ],
     [
       'a recovery of 2 MB',
       ['orgId', 'sink', 'recovery'],
       {},
       { sealedToken: { deliveryId: HUGE }, sinksTried: [] },
     ],
-  ])('%s, which is not parsed', async (_what, fields, ...args) => {
+  ])('%s is not parsed', async (_what, fields, ...args) => {
     expect(await refusedFields(await start(prepare, args))).toEqual(fields);
   });
 
@@ -122,7 +123,7 @@ describe('malformed input is an InvalidRequest, and fails no workflow task:', ()
   });
 });
 
-it('a run of a workflow type that no worker has ends at once, and names those that exist', async () => {
+it('a run of an unknown workflow type ends at once and names the known ones', async () => {
   await expect((await start('prepareLiveMigrations', [])).result()).rejects.toMatchObject({
     cause: {
       type: 'UnknownWorkflowType',

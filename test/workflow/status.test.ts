@@ -17,7 +17,7 @@ async function currentDetails(handle: Handle): Promise<string[]> {
   return (metadata.currentDetails ?? '').split('\n\n');
 }
 
-/** The last paragraphs of the current details. */
+/** Writes the last paragraphs of the current details. */
 function requestDetails(
   { orgId, sourceOrgId, sink }: PrepareRequest,
   count = '0',
@@ -30,8 +30,8 @@ function requestDetails(
 
 const GIVES_UP = expect.stringMatching(/^Creation gives up: \d{4}-.*Z$/);
 
-describe('status, current details and summaries say', () => {
-  it.concurrent('of a delivered token: where it is', async () => {
+describe('status, current details and summaries', () => {
+  it.concurrent('of a delivered token say where it is', async () => {
     const { request, handle } = await worker().start();
     const { receipt } = await endingOf(handle);
     const deliveryId = receipt?.deliveryId ?? '';
@@ -53,31 +53,25 @@ describe('status, current details and summaries say', () => {
     ]);
   });
 
-  it.concurrent(
-    'of a request under way: what is created, with which credential, until when',
-    async () => {
-      const { request, handle } = await worker().start(
-        { create: [afterCancel(created)] },
-        { requestedBy: '**eve**`\n# x', changeReference: 'CHG-1' },
-      );
-      const { description } = await untilStep(handle, 'creating');
-      const pair = `${request.orgId} for source organization ${request.sourceOrgId}`;
-      const means = 'with credential default and an access list of length 1';
-      expect(description).toBe(`creating a link-token in ${pair} ${means}`);
-      const caller = [
-        "Claimed requester: `**eve**'\\u000a# x`",
-        'Claimed change or ticket: `CHG-1`',
-      ];
-      const details = [
-        `**creating**: ${description}`,
-        GIVES_UP,
-        ...requestDetails(request, '0', ...caller),
-      ];
-      expect(await currentDetails(handle)).toEqual(details);
-    },
-  );
+  it.concurrent('of a request under way say what it creates, how, and until when', async () => {
+    const { request, handle } = await worker().start(
+      { create: [afterCancel(created)] },
+      { requestedBy: '**eve**`\n# x', changeReference: 'CHG-1' },
+    );
+    const { description } = await untilStep(handle, 'creating');
+    const pair = `${request.orgId} for source organization ${request.sourceOrgId}`;
+    const means = 'with credential default and an access list of length 1';
+    expect(description).toBe(`creating a link-token in ${pair} ${means}`);
+    const caller = ["Claimed requester: `**eve**'\\u000a# x`", 'Claimed change or ticket: `CHG-1`'];
+    const details = [
+      `**creating**: ${description}`,
+      GIVES_UP,
+      ...requestDetails(request, '0', ...caller),
+    ];
+    expect(await currentDetails(handle)).toEqual(details);
+  });
 
-  it.concurrent("of a rejected request: Atlas's own reason, without its markup", async () => {
+  it.concurrent("of a rejected request quote Atlas's reason without its markup", async () => {
     const rejected = rejectedWith('Atlas says "Add \\[one](https://x.test) <b>."');
     const { request, handle } = await worker().start({ create: [rejected] });
     await endingOf(handle);
@@ -87,32 +81,37 @@ describe('status, current details and summaries say', () => {
     ]);
   });
 
-  it.concurrent(
-    'of an undelivered token: how to deliver it; once cancelled, which token is left',
-    async () => {
-      const { request, handle } = await worker().start({ deliver: [sinkRejects] });
-      const { deliveryId, nextAttemptAt } = await untilStep(handle, 'undelivered');
-      const target = `--org ${request.orgId} --source-org ${request.sourceOrgId}`;
-      const redeliver = `\`live-migration-prep redeliver ${target}\``;
-      expect(await currentDetails(handle)).toEqual([
-        '**undelivered**: SinkRejected: the sink rejects it',
-        `Once the cause is fixed: ${redeliver} (with \`--sink <name>\` to another sink)`,
-        `Next attempt: ${nextAttemptAt}`,
-        ...requestDetails(request),
-      ]);
+  async function startUndelivered() {
+    const { request, handle } = await worker().start({ deliver: [sinkRejects] });
+    const { deliveryId, nextAttemptAt } = await untilStep(handle, 'undelivered');
+    const target = `--org ${request.orgId} --source-org ${request.sourceOrgId}`;
+    return { request, handle, deliveryId, nextAttemptAt, target };
+  }
 
-      await handle.cancel();
-      const { message } = await endingOf(handle);
-      const { runId } = await handle.describe();
-      expect(message).toContain(`token ${deliveryId} may not have arrived`);
-      expect(message).toContain(`live-migration-prep recover ${target} --run-id ${runId}`);
-      const details = [`**cancelled**: Cancelled: ${message}`, ...requestDetails(request)];
-      expect(await currentDetails(handle)).toEqual(details);
-    },
-  );
+  it.concurrent('of an undelivered token say how to deliver it', async () => {
+    const { request, handle, nextAttemptAt, target } = await startUndelivered();
+    const redeliver = `\`live-migration-prep redeliver ${target}\``;
+    expect(await currentDetails(handle)).toEqual([
+      '**undelivered**: SinkRejected: the sink rejects it',
+      `Once the cause is fixed: ${redeliver} (with \`--sink <name>\` to another sink)`,
+      `Next attempt: ${nextAttemptAt}`,
+      ...requestDetails(request),
+    ]);
+  });
+
+  it.concurrent('of a cancelled undelivered token say how to recover it', async () => {
+    const { request, handle, deliveryId, target } = await startUndelivered();
+    await handle.cancel();
+    const { message } = await endingOf(handle);
+    const { runId } = await handle.describe();
+    expect(message).toContain(`token ${deliveryId} may not have arrived`);
+    expect(message).toContain(`live-migration-prep recover ${target} --run-id ${runId}`);
+    const details = [`**cancelled**: Cancelled: ${message}`, ...requestDetails(request)];
+    expect(await currentDetails(handle)).toEqual(details);
+  });
 
   it.concurrent(
-    'of a token that may exist: the reason, the count and the next attempt',
+    'of a token that may exist say the reason, the count and the next attempt',
     async () => {
       const { request, handle } = await worker().start({ create: [unconfirmed(600_000)] });
       const { nextAttemptAt } = await eventually('a wait for the next attempt', async () => {

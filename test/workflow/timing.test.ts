@@ -65,14 +65,14 @@ describe('with the default settings', () => {
   it.each([
     [429, notCreated(10 * MINUTE_MS)],
     [503, unconfirmed(10 * MINUTE_MS)],
-  ])('creation waits for a Retry-After of 10 minutes with %i', async (_status, failure) => {
+  ])('creation waits 10 minutes if the Retry-After of a %i says so', async (_status, failure) => {
     const ending = await run({ create: [failure] });
     expect(ending).toMatchObject({ type: 'delivered', creations: 2 });
     expect(ending.tookMinutes).toBeGreaterThanOrEqual(10);
     expect(ending.tookMinutes).toBeLessThan(12);
   });
 
-  it('delivery pauses after each round, a minute at first, then twice as long, up to 6 hours', async () => {
+  it('pauses between rounds of delivery double from a minute up to 6 hours', async () => {
     const { handle } = await run({ deliver: Array<Delivery>(10).fill(sinkRejects) });
     const rounds = (await scheduledActivities(handle)).filter(
       ({ type }) => type === 'deliverLinkToken',

@@ -42,13 +42,13 @@ describe('redeliver', () => {
     const { nextAttemptAt } = await statusOf(handle);
     for (const args of [[], [null], [{}], [{ sink: null }]]) {
       expect(await redeliver(handle, ...args)).toMatchObject({ type: 'SinkRejected' });
-      // It postpones no round.
+      // A redelivery postpones no round.
       expect(await statusOf(handle)).toMatchObject({ step: 'undelivered', nextAttemptAt });
     }
     expect(calls.sinks).toEqual(Array(5).fill('files'));
   });
 
-  it.concurrent('is refused with malformed input, which leaves the run as it was', async () => {
+  it.concurrent('is refused for malformed input, and leaves the run as it was', async () => {
     const { handle } = await startUndelivered();
     const before = [await eventsBesideTasks(handle), await statusOf(handle)];
     for (const input of [
@@ -78,7 +78,7 @@ describe('redeliver', () => {
     expect(await statusOf(handle)).toMatchObject({ step: 'undelivered', description, deliveryId });
     const { memo } = await handle.describe();
     expect(memo).toMatchObject({ step: 'undelivered', sink: 'files', deliveryId, tokenSha256 });
-    // The sink that was not called is not named.
+    // Sink `typo` was not called, so `alsoTried` does not name it.
     const { receipt } = await redeliver(handle, { sink: 'other' });
     expect(receipt).toMatchObject({ sink: 'other', alsoTried: ['files'] });
     expect(await endingOf(handle)).toMatchObject({ type: 'delivered', receipt });
@@ -98,7 +98,7 @@ describe('redeliver', () => {
     expect(calls.sinks).toEqual(['files', 'other']);
   });
 
-  it.concurrent('goes on with a round that an operator paused', async () => {
+  it.concurrent('works while an operator has paused the activity', async () => {
     const retries = { roundMs: 3_600_000 };
     const { handle } = await worker().start({ deliver: [sinkUnavailable(600_000)], retries });
     await untilDeliveryFails(handle);
@@ -109,7 +109,7 @@ describe('redeliver', () => {
     });
   });
 
-  it.concurrent('that fails during a round starts that round again at once', async () => {
+  it.concurrent('that fails restarts the round that it interrupted at once', async () => {
     const deliver = [hanging, noSuchSink];
     const { handle, calls } = await worker().start({ deliver });
     await eventually('an attempt', () => calls.sinks.length === 1);
@@ -118,30 +118,27 @@ describe('redeliver', () => {
     expect(calls.sinks).toEqual(['files', 'typo', 'files']);
   });
 
-  it.concurrent(
-    'has nothing to deliver before the token is created, or after a cancel',
-    async () => {
-      const gate = new Gate();
-      const deliver = [deliveryAfter(gate.pass, stored)];
-      const { handle, calls } = await worker().start({ create: [afterCancel(created)], deliver });
-      await eventually('the POST', () => calls.creations === 1);
-      const refusal = {
-        type: 'NothingToDeliver',
-        message: expect.stringContaining('its step is creating'),
-      };
-      expect(await redeliver(handle, {})).toMatchObject(refusal);
-      await handle.cancel();
-      await eventually('the delivery', () => calls.sinks.length === 1);
-      refusal.message = expect.stringContaining('the run is cancelled');
-      expect(await redeliver(handle, { sink: 'other' })).toMatchObject(refusal);
-      gate.open();
-      expect(await endingOf(handle)).toMatchObject({
-        type: 'delivered',
-        receipt: { sink: 'files' },
-      });
-      expect(calls.sinks).toEqual(['files']);
-    },
-  );
+  it.concurrent('is refused before the token is created, and after a cancel', async () => {
+    const gate = new Gate();
+    const deliver = [deliveryAfter(gate.pass, stored)];
+    const { handle, calls } = await worker().start({ create: [afterCancel(created)], deliver });
+    await eventually('the POST', () => calls.creations === 1);
+    const refusal = {
+      type: 'NothingToDeliver',
+      message: expect.stringContaining('its step is creating'),
+    };
+    expect(await redeliver(handle, {})).toMatchObject(refusal);
+    await handle.cancel();
+    await eventually('the delivery', () => calls.sinks.length === 1);
+    refusal.message = expect.stringContaining('the run is cancelled');
+    expect(await redeliver(handle, { sink: 'other' })).toMatchObject(refusal);
+    gate.open();
+    expect(await endingOf(handle)).toMatchObject({
+      type: 'delivered',
+      receipt: { sink: 'files' },
+    });
+    expect(calls.sinks).toEqual(['files']);
+  });
 
   it.concurrent('is refused while another redelivery is in progress', async () => {
     const gate = new Gate();
@@ -154,7 +151,7 @@ describe('redeliver', () => {
     expect(calls.sinks).toEqual(['files', 'other']);
   });
 
-  it.concurrent('is one attempt, which is repeated once if its result is lost', async () => {
+  it.concurrent('makes one attempt, and repeats it once if its result is lost', async () => {
     const { handle, calls } = await startUndelivered([lost, lost, lost, stored]);
     expect(await redeliver(handle, { sink: 'other' })).toMatchObject({ type: 'SinkUnavailable' });
     const { receipt } = await redeliver(handle, { sink: 'third' });
@@ -172,7 +169,7 @@ describe('awaitDelivery', () => {
     await expect(awaitDelivery(handle, request)).rejects.toThrow(WorkflowNotFoundError);
   });
 
-  it.concurrent('is refused with the fields that differ, or with what to pass', async () => {
+  it.concurrent('is refused with the differing fields, or with what to pass', async () => {
     const { request, handle } = await startUndelivered();
     const other = { ...request, accessListIps: [], sink: null };
     const differing = 'a different request (sink, accessListIps)';
@@ -187,7 +184,7 @@ describe('awaitDelivery', () => {
     }
   });
 
-  it.concurrent('lets five callers wait, and gives all the receipt of a redelivery', async () => {
+  it.concurrent('lets five callers wait, who all get the receipt of a redelivery', async () => {
     const { request, handle, calls } = await worker().start({ deliver: [hanging] });
     await eventually('an attempt', () => calls.sinks.length === 1);
     const outcomes = Array.from({ length: 10 }, () => awaitDelivery(handle, request));
@@ -202,7 +199,7 @@ describe('awaitDelivery', () => {
   });
 
   it.concurrent(
-    'fails at once on an undelivered run, as its last round did, and adds no event',
+    "fails at once as an undelivered run's last round did, and adds no event",
     async () => {
       const { request, handle, calls } = await startUndelivered();
       const events = await eventsBesideTasks(handle);

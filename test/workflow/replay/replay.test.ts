@@ -35,7 +35,7 @@ describe('a stored run', () => {
     await replayAll(histories);
   });
 
-  it('does not replay after a change of the name of an activity', async () => {
+  it('does not replay after an activity is renamed', async () => {
     const codePath = path.join(folder, 'changed-bundle.js');
     const bundle = readFileSync(workflowBundle.codePath, 'utf8');
     writeFileSync(codePath, bundle.replaceAll('createLinkToken', 'createAnotherToken'));
@@ -46,11 +46,11 @@ describe('a stored run', () => {
     expect(problem.cause).toBeInstanceOf(DeterminismViolationError);
   });
 
-  it('names no machine', () => {
+  it('does not name the machine', () => {
     expect(readFileSync(file, 'utf8')).not.toContain(`${process.pid}@${os.hostname()}`);
   });
 
-  it('is not large: a large one is left out', () => {
+  it('has at most 200,000 characters: a larger one is left out', () => {
     const histories = readHistories(folder);
     storeHistories(file, [...histories, { workflowId: 'large', history: 'x'.repeat(200_000) }]);
     expect(readHistories(folder)).toEqual(histories);
