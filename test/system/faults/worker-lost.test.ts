@@ -4,7 +4,7 @@ import type { Fault } from '../../../dev/atlas-emulator';
 import { startAtlas } from '../../support/atlas';
 import { eventually } from '../../support/eventually';
 import { install } from '../../support/installation';
-import { startOwnOrganizations, type OwnRun } from '../../support/organizations';
+import { startOwnOrganizations, type CredentialType } from '../../support/organizations';
 import { replay } from '../../support/replay';
 import {
   endingOf,
@@ -15,6 +15,7 @@ import {
   untilBackOff,
 } from '../../support/runs';
 import { startScheduled } from '../../support/schedules';
+import { setUp } from '../../support/set-up';
 import { untilClosedAreListed } from '../../support/temporal';
 
 const on = 'linkTokens';
@@ -22,26 +23,31 @@ const LONG_MS = 300_000;
 const RETRY_AFTER_S = 600;
 const createsAndHangs: Fault = { on, delayMs: LONG_MS, afterCreating: true };
 const tooManyRequests: Fault = { on, status: 429, headers: { 'Retry-After': `${RETRY_AFTER_S}` } };
+/** Nobody can tell that no signed request followed this one for the Digest challenge. */
+const hangsUnsigned: Fault = { on, delayMs: LONG_MS, beforeAuthentication: true };
 
-it('runs whose worker is killed count each attempt that may have created a token, and deliver', async () => {
+type Name = 'reset' | 'paused' | 'unsigned' | 'waiting' | 'twice';
+
+/** What each run does when its worker is killed. The last two lose the next worker, too. */
+const RUNS: [during: string, unconfirmedTokens: number, created: number, name: Name][] = [
+  ['a POST of an activity that was reset', 1, 2, 'reset'],
+  ['a POST of a paused activity', 1, 2, 'paused'],
+  ['the request for the Digest challenge', 1, 1, 'unsigned'],
+  ['a wait after 429, and then a POST', 1, 2, 'waiting'],
+  ['a POST, and then another', 2, 3, 'twice'],
+];
+
+/** Starts the runs and a schedule, kills their worker and the next, and starts a third. */
+async function loseTwoWorkers() {
   const own = await startOwnOrganizations({ config: { atlas: { requestTimeoutMs: LONG_MS } } });
-  const start = (fault: Fault) => own.start(own.newRequest(), fault);
-  const expectCounted = async (
-    { request, handle }: OwnRun,
-    unconfirmedTokens: number,
-    created: number,
-  ) => {
-    const { type, message, unconfirmedTokens: counted } = await endingOf(handle);
-    expect([type, message, counted]).toEqual(['delivered', '', unconfirmedTokens]);
-    expect(own.atlas.created(request)).toBe(created);
-  };
-  const [twice, reset, paused, waiting, unsent] = await Promise.all([
+  const start = (fault: Fault, credential?: CredentialType) =>
+    own.start(own.newRequest({}, credential), fault);
+  const [reset, paused, unsigned, waiting, twice] = await Promise.all([
     start(createsAndHangs),
     start(createsAndHangs),
-    start(createsAndHangs),
+    start(hangsUnsigned, 'apiKey'),
     start(tooManyRequests),
-    // Its request without credentials, for a challenge, hangs: nobody knows that no other followed.
-    own.start(own.newRequest({}, 'apiKey'), { on, delayMs: LONG_MS, beforeAuthentication: true }),
+    start(createsAndHangs),
   ]);
   await operate(reset.handle, 'reset');
   await operate(paused.handle, 'pause');
@@ -52,11 +58,11 @@ it('runs whose worker is killed count each attempt that may have created a token
   own.setFaults(scheduledRequest, { on: 'availableProjects', delayMs: LONG_MS });
   const scheduled = await startScheduled(own.installation.taskQueue, { request: scheduledRequest });
   await own.untilMet(scheduledRequest);
-  // Temporal looks at its heartbeats once the run below has its token.
+  // The check is lost only once the run below has its token.
   await setTimeoutOf(scheduled, 'heartbeat', 1_200_000);
   own.setFaults(twice.request, createsAndHangs);
   await own.worker.kill();
-  await loseAttempts(twice.handle, reset.handle, paused.handle, unsent.handle);
+  await loseAttempts(twice.handle, reset.handle, paused.handle, unsigned.handle);
 
   const next = await own.installation.startWorker();
   const { createdAt: lastTokenAt } = await (
@@ -64,9 +70,8 @@ it('runs whose worker is killed count each attempt that may have created a token
   ).result();
   await untilClosedAreListed(own.installation.handleOf(scheduledRequest).workflowId, 1);
   await setTimeoutOf(scheduled, 'heartbeat', 1000);
-  for (const run of [reset, paused]) await expectCounted(run, 1, 2);
-  await expectCounted(unsent, 1, 1);
-  expect(await scheduled.result()).toEqual({ outcome: 'recentToken', lastTokenAt, receipt: null });
+  for (const { handle } of [reset, paused, unsigned]) await handle.result();
+  const scheduledResult = await scheduled.result();
 
   // The circuit breaker of this worker does not know of the 429.
   own.setFaults(waiting.request, createsAndHangs);
@@ -75,8 +80,25 @@ it('runs whose worker is killed count each attempt that may have created a token
   await next.kill();
   await loseAttempts(waiting.handle, twice.handle);
   await own.installation.startWorker();
-  await expectCounted(waiting, 1, 2);
-  await expectCounted(twice, 2, 3);
+  const runs = { reset, paused, unsigned, waiting, twice };
+  return { atlas: own.atlas, runs, lastTokenAt, scheduledResult };
+}
+
+describe('a run whose worker is killed during', () => {
+  const lost = setUp(loseTwoWorkers);
+
+  it.each(RUNS)('%s: %d unconfirmed, %d created', async (_during, count, created, name) => {
+    const { atlas, runs } = lost();
+    const { request, handle } = runs[name];
+    const { type, message, unconfirmedTokens } = await endingOf(handle);
+    expect([type, message, unconfirmedTokens]).toEqual(['delivered', '', count]);
+    expect(atlas.created(request)).toBe(created);
+  });
+
+  it('the check of a schedule: the schedule finds the newer token', () => {
+    const { lastTokenAt, scheduledResult } = lost();
+    expect(scheduledResult).toEqual({ outcome: 'recentToken', lastTokenAt, receipt: null });
+  });
 });
 
 it.concurrent(

@@ -24,11 +24,46 @@ async function get(worker: WorkerProcess, path: '/livez' | '/readyz'): Promise<[
 const untilStatus = (worker: WorkerProcess, status: number) =>
   eventually(`${status} at /readyz`, async () => (await get(worker, '/readyz'))[0] === status);
 
-async function untilUnreachable(worker: WorkerProcess): Promise<void> {
+async function probesOnceUnready(worker: WorkerProcess) {
   await untilStatus(worker, 503);
-  expect(await get(worker, '/readyz')).toEqual([503, 'Temporal does not respond\n']);
-  expect(await get(worker, '/livez')).toEqual([200, 'ok\n']);
+  return { readyz: await get(worker, '/readyz'), livez: await get(worker, '/livez') };
 }
+
+/** Takes Temporal away from a worker twice, and then ends it. */
+async function loseTemporal() {
+  const { address } = await sharedTemporal();
+  const proxy = await startTcpProxy(address);
+  const atlas = await startAtlas();
+  const installation = await install({ atlas, ...PATIENT });
+  const preload = path.join(installation.folder, 'warn.cjs');
+  writeFileSync(
+    preload,
+    "process.on('SIGUSR2', () => process.emitWarning('a warning of Node'));\n",
+  );
+  const worker = await installation.startWorker({
+    TEMPORAL_ADDRESS: proxy.address,
+    NODE_OPTIONS: `--require ${preload}`,
+  });
+  await untilStatus(worker, 200);
+  process.kill(worker.pid, 'SIGUSR2');
+  proxy.silence();
+  const silenced = await probesOnceUnready(worker);
+  proxy.restore();
+  await untilStatus(worker, 200);
+  await endingOf(await installation.start());
+
+  await proxy.close();
+  const disconnected = await probesOnceUnready(worker);
+  await eventually('a warning of Core', () =>
+    linesOf(worker).some(({ sdkComponent, level }) => sdkComponent === 'core' && level === 'warn'),
+  );
+  process.kill(worker.pid, 'SIGINT');
+  return { atlas, worker, silenced, disconnected, exit: await worker.exited };
+}
+
+let losing: ReturnType<typeof loseTemporal> | undefined;
+/** Starts this once for the tests that share it, which run at the same time as all others. */
+const lostTemporal = () => (losing ??= loseTemporal());
 
 describe('a worker', () => {
   it.concurrent('ends at SIGTERM while Atlas hangs', async () => {
@@ -77,7 +112,7 @@ describe('a worker', () => {
   });
 
   it.concurrent(
-    'that is drained says so at /readyz, keeps a token that Atlas is creating, and ends at a second signal',
+    'that is drained is not ready, keeps its token, and ends at a second signal',
     async () => {
       const system = await startSystem(PATIENT);
       const { atlas, installation, worker } = system;
@@ -105,48 +140,29 @@ describe('a worker', () => {
     },
   );
 
-  it.concurrent(
-    'lives on while it cannot reach Temporal, prints JSON lines only, and revokes its access token',
-    async () => {
-      const { address } = await sharedTemporal();
-      const proxy = await startTcpProxy(address);
-      const atlas = await startAtlas();
-      const installation = await install({ atlas, ...PATIENT });
-      const preload = path.join(installation.folder, 'warn.cjs');
-      writeFileSync(
-        preload,
-        "process.on('SIGUSR2', () => process.emitWarning('a warning of Node'));\n",
-      );
-      const worker = await installation.startWorker({
-        TEMPORAL_ADDRESS: proxy.address,
-        NODE_OPTIONS: `--require ${preload}`,
-      });
-      await untilStatus(worker, 200);
-      process.kill(worker.pid, 'SIGUSR2');
-      proxy.silence();
-      await untilUnreachable(worker);
-      proxy.restore();
-      await untilStatus(worker, 200);
-      await endingOf(await installation.start());
+  it.concurrent('lives on while it cannot reach Temporal, and is not ready', async () => {
+    const probes = { readyz: [503, 'Temporal does not respond\n'], livez: [200, 'ok\n'] };
+    expect(await lostTemporal()).toMatchObject({ silenced: probes, disconnected: probes });
+  });
 
-      await proxy.close();
-      await untilUnreachable(worker);
-      await eventually('a warning of Core', () =>
-        linesOf(worker).some(
-          ({ sdkComponent, level }) => sdkComponent === 'core' && level === 'warn',
-        ),
-      );
-      process.kill(worker.pid, 'SIGINT');
-      expect(await worker.exited).toEqual({ code: 0, signal: null });
+  it.concurrent(
+    'that cannot reach Temporal ends at SIGINT, and revokes its access token',
+    async () => {
+      const { atlas, exit } = await lostTemporal();
+      expect(exit).toEqual({ code: 0, signal: null });
       expect(atlas.requestsOn('oauthRevoke')).toHaveLength(1);
       expect(atlas.state().serviceAccounts).toMatchObject([{ liveAccessTokens: 0 }]);
-      expect(linesOf(worker).map(({ msg }) => msg)).toEqual(
-        expect.arrayContaining([
-          'a warning of Node',
-          'SIGINT: draining; a second signal ends at once',
-          'worker stopped',
-        ]),
-      );
     },
   );
+
+  it.concurrent('prints JSON lines only, even those of Node and of Core', async () => {
+    const { worker } = await lostTemporal();
+    expect(linesOf(worker).map(({ msg }) => msg)).toEqual(
+      expect.arrayContaining([
+        'a warning of Node',
+        'SIGINT: draining; a second signal ends at once',
+        'worker stopped',
+      ]),
+    );
+  });
 });
