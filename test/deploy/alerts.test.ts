@@ -19,7 +19,7 @@ it.each([
   await promtool(verb, 'rules', path.join(ALERTS_FOLDER, file));
 });
 
-it('no alert fires on a clean worker, and those on its counters go on firing after its restart', async () => {
+it('no alert fires on a clean worker, and alerts on counters outlast its restart', async () => {
   const port = await freePort();
   const { atlas, installation, worker } = await startSystem({ config: { metrics: { port } } });
   const scrapeAfterDelivery = async () => {

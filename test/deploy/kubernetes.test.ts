@@ -27,7 +27,7 @@ interface Template {
   };
 }
 
-/** The fields that a test reads, of whatever kind. */
+/** The fields that a test reads, in a manifest of any kind. */
 interface Manifest {
   apiVersion: string;
   kind: string;
@@ -60,7 +60,7 @@ function validate(manifests: readonly object[], version: string): void {
   execFileSync(path.join(BIN, 'kubernetes-validate'), args, { env });
 }
 
-/** The README applies it by itself. */
+/** The README applies it before the overlays. */
 const NAMESPACE = readYaml('namespace.yaml');
 const MONITORING = render('monitoring');
 const LABELS = { 'app.kubernetes.io/name': 'live-migration-prep' };
@@ -86,7 +86,7 @@ describe.each([
     );
   });
 
-  it('has two workers with probes, limits, a grace period, no rights and no secret in the environment', () => {
+  it('has two workers with probes, limits, no rights and no secret in variables', () => {
     const account = find(manifests, 'ServiceAccount');
     expect(account).toMatchObject({ automountServiceAccountToken: false });
     expect(find(manifests, 'PodDisruptionBudget').spec).toMatchObject({ maxUnavailable: 1 });
@@ -127,7 +127,7 @@ describe.each([
     expect(new Set(namespaces)).toEqual(new Set([NAMESPACE.metadata.name]));
   });
 
-  it('lets only Prometheus in, which scrapes the metrics as the job that the alerts name', () => {
+  it('lets only Prometheus in, as the job that the alerts name', () => {
     expect(template.metadata.labels).toMatchObject(LABELS);
     expect(find(manifests, 'NetworkPolicy').spec).toEqual({
       podSelector: { matchLabels: LABELS },

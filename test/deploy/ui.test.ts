@@ -14,7 +14,7 @@ beforeAll(async () => {
   undelivered = await runs.bringTo('undelivered');
 });
 
-it('an operator who opens an undelivered run in the UI finds the cause, the remedy and the next attempt', async () => {
+it('the UI shows the cause, the remedy and the next attempt of an undelivered run', async () => {
   const page = await runs.open(`${undelivered}/user-metadata`);
   const details = await untilDetails(page, 'Next attempt');
   expect(details).toContain('undelivered');
@@ -28,14 +28,14 @@ it('an operator who opens an undelivered run in the UI finds the cause, the reme
   await page.getByText('Running', { exact: false }).first().waitFor();
 });
 
-it('who opens a cancelled run with a recoverable token finds how to deliver it', async () => {
+it('the UI shows how to deliver the token of a cancelled run', async () => {
   const page = await runs.open(`${await runs.bringTo('cancelled')}/user-metadata`);
   const details = await untilDetails(page, 'may not have arrived');
   expect(details).toContain('delete its API key in Atlas');
   expect(details).toMatch(/recover --org \w+ --source-org \w+ --run-id/);
 });
 
-it('an operator delivers the token of an undelivered run to another sink by "Send an Update"', async () => {
+it('"Send an Update" in the UI delivers an undelivered token to another sink', async () => {
   const page = await runs.open(`${undelivered}/history`);
   // The UI keeps every form on the page, hidden.
   const visible = (what: Locator) => what.filter({ visible: true }).last();

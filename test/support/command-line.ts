@@ -29,7 +29,7 @@ export async function createCommandFixture(config: Config = {}) {
     keys: { k: string }[];
   };
 
-  /** Sealed tokens, which start as every JWE does, are not for the terminal either. */
+  /** No output may hold a sealed token either, which starts with `eyJ` as every JWE does. */
   function expectNoSecretIn(output: string): void {
     const { clientSecret, privateKey } = atlas.account;
     const tokens = atlas.createdTokens().map(({ linkToken }) => linkToken);

@@ -4,9 +4,8 @@ const MIN_PAUSE_MS = 20;
 const MAX_PAUSE_MS = 250;
 
 /**
- * Polls until the result is neither null, undefined nor false; less often as time goes on, since
- * polls of a server are what a test computes most with. The timeout is for what never happens, on
- * the busiest machine.
+ * Polls until the result is neither null, undefined nor false. It polls less often as time goes on,
+ * since polls take most of a test's CPU time. The timeout exceeds what the busiest machine needs.
  *
  * @throws Error that says what was waited for.
  */

@@ -49,7 +49,7 @@ export const LANGUAGES: Record<string, Language> = {
   Go: {
     source: (program) => `go/${program}/main.go`,
     check: 'cd examples/go && GOTOOLCHAIN=local go list -m',
-    // Where programs of an earlier time are, which Go does not link again.
+    // Holds programs that were built before: Go does not link them again.
     install: `
       export GOTOOLCHAIN=local GOFLAGS=-mod=readonly
       go vet ./...

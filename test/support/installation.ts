@@ -57,7 +57,7 @@ export async function startSystem(options: SystemOptions = {}) {
 
 interface InstallOptions {
   atlas: Pick<TestAtlas, 'url' | 'account'>;
-  /** Settings over those that every test has, section by section. */
+  /** Settings that replace those of every test, section by section. */
   config?: Config;
   /** Further environment of a worker. */
   env?: Record<string, string>;

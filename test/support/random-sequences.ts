@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 
-/** Repeats the sequences of a run of the tests, whose failure names it. */
+/** A failure names its seed. The variable repeats the sequences of that run. */
 export const SEED = Number(process.env['SEED'] ?? Date.now() % 2 ** 31);
 
 /** A pause between rounds. */

@@ -14,7 +14,7 @@ export interface ClientExit {
 /** A port that nothing listens on: a command that should not need Temporal fails when it does. */
 export const NOWHERE: NodeJS.ProcessEnv = devServerEnv('127.0.0.1:1');
 
-// What is tested listens on 127.0.0.1; gRPC reads these from this process.
+// Servers of tests listen on 127.0.0.1, and gRPC would read the proxies of this process.
 for (const name of Object.keys(process.env)) {
   if (/_proxy$/i.test(name)) Reflect.deleteProperty(process.env, name);
 }
@@ -45,7 +45,7 @@ export function startCommand(
     interrupt: interrupt.signal,
   };
   if (stdin !== undefined) io.stdin = Readable.from([stdin]);
-  // Where there is a server it is reached, however busy the machine is.
+  // On a busy machine, a server may take long to accept a connection.
   if (env !== NOWHERE) io.connectTimeoutMs = 120_000;
   return {
     output: () => texts.stdout + texts.stderr,

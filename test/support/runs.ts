@@ -86,7 +86,7 @@ export async function refuseResult(system: Pick<System, 'atlas' | 'installation'
   return untilScraped(port, 'temporal_request_failure_total', refusal);
 }
 
-/** Resolves once an attempt to deliver has failed that is followed by another, with its message. */
+/** Resolves with the message of a failed attempt to deliver, while the next one waits. */
 export async function untilDeliveryFails(handle: Pick<Handle, 'describe'>): Promise<string> {
   return eventually('a failed attempt to deliver', async () => {
     const pending = await pendingActivity(handle);
@@ -94,7 +94,7 @@ export async function untilDeliveryFails(handle: Pick<Handle, 'describe'>): Prom
   });
 }
 
-/** Resolves once the second attempt of a run's one activity waits for its time. */
+/** Resolves once the only activity of a run waits for its second attempt. */
 export async function untilBackOff(handle: Pick<Handle, 'describe'>): Promise<void> {
   await eventually('back-off', async () => (await pendingActivity(handle))?.attempt === 2);
 }
@@ -112,8 +112,8 @@ export async function pendingActivity(handle: Pick<Handle, 'describe'>) {
 }
 
 /**
- * Does what `temporal activity` does to a run's one activity under way; the command gives up on a
- * busy machine.
+ * Does what `temporal activity` does to a run's one activity under way. The command itself gives up
+ * on a busy machine.
  */
 export async function operate(
   handle: Operable,
@@ -164,8 +164,8 @@ async function activityUnderWay(handle: Operable) {
 }
 
 /**
- * Makes Temporal take the attempts of runs for lost whose worker is killed or frozen. All others
- * have long timeouts, so that none is lost however busy the machine is.
+ * Times out the attempts of these runs, whose worker is killed or frozen. All other attempts have
+ * long timeouts, so that none is lost however busy the machine is.
  */
 export async function loseAttempts(...handles: Handle[]): Promise<void> {
   const lose = async (handle: Handle) => {

@@ -1,7 +1,7 @@
 import { readFileSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 
-/** Something that may hold what it should not. */
+/** A text that may hold a secret that it must not hold. */
 export interface Place {
   name: string;
   content: Buffer;

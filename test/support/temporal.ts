@@ -25,7 +25,7 @@ async function connect(): Promise<Temporal> {
   if (!address) throw new Error('jest started without its global set-up');
   const connection = await Connection.connect({
     address,
-    // However busy the machine is.
+    // For a busy machine.
     connectTimeout: '10m',
     channelArgs: { 'grpc.enable_http_proxy': 0 },
   });
@@ -43,8 +43,8 @@ export async function untilListed(query: string, runs: number): Promise<void> {
 }
 
 /**
- * Waits until the list has the closed runs of a workflow id: what looks for an earlier token reads
- * it.
+ * Waits until the list has the closed runs of a workflow id. A search for an earlier token reads
+ * this list.
  */
 export function untilClosedAreListed(workflowId: string, runs: number): Promise<void> {
   return untilListed(`WorkflowId = '${workflowId}' AND CloseTime IS NOT NULL`, runs);

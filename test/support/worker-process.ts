@@ -12,10 +12,7 @@ export function wrongClock(offsetMs: number): Record<string, string> {
 
 export type WorkerProcess = ReturnType<typeof startWorkerProcess>;
 
-/**
- * Starts dist/worker.js. Whether it came up is for the caller to see, or to wait for with
- * {@link untilRunning}.
- */
+/** Starts dist/worker.js and does not wait: see {@link untilRunning}. */
 export function startWorkerProcess(configFile: string, logFile: string, env: NodeJS.ProcessEnv) {
   const args = ['--require', CREDENTIAL_CHECKS, WORKER, '--config', configFile];
   const child = startChildProcess(process.execPath, args, { env, logFile });
@@ -39,7 +36,7 @@ export function startWorkerProcess(configFile: string, logFile: string, env: Nod
   };
 }
 
-/** @throws Error with its output when it ends instead. */
+/** Waits until the worker runs. @throws Error with its output if it ends instead. */
 export async function untilRunning(worker: WorkerProcess): Promise<void> {
   await worker.untilOutput(/"state":"RUNNING"/);
 }

@@ -251,12 +251,12 @@ it.each<[where: string, ...marks: string[]]>([
   ['a cancelled run', 'sinksTried'],
   ['a worker that does not start', 'CLIENT_SECRET', 'SEALING_KEYS', 'SIGNING_SECRET'],
   ['worker-1.log', '"level":"trace"'],
-])('%s is searched: what is known to be there is found', (where, ...marks) => {
+])('%s is searched, and what must be in it is found', (where, ...marks) => {
   const searched = places.filter(({ name }) => name.includes(where));
   for (const mark of marks) expect(findSecrets(searched, new Map([['it', mark]]))).not.toEqual([]);
 });
 
-it('a leak that is planted is found, as it is and in base64', () => {
+it('a planted leak is found, plain and in base64', () => {
   const token = secrets.get('link-token 1') ?? '';
   const encoded = Buffer.from(`{"linkToken":"${token}"}`).toString('base64');
   const planted = [

@@ -9,7 +9,7 @@ const CANARIES = {
   TEMPORAL_GRPC_META_X_TOKEN: 'CANARY_x_token',
 };
 
-/** Node.js warns of an IP address as the name of a server, and refuses it from version 26 on. */
+/** Node.js warns about an IP address as a TLS server name, and from version 26 on refuses it. */
 const SERVER_NAME = process.versions.node < '26' ? { TEMPORAL_TLS_SERVER_NAME: 'localhost' } : {};
 
 Runtime.install({ logger: new DefaultLogger('ERROR', () => undefined) });

@@ -8,7 +8,7 @@ const bundle = readFileSync(path.join(__dirname, '../../dist/workflow-bundle.js'
 /** The heading that webpack writes above each module. */
 const modules = [...bundle.matchAll(/!\*\*\* (\S+)/g)].map(([, module = '']) => module);
 
-it("the bundle of the workflows holds no package but Temporal's and what that needs: no zod", () => {
+it("the workflow bundle holds only Temporal's packages and what they need", () => {
   expect(modules).toContain('./dist/workflows/prepare-live-migration.js');
   const packages = modules.flatMap(
     (module) => /node_modules\/((@[^/]+\/)?[^/]+)/.exec(module)?.[1] ?? [],
@@ -17,7 +17,7 @@ it("the bundle of the workflows holds no package but Temporal's and what that ne
   expect(foreign).toEqual(new Set(['long', 'ms', 'nexus-rpc']));
 });
 
-it('the bundle of the workflows holds no module of Node', () => {
+it('the workflow bundle holds no module of Node', () => {
   const required = [...bundle.matchAll(/[^\w.]require\(["'](?:node:)?([^"']+)["']\)/g)];
   expect(
     required.map(([, name = '']) => name).filter((name) => builtinModules.includes(name)),

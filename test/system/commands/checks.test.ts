@@ -26,7 +26,7 @@ afterAll(() => {
   if (existsSync(installation.folder)) blockedSink.block();
 });
 
-/** Options of commands for a Temporal that rejects the calls of this name. */
+/** Returns options with which a command uses a Temporal that rejects these calls. */
 async function denying(calls: RegExp): Promise<string[]> {
   const PERMISSION_DENIED = 7;
   const proxy = await serveRejectingGrpcProxy(fixture().address, calls, PERMISSION_DENIED);
@@ -47,7 +47,7 @@ function doctor(options: string[], env: NodeJS.ProcessEnv = {}) {
 }
 
 describe('doctor', () => {
-  it('reports what is ok and what may go wrong, changes nothing, and exits with 0', async () => {
+  it('reports each check, changes nothing, and exits with 0 without an error', async () => {
     const { address, atlas, installation } = fixture();
     const { taskQueue, tokensFolder } = installation;
     const { code, stdout, stderr } = await doctor(['--namespace', NAMESPACE]);
@@ -120,7 +120,7 @@ describe('doctor', () => {
     );
   });
 
-  it('--remote reports what a worker found, names it, and exits with 1 after an error', async () => {
+  it('--remote reports what a worker found, and exits with 1 after an error', async () => {
     fixture().blockedSink.block();
     const exit = await fixture()
       .client('doctor', '--remote')
@@ -142,7 +142,7 @@ describe('doctor', () => {
     });
   });
 
-  it('--remote says that a restart of the worker would lose keys whose file is gone', async () => {
+  it('--remote says that a restart would lose the keys whose file is gone', async () => {
     const { client, installation } = fixture();
     const elsewhere = `${installation.keysFile}.moved`;
     renameSync(installation.keysFile, elsewhere);
@@ -166,7 +166,7 @@ it('list, start --dry-run and doctor --remote need no permission to describe any
   }
 });
 
-it('start --dry-run prints what a run would do with a wide block, and starts nothing', async () => {
+it('start --dry-run prints what a run would do, and starts nothing', async () => {
   const { requestOptions, workflowId } = fixture().newTarget();
   const exit = await fixture().client(
     'start',
@@ -193,7 +193,7 @@ it('start --dry-run prints what a run would do with a wide block, and starts not
   await expect(fixture().newestRunId(workflowId)).rejects.toThrow(/not found/i);
 });
 
-it('without the role of an owner, doctor --remote warns, and the other commands that check it fail', async () => {
+it('a missing owner role fails doctor and the checks of a request; doctor --remote warns', async () => {
   const { atlas, client } = fixture();
   const { serviceAccounts = [], ...seed } = seedOf([atlas.account]);
   atlas.seed({
@@ -239,7 +239,7 @@ describe('schedule create', () => {
       2,
       /: no time matches --cron before --until: correct it;/,
     ],
-  ])('%s creates nothing', async (options, code, message) => {
+  ])('%s says why it creates nothing', async (options, code, message) => {
     const { requestOptions, workflowId } = fixture().newTarget();
     const exit = await fixture().client(
       'schedule',
@@ -324,7 +324,7 @@ describe('schedule create', () => {
     );
   });
 
-  it('creates a second schedule with an id of its own, which creates a token each time', async () => {
+  it('creates a second schedule with --schedule-id and --always', async () => {
     const { requestOptions, workflowId } = fixture().newTarget();
     const create = ['schedule', 'create', ...requestOptions(), ...EVERY_YEAR];
     expect(await fixture().client(...create)).toMatchObject({ code: 0 });

@@ -75,7 +75,7 @@ function commandsOn(
   arrange: () => Promise<Earlier>,
   rows: Row[],
 ): void {
-  it.concurrent(`commands on a run ${what}`, async () => {
+  it.concurrent(`commands on a run ${what} end as the table says`, async () => {
     const earlier = await arrange();
     for (const [command, code, facts, error] of rows) {
       const expected = error ? { code, ...facts, error: says(error) } : { code, ...facts };
@@ -180,7 +180,7 @@ commandsOn('of another workflow type that completed', 1, () => ranOtherType(true
   ['start --wait', done, TO_FILES],
 ]);
 
-/** More than gRPC receives by default. */
+/** Leaves a run whose history is larger than gRPC receives by default. */
 async function ranWithLongHistory(): Promise<Earlier> {
   const run = await ran('blocked');
   const handle = fixture().temporal.workflow.getHandle(run.workflowId);
@@ -222,26 +222,23 @@ it.concurrent(
   },
 );
 
-it.concurrent(
-  'recover goes by the delivery, and not by what a caller says of its token',
-  async () => {
-    const first = await ran('blocked', 'cancel');
-    const second = await ran('blocked', 'cancel', first);
-    const { workflow } = fixture().temporal;
-    const tokenOf = async ({ workflowId, runId }: Earlier) =>
-      sealedTokenSchema.parse(await createdToken(workflow.getHandle(workflowId, runId)));
-    const request = {
-      ...(await readRun(fixture().temporal, first)).request,
-      sink: 'files',
-    } as PrepareRequest;
-    const { deliveryId } = await tokenOf(second);
-    const sealedToken = { ...(await tokenOf(first)), deliveryId };
-    await (await fixture().installation.start(request, { sealedToken, sinksTried: [] })).result();
-    await untilClosedAreListed(first.workflowId, 3);
-    expect(await runOn(first, 'recover')).toMatchObject({ code: refused, state: 'delivered' });
-    expect(await runOn(second, 'recover --sink files')).toMatchObject({ code: done, ...TO_FILES });
-  },
-);
+it.concurrent('recover goes by what was delivered, not by what a caller claims', async () => {
+  const first = await ran('blocked', 'cancel');
+  const second = await ran('blocked', 'cancel', first);
+  const { workflow } = fixture().temporal;
+  const tokenOf = async ({ workflowId, runId }: Earlier) =>
+    sealedTokenSchema.parse(await createdToken(workflow.getHandle(workflowId, runId)));
+  const request = {
+    ...(await readRun(fixture().temporal, first)).request,
+    sink: 'files',
+  } as PrepareRequest;
+  const { deliveryId } = await tokenOf(second);
+  const sealedToken = { ...(await tokenOf(first)), deliveryId };
+  await (await fixture().installation.start(request, { sealedToken, sinksTried: [] })).result();
+  await untilClosedAreListed(first.workflowId, 3);
+  expect(await runOn(first, 'recover')).toMatchObject({ code: refused, state: 'delivered' });
+  expect(await runOn(second, 'recover --sink files')).toMatchObject({ code: done, ...TO_FILES });
+});
 
 it.concurrent('ten equal starts at once join one run, which creates one token', async () => {
   const target = { ...fixture().newTarget(), sink: 'blocked', runId: UNKNOWN_RUN_ID };

@@ -17,11 +17,11 @@ const on = 'linkTokens' as const;
 const OTHER_ORG = newOrgId();
 
 /**
- * Not that of the group: tests expect no other run, and a 503 keeps the circuit breaker of its
- * worker open.
+ * Not the fixture of the group: tests expect no other run, and a 503 keeps the circuit breaker of
+ * its worker open.
  */
 let fixture: CommandFixture;
-/** Says what became of each run, by its run id. */
+/** What became of each run, by its run id. */
 const runs = new Map<string, string>();
 let since: string;
 
@@ -65,7 +65,7 @@ beforeAll(async () => {
 
   await startUndelivered('undelivered');
   await end(await startUndelivered('cancelled'), 'cancel');
-  // Its memo names no token yet.
+  // In the first round, the memo of this run names no token.
   rmSync(installation.tokensFolder, { recursive: true });
   const inFirstRound = await start('terminated', { requestedBy: 'ana' });
   await untilDeliveryFails(inFirstRound);
@@ -108,7 +108,7 @@ it.each<[filters: string[], found: (all: string[]) => string[]]>([
   [['--org', OTHER_ORG], () => ['of another organization']],
   [['--since', ''], (all) => all.filter((what) => what !== 'of another organization')],
 ])(
-  'list %j finds the runs that match all filters, with the count of each',
+  'list %j finds the runs that match all filters, with their unconfirmed tokens',
   async (filters, select) => {
     const names = (await listed(...filters.map((filter) => filter || since))).map(
       ({ runId, unconfirmedTokens }) => {
@@ -154,7 +154,7 @@ it('list shows the runs of every task queue, with its name, unless one is given'
 });
 
 describe('list', () => {
-  it('prints open runs first, then the others from the newest end on', async () => {
+  it('prints open runs first, then the closed ones, the latest first', async () => {
     const ends = (await listed()).map(({ closedAt }) => (closedAt as string | null) ?? 'open');
     expect(ends).toEqual(ends.toSorted().reverse());
   });
@@ -186,7 +186,7 @@ describe('list', () => {
     expect(keptMs).toBe(24 * 3_600_000);
   });
 
-  it('with --unconfirmed prints each run with its attempts, which include the lost requests', async () => {
+  it('with --unconfirmed prints the attempts that may have created a token', async () => {
     const rows = await listed('--unconfirmed');
     expect(rows.map(({ runId }) => runs.get(String(runId))).sort()).toEqual(LOST.toSorted());
     const attempts = rows.flatMap(
@@ -246,7 +246,7 @@ const MALFORMED: [args: unknown[], memo: Record<string, unknown>][] = [
   ],
 ];
 
-it('malformed runs of other clients make no command fail, whether they are open or terminated', async () => {
+it('malformed runs of other clients, open or terminated, make no command fail', async () => {
   const { client, temporal } = fixture;
   const taskQueue = `nobody-${newOrgId()}`;
   const keysFile = path.join(fixture.installation.folder, 'keys.json');

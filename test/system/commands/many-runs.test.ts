@@ -45,7 +45,7 @@ async function startUndelivered(): Promise<PrepareRequest> {
 }
 
 describe('start --from', () => {
-  it('that is interrupted says what goes on, and starts the rest when it is run again', async () => {
+  it('when interrupted says what goes on, and when repeated starts the rest', async () => {
     const requests = Array.from({ length: 30 }, () => newRequest());
     const before = tokens();
     let starts = 0;
@@ -75,7 +75,7 @@ describe('start --from', () => {
     );
     await expectDelivered(requests);
     expect(tokens()).toBe(before + requests.length);
-    // The requests that were in progress have failed since.
+    // The starts in progress at the interrupt have failed since, and printed nothing.
     expect(command.output()).toBe(exit.stdout + exit.stderr);
   });
 
@@ -135,7 +135,7 @@ it('list --requests | start --from - repeats every run that Atlas rejected, once
     request: scheduled,
     always: true,
   });
-  // Nobody can start these again: they keep no other from it.
+  // Nobody can start these runs again. The list leaves them out, and has the others.
   for (const argument of [null, again]) {
     await execute('prepareLiveMigration', `live-migration-prep/${newOrgId()}`, argument);
   }
@@ -164,7 +164,7 @@ it('list --requests | start --from - repeats every run that Atlas rejected, once
   expect(tokens()).toBe(before + 3);
 });
 
-it('redeliver --all delivers each undelivered run of one task queue, and counts those of others', async () => {
+it('redeliver --all delivers the undelivered runs of one task queue, and counts others', async () => {
   const { atlas, client, installation } = fixture();
   const requests = [await startUndelivered(), await startUndelivered()];
   atlas.faults({ on: 'linkTokens', status: 429, times: 10_000 });

@@ -65,7 +65,7 @@ describe('the built client', () => {
     });
   });
 
-  it('reaches Temporal past the proxies that environment variables name, as a worker does', async () => {
+  it('ignores the proxies of environment variables for Temporal, as a worker does', async () => {
     const { address } = await sharedTemporal();
     const proxies = { grpc_proxy: UNREACHABLE, https_proxy: UNREACHABLE, http_proxy: UNREACHABLE };
     const child = startClient(['list', '--task-queue', newOrgId()], {

@@ -10,7 +10,7 @@ afterEach(() => fixture().atlas.clearFaults());
 /** Lets requests to Atlas fail until the faults are cleared. */
 const failCreation = () => fixture().atlas.faults({ on: 'linkTokens', status: 429, times: 10_000 });
 
-it('start says how to follow the run, and watch prints each step, its failures and the receipt', async () => {
+it('start says how to follow a run, and watch prints each step and the receipt', async () => {
   const { atlas, client, installation, start } = fixture();
   rmSync(installation.tokensFolder, { recursive: true });
   failCreation();
@@ -45,7 +45,7 @@ it('start says how to follow the run, and watch prints each step, its failures a
   expect(changes.at(-1)).toMatchObject({ workflowId, receipt });
 });
 
-it('start says that the open run is being cancelled, while it waits for the response of Atlas', async () => {
+it('start says that the run that it joins is being cancelled', async () => {
   const { atlas, client } = fixture();
   const on = 'linkTokens';
   const { workflowId, options, requestOptions } = fixture().newTarget();
@@ -63,7 +63,7 @@ it('start says that the open run is being cancelled, while it waits for the resp
   expect(dryRun.stdout).toContain(`start would join the open run ${workflowId}\n`);
 });
 
-it('cancel ends a run that has created nothing, and the next start goes on', async () => {
+it('cancel ends a run that has created nothing, and the next start delivers', async () => {
   const { atlas, client, start } = fixture();
   failCreation();
   const { workflowId, options, requestOptions } = fixture().newTarget();
@@ -99,19 +99,22 @@ it('Ctrl-C while start connects keeps it from starting a run', async () => {
 });
 
 describe('exit code 3', () => {
-  it.each(['start', 'watch', 'list'])('ends %s in a namespace that is not there', async (name) => {
-    const { options, requestOptions } = fixture().newTarget();
-    const ownOptions = { start: requestOptions(), watch: options }[name] ?? [];
-    expect(await fixture().client(name, ...ownOptions, '--namespace', 'nowhere')).toEqual({
-      code: 3,
-      stdout: '',
-      stderr: expect.stringMatching(
-        /^live-migration-prep: (no access to|cannot reach) Temporal at \S+, namespace nowhere, without TLS \(.*not found.*\): (grant|start) it, or correct TEMPORAL_.*\n$/,
-      ),
-    });
-  });
+  it.each(['start', 'watch', 'list'])(
+    'ends %s in a namespace that does not exist',
+    async (name) => {
+      const { options, requestOptions } = fixture().newTarget();
+      const ownOptions = { start: requestOptions(), watch: options }[name] ?? [];
+      expect(await fixture().client(name, ...ownOptions, '--namespace', 'nowhere')).toEqual({
+        code: 3,
+        stdout: '',
+        stderr: expect.stringMatching(
+          /^live-migration-prep: (no access to|cannot reach) Temporal at \S+, namespace nowhere, without TLS \(.*not found.*\): (grant|start) it, or correct TEMPORAL_.*\n$/,
+        ),
+      });
+    },
+  );
 
-  it('says what goes on when a command loses Temporal', async () => {
+  it('comes with what goes on when a command loses Temporal', async () => {
     const UNAUTHENTICATED = 16;
     const calls = /\/(StartWorkflowExecution|UpdateWorkflowExecution)$/;
     const proxy = await serveRejectingGrpcProxy(fixture().address, calls, UNAUTHENTICATED);

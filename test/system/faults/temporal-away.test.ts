@@ -41,7 +41,7 @@ async function receiveTokens(
   await sleep(OUTAGE_MS);
 }
 
-it('tokens that arrive while Temporal is away are delivered, also by a cancelled, a reset and a stopped run', async () => {
+it('tokens that arrive while Temporal is away are delivered, even after a cancel or reset', async () => {
   const folder = newFolder();
   const server = {
     port: await freePort(),
@@ -82,7 +82,7 @@ it('tokens that arrive while Temporal is away are delivered, also by a cancelled
   expect(await endingOf(handleOf(rejected))).toMatchObject({ receipt, unconfirmedTokens: 0 });
 });
 
-it("tokens and failures that arrive while Temporal's frontend responds, but cannot write, are not lost", async () => {
+it('tokens and failures that arrive while Temporal cannot write are not lost', async () => {
   const { address, client } = await sharedTemporal();
   let isLocked = false;
   const writes = {

@@ -53,7 +53,7 @@ it.concurrent(
   'a run without a worker at its deadline names the failure of its last attempt',
   async () => {
     const retries = { initialIntervalMs: 4000, giveUpAfterMs: 6000 };
-    // An attempt may take 14 s then.
+    // With these settings, an attempt may take 14 s.
     const shortAttempts = {
       atlas: { requestTimeoutMs: 1000 },
       worker: { heartbeatTimeoutMs: 3000 },

@@ -22,7 +22,7 @@ beforeAll(async () => {
 const freeze = () => process.kill(own.worker.pid, 'SIGSTOP');
 const goOn = () => process.kill(own.worker.pid, 'SIGCONT');
 
-it('a delivery that succeeds while its worker is frozen, and a redelivery, have one receipt', async () => {
+it('a redelivery gets the receipt of a delivery that succeeds in a frozen worker', async () => {
   const { handle } = await own.start(own.newRequest({ sink: 'hangs' }));
   const response = await eventually('an attempt', () => webhook.responses[0]);
   const before = own.installation.tokenFiles();

@@ -40,7 +40,7 @@ async function run(request: PrepareRequest, closedRuns = 0) {
 
 describe('a start with the default policies of a client', () => {
   it.concurrent(
-    'ends TokenExists after a delivery, with the receipt and where requests differ',
+    'ends as TokenExists after a delivery, with the receipt and where requests differ',
     async () => {
       const request = installation.newRequest();
       const { runId, receipt } = await run(request);
@@ -58,8 +58,7 @@ describe('a start with the default policies of a client', () => {
         unconfirmedTokens: 0,
       });
       expect(message).toContain('The earlier request differs in sink. ');
-      // Neither the refused run nor one that `again` permitted and that failed has a token of its
-      // own.
+      // Neither the refused run nor the next, which `again` permits and which fails, has a token.
       await run({ ...request, sink: 'nowhere', again: true }, 2);
       expect(await run(request, 3)).toMatchObject({ type: 'TokenExists', details: { runId } });
       expect(atlas.created(request)).toBe(1);
@@ -67,7 +66,7 @@ describe('a start with the default policies of a client', () => {
   );
 
   it.concurrent(
-    'ends TokenExists after the cancel of an undelivered run, and fails an Update',
+    'ends as TokenExists, as its Update does, after an undelivered run was cancelled',
     async () => {
       const request = installation.newRequest({ sink: 'rejects' });
       const handle = await start(request);
@@ -82,10 +81,10 @@ describe('a start with the default policies of a client', () => {
   );
 
   it.concurrent(
-    'ends TokenExists after a termination in the first round, by the history alone',
+    'ends as TokenExists after a termination in the first round, by the history alone',
     async () => {
       const request = installation.newRequest({ sink: 'away' });
-      // A run that was terminated without a token forbids none.
+      // A run that was terminated without a token refuses no other.
       await end(await start(request, { taskQueue: 'a queue without workers' }), 'terminate');
       await untilClosedAreListed(workflowIdFor(request), 1);
       const handle = await start(request);
@@ -97,7 +96,7 @@ describe('a start with the default policies of a client', () => {
     },
   );
 
-  it.concurrent('ends TokenExists without the receipt of 2 MB of a forged run', async () => {
+  it.concurrent('ends as TokenExists without a forged receipt of 2 MB', async () => {
     const { receipt } = await run(installation.newRequest());
     const request = installation.newRequest();
     const forged = await startForgedRun(client, workflowIdFor(request), WORKFLOW_TYPES.prepare);
@@ -107,7 +106,7 @@ describe('a start with the default policies of a client', () => {
   });
 
   it.concurrent(
-    'with again permits the token of the run that it names, and no newer one',
+    'with `again: <run id>` creates another token after that run, not after a newer one',
     async () => {
       const request = installation.newRequest();
       const first = await run(request);
@@ -124,7 +123,7 @@ describe('a start with the default policies of a client', () => {
 });
 
 it.concurrent(
-  'a run whose list Temporal throttles for too long fails with TemporalUnavailable',
+  'a run fails as TemporalUnavailable if Temporal throttles its list for too long',
   async () => {
     const lists = {
       isRejected: false,

@@ -16,8 +16,8 @@ import { system } from './shared-system';
 const on = 'linkTokens';
 const NEVER_MS = 600_000;
 
-/** `test/unit/atlas/outcomes.test.ts` has the statuses, `test/workflow` what follows. */
-it('a run counts each response after which a token may exist, and ends with one that is too large', async () => {
+/** `test/unit/atlas/failures.test.ts` tests every status, `test/workflow` what follows. */
+it('a run counts each response after which a token may exist', async () => {
   const { atlas, installation } = system();
   atlas.faults([
     { on: 'oauth', status: 503, html: true },
@@ -34,7 +34,7 @@ it('a run counts each response after which a token may exist, and ends with one 
   expect(atlas.created(request)).toBe(2);
 });
 
-it('a clean run has ten events beside tasks, and no memo', async () => {
+it('a clean run has ten events besides workflow tasks, and no memo', async () => {
   const handle = await system().installation.start();
   expect(await endingOf(handle)).toMatchObject({ type: 'delivered', unconfirmedTokens: 0 });
   expect(await eventsBesideTasks(handle)).toHaveLength(10);
@@ -65,8 +65,8 @@ it("Temporal's own command line delivers an undelivered token", async () => {
   expect(await endingOf(handle)).toMatchObject({ receipt: { sink: 'files' } });
 });
 
-/** `test/unit/activities` and `test/system/sinks` have that it stops then. */
-it('a cancel stops an attempt that hangs, with the response to a heartbeat', async () => {
+/** `test/unit/activities` and `test/system/sinks` test that the attempt then stops. */
+it('the response to a heartbeat brings a cancel to an attempt that hangs', async () => {
   const { installation, hangingResponses } = system();
   const handle = await installation.start(installation.newRequest({ sink: 'hangs' }));
   await eventually('an attempt', () => hangingResponses.length > 0);
@@ -75,12 +75,12 @@ it('a cancel stops an attempt that hangs, with the response to a heartbeat', asy
     type: 'Cancelled',
     details: { sinksTried: ['hangs'] },
   });
-  // Temporal would take an attempt without heartbeats for lost.
+  // An attempt without heartbeats would time out instead.
   const { events } = await handle.fetchHistory();
   expect(events?.some((event) => event.activityTaskCanceledEventAttributes)).toBe(true);
 });
 
-it('a token of the largest size, of the largest request, is recovered', async () => {
+it('the largest token of the largest request is recovered', async () => {
   const { installation } = system();
   const text = '\u0001'.repeat(MAX_TEXT_LENGTH);
   const claims = forEachClaim(() => text);

@@ -24,7 +24,7 @@ async function firstResults(schedule: ScheduleHandle, count: number): Promise<Sc
   );
 }
 
-/** The result of a run without a previous result, such as one that an operator triggers. */
+/** Runs `prepareOnSchedule` without the result of an earlier run, as an operator's trigger does. */
 async function resultOnce(
   { taskQueue }: Installation,
   request: PrepareRequest,
@@ -33,7 +33,7 @@ async function resultOnce(
 }
 
 it.concurrent(
-  'a schedule skips while its token is undelivered, and pauses after a cancel of that run',
+  'a schedule skips while its run is undelivered, and pauses once that is cancelled',
   async () => {
     const { atlas, installation } = system();
     const request = installation.newRequest({ sink: 'rejects' });
@@ -57,7 +57,7 @@ it.concurrent('a schedule creates no second token while the first is recent', as
   const request = installation.newRequest();
   const { workflowId } = installation.handleOf(request);
   const other = await endingOf(await installation.start());
-  // Neither a time in the future nor a run of another type says that a token is recent.
+  // Receipts from the future, or of another workflow type, are no recent tokens.
   for (const [workflowType, createdAt] of [
     [WORKFLOW_TYPES.prepare, '2099-01-01T00:00:00.000Z'],
     ['other', new Date().toISOString()],
@@ -83,7 +83,7 @@ it.concurrent('a schedule creates no second token while the first is recent', as
 });
 
 it.concurrent(
-  'a schedule creates no token while the source is linked, even if its token is old',
+  'a schedule creates no token while the source is linked, however old its token',
   async () => {
     const atlas = await startAtlas();
     const { sourceOrgId, sourcePublicKey, sourcePrivateKey } = atlas.account;
@@ -112,7 +112,7 @@ it.concurrent(
       receipt: null,
     };
     expect(await firstResults(schedule, 3)).toEqual(Array(3).fill(alreadyLinked));
-    // A sink of files cannot know: Atlas says so.
+    // The file sink cannot know, but Atlas says that the source is linked.
     const other = installation.newRequest({ sink: 'files' });
     expect(await resultOnce(installation, other)).toEqual({ ...alreadyLinked, lastTokenAt: null });
     expect(atlas.createdTokens()).toHaveLength(1);
@@ -124,7 +124,7 @@ it.concurrent(
 );
 
 it.concurrent(
-  'a schedule creates no token while a recent one can be recovered, and names the command',
+  'a schedule names the command that recovers a recent token, and creates none',
   async () => {
     const { atlas, installation, worker } = system();
     const request = installation.newRequest({ sink: 'rejects' });

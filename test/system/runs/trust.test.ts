@@ -21,7 +21,7 @@ async function leaveToken() {
   return { request: { ...request, sink: 'files' }, jwe, facts };
 }
 
-/** `test/unit/activities` has what the activities refuse, once they know who calls. */
+/** `test/unit/activities` tests everything else that activities refuse. */
 it('a standalone activity does nothing for a valid request', async () => {
   const { atlas, installation } = system();
   const { jwe, facts, ...otherFields } = await leaveToken();
@@ -70,7 +70,7 @@ const OTHER_FACTS: Omit<SealedToken, 'jwe'> = {
   unconfirmedTokens: 7,
 };
 
-it('a recovery delivers no token of another run, and takes nothing from outside the seal', async () => {
+it("a recovery delivers only its own run's token, with the facts inside the seal", async () => {
   const { atlas, installation } = system();
   const [{ request, jwe, facts }, other] = [await leaveToken(), await leaveToken()];
   const recover = (ofJwe: string) =>

@@ -80,7 +80,7 @@ testRun('awsSecretsManager');
 
 const aws = (overrides: object = {}) => makeSink({ ...fixture().configFor(), ...overrides });
 
-it('stores token and facts as JSON in a version with the delivery id, tagged and encrypted', async () => {
+it('stores token and facts as JSON in a tagged and encrypted secret', async () => {
   const delivery = newDelivery({
     requestedBy: `aws:Zoë\n\u0000(\u{1FAE9}) ${'漢'.repeat(180)}`,
     changeReference: '',
@@ -100,7 +100,7 @@ it('stores token and facts as JSON in a version with the delivery id, tagged and
   expect(KmsKeyId).toBe(kmsKeyId);
 });
 
-it('makes a new token current with the actions alone that the policy of docs/sinks permits', async () => {
+it('makes a new token current with exactly the actions that docs/sinks permits', async () => {
   const former = newDelivery();
   const next = successorOf(former);
   const before = fixture().proxy.requests.length;
@@ -125,7 +125,7 @@ it('makes a new token current with the actions alone that the policy of docs/sin
   expect([...new Set(actions)].sort()).toEqual(Statement[0].Action.sort());
 });
 
-it('rejects a secret that it did not create, and writes into it once it is tagged as the error says', async () => {
+it('rejects a secret of someone else until it has the tag that the error names', async () => {
   const delivery = newDelivery({ sourceOrgId: null });
   const [SecretId, Key] = [`lm/${delivery.orgId}`, 'live-migration-prep/orgId'];
   await client.createSecret({ Name: SecretId, SecretString: '{}' });
@@ -232,7 +232,7 @@ it.each<[what: string, respond: (response: ServerResponse) => void]>([
 it.each([
   [403, 'AccessDenied'],
   [400, 'InvalidIdentityToken'],
-])('waits while STS refuses the role of a web identity by %i %s', async (status, code) => {
+])('waits while STS refuses the role of a web identity with %i %s', async (status, code) => {
   const variables = await startSts((response) => {
     const error = `<Error><Type>Sender</Type><Code>${code}</Code><Message>canary</Message></Error>`;
     response.writeHead(status, { 'content-type': 'text/xml' });
@@ -261,7 +261,7 @@ it.each([
   ['an empty text', 200, ''],
   ['an empty object', 200, '{}'],
   ['another object', 200, '{"status":"ok"}'],
-])('takes %s from a server that is not AWS for no delivery', async (_what, status, text) => {
+])('rejects %s from a server that is not AWS', async (_what, status, text) => {
   const { url } = await serveHttp((_request, response) => response.writeHead(status).end(text));
   const { deliver } = await aws({ endpoint: url });
   await expect(deliver(newDelivery())).rejects.toMatchObject(sinkError('Rejected'));
@@ -322,23 +322,20 @@ it.each<[error: string, kind: 'Rejected' | 'Unavailable', status?: number]>([
   ['ENOTFOUND', 'Unavailable', 0],
   ['Bad_canary', 'Rejected'],
   ['canary'.repeat(11), 'Rejected'],
-])(
-  '%s is Sink%s, and neither its message nor an odd name is quoted',
-  (error, kind, status = 400) => {
-    const properties = error === 'ENOTFOUND' ? { code: error } : { name: error };
-    const $metadata = { httpStatusCode: status || undefined };
-    const thrown = Object.assign(new Error('x-amz-security-token:canary'), properties, {
-      $metadata,
-    });
-    const classified = callError('secretsmanager:CreateSecret for secret a', thrown, 30_000);
-    expect(classified).toMatchObject(sinkError(kind));
-    expect(classified.cause).toBeUndefined();
-    expect(classified.message).toMatch(
-      /^secretsmanager:CreateSecret for secret a failed( \(.*\))?: \w+ /,
-    );
-    expect(classified.message).not.toContain('canary');
-  },
-);
+])('%s is Sink%s, without its message or an odd name', (error, kind, status = 400) => {
+  const properties = error === 'ENOTFOUND' ? { code: error } : { name: error };
+  const $metadata = { httpStatusCode: status || undefined };
+  const thrown = Object.assign(new Error('x-amz-security-token:canary'), properties, {
+    $metadata,
+  });
+  const classified = callError('secretsmanager:CreateSecret for secret a', thrown, 30_000);
+  expect(classified).toMatchObject(sinkError(kind));
+  expect(classified.cause).toBeUndefined();
+  expect(classified.message).toMatch(
+    /^secretsmanager:CreateSecret for secret a failed( \(.*\))?: \w+ /,
+  );
+  expect(classified.message).not.toContain('canary');
+});
 
 it('says how to trust a certificate that the worker does not know', () => {
   const thrown = { name: 'Error', code: 'SELF_SIGNED_CERT_IN_CHAIN', $metadata: {} };
@@ -349,7 +346,7 @@ it('says how to trust a certificate that the worker does not know', () => {
   expect(error).toMatchObject(sinkError('Unavailable', message));
 });
 
-it('a lost connection, which the SDK calls a timeout too, is no reason to raise timeoutMs', () => {
+it('the error of a lost connection, a timeout to the SDK, does not name timeoutMs', () => {
   const thrown = { name: 'TimeoutError', code: 'ECONNRESET', $metadata: {} };
   const { message } = callError('secretsmanager:CreateSecret for secret a', thrown, 30_000);
   expect(message).toMatch(

@@ -91,7 +91,7 @@ it.each([
   expect(requests().filter(({ on }) => on === 'migrationLinkStatus')).toHaveLength(polls);
 });
 
-it('is unavailable when the link is not synced in time, and a later attempt completes it', async () => {
+it('is unavailable if the link is not synced in time; a later attempt completes it', async () => {
   const { delivery, deliver } = await cloudManager({ syncTimeoutMs: 250 });
   const later = await makeSink(fixture().configFor(delivery), fixture().env);
   seed({ syncDelayMs: 3_600_000 });

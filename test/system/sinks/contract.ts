@@ -26,7 +26,7 @@ export interface Fixture {
   held(delivery: Delivery): Promise<string[]> | string[];
   /** Makes this delivery fail permanently. */
   refuse(delivery: Delivery): unknown;
-  /** Leads to it, and can be cut; a folder has no more of a proxy than that. */
+  /** Leads to the server, and can be cut. For a folder, only these two functions exist. */
   proxy: { cut(): unknown; restore(): unknown } & Partial<TcpProxy>;
   /** Matches a request that writes. */
   write?: RegExp;
@@ -87,7 +87,7 @@ export function testContract<F extends Fixture>(type: string, start: () => Promi
   describe('the contract of every sink:', () => {
     afterEach(() => expect(findSecrets(places, secrets)).toEqual([]));
 
-    it('a token is delivered, and again with the same id changes nothing', async () => {
+    it('a token is delivered, and a second delivery of it changes nothing', async () => {
       const delivery = newDelivery();
       const location = fixture.locationOf(delivery);
       expect(await deliver(delivery)).toBe(location);
@@ -147,11 +147,11 @@ export function testContract<F extends Fixture>(type: string, start: () => Promi
       controller.abort(reason);
       const result = await delivering;
       if (requests) proxy.restore();
-      // A sink that gives up by itself says so.
+      // A sink that gave up by itself would fail with another error.
       expect(result).toBe(reason);
     });
 
-    it('of many tokens each is delivered once, though the sink is unreachable in the middle', async () => {
+    it('each of many tokens is delivered once, despite an outage of the sink', async () => {
       const deliveries = Array.from({ length: 24 }, () => newDelivery());
       const [early, late] = [deliveries.slice(0, 12), deliveries.slice(12)];
       const failures = new Map<Delivery, Error>();
@@ -162,7 +162,7 @@ export function testContract<F extends Fixture>(type: string, start: () => Promi
           failures.set(delivery, result);
           return false;
         });
-      // Some are delivered, and others are under way, when it becomes unreachable.
+      // The sink becomes unreachable when some are delivered and others are under way.
       const first = early.map(deliverAtLast);
       await Promise.race(first);
       await fixture.proxy.cut();
@@ -211,13 +211,12 @@ async function startWorkerOfRuns() {
 let startingWorker: ReturnType<typeof startWorkerOfRuns> | undefined;
 
 /**
- * Tests a run with a sink that no other test has in a worker: `test/system/secrecy` has files and
- * webhooks.
+ * Tests a run with this sink. `test/system/secrecy` does so with files and webhooks.
  */
 export function testRun(type: string): void {
   sinksOfRuns.push(type);
 
-  it('a run waits while the sink is unreachable, and delivers; log and history show no secret', async () => {
+  it('a run delivers once the sink is reachable; log and history show no secret', async () => {
     startingWorker ??= startWorkerOfRuns();
     const { atlas, installation, worker, ofRuns } = await startingWorker;
     const { fixture, organizations } = ofRuns.get(type) as SinkOfRun;

@@ -54,7 +54,7 @@ it('loads no library that only another sink needs', () => {
   expect([...new Set(packages)].sort()).toEqual(['undici', 'zod']);
 });
 
-it('names a file without a source organization by the others', async () => {
+it('leaves a missing source organization out of the name of the file', async () => {
   const directory = newFolder();
   const delivery = newDelivery({ sourceOrgId: null });
   const { deliver } = await makeSink({ type: 'file', directory });
@@ -62,7 +62,7 @@ it('names a file without a source organization by the others', async () => {
   expect(readdirSync(directory)).toEqual([`${delivery.orgId}.${delivery.deliveryId}.link-token`]);
 });
 
-it('five folders that hang stop neither other sinks, nor a cancel, nor the end of the worker', async () => {
+it('five hung folders block neither other sinks, nor a cancel, nor a shutdown', async () => {
   const { url } = await serveHttp((_request, response) => response.end());
   const hook = {
     type: 'webhook',

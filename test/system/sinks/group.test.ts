@@ -1,4 +1,4 @@
-// Loaded here, its hooks are those of this file, and not of the first member.
+// Imported here, so that its hooks are those of the group and not of its first member.
 import './contract';
 
 describe('aws-secrets-manager', () => void require('./aws-secrets-manager.test'));

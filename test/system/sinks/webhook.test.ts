@@ -69,7 +69,7 @@ const fixture = testContract('webhook', async () => {
   };
 });
 
-/** Creates a sink whose receiver responds so. */
+/** Creates a sink whose receiver has this handler. */
 async function webhook(respond: RequestListener, overrides: object = {}, env: Env = fixture().env) {
   const requests: Received[] = [];
   const { url } = await serveHttp((request, response) => {
@@ -85,7 +85,7 @@ async function webhook(respond: RequestListener, overrides: object = {}, env: En
 
 const accept: RequestListener = (_request, response) => void response.writeHead(200).end();
 
-it('sends what its schema says, signed now and with both secrets of a rotation, the same in every attempt', async () => {
+it('sends the same event, signed with both secrets, in every attempt', async () => {
   const { deliver, requests } = await webhook(accept);
   const createdAt = '2026-01-01T00:00:00.000Z';
   const delivery = newDelivery({ sourceOrgId: null, requestedBy: null, createdAt });
@@ -94,7 +94,7 @@ it('sends what its schema says, signed now and with both secrets of a rotation, 
   const [first, second] = requests as [Received, Received];
   for (const { headers, body } of [first, second]) {
     for (const secret of [NEW, OLD]) {
-      // It refuses a signature that is older than five minutes.
+      // `verify` refuses a signature that is older than five minutes.
       const event = new Webhook(secret).verify(body, headers);
       expect(event).toMatchObject({
         type: 'link-token.created',
@@ -121,7 +121,7 @@ it.each<['Rejected' | 'Unavailable', statuses: number[]]>([
   }
 });
 
-it('names the same location when the receiver responds 201, and 200 to a repetition', async () => {
+it('names the same location when the receiver responds with 201 and then 200', async () => {
   const statuses = [201, 200];
   const { deliver } = await webhook((_request, response) => {
     response.writeHead(statuses.shift() ?? 500).end();
@@ -139,7 +139,7 @@ it('fails an attempt that gets no response in time', async () => {
   await expect(deliver(newDelivery())).rejects.toMatchObject(sinkError('Unavailable', message));
 });
 
-it('says how to trust the certificate of a receiver that the worker does not know', async () => {
+it('says how to trust a certificate that the worker does not know', async () => {
   const { url } = await serveHttps(await certificateFor(), () => undefined);
   const { deliver } = await webhook(accept, { url });
   const message =
@@ -168,7 +168,7 @@ it('a check fails while a proxy finds no receiver', async () => {
   await expect(check()).rejects.toMatchObject(sinkError('Unavailable'));
 });
 
-it('reads a rotated secret anew, and names the source of a spoiled one', async () => {
+it('reads its secrets each time, and names the source of a spoiled one', async () => {
   const env = { NEW, OLD };
   const { deliver, check } = await webhook(accept, {}, env);
   await check();
@@ -180,7 +180,7 @@ it('reads a rotated secret anew, and names the source of a spoiled one', async (
   );
 });
 
-it('the receiver of docs/sinks/webhook.md takes each token once, and nothing that is not signed', async () => {
+it('the receiver of docs/sinks/webhook.md takes each token once, and nothing unsigned', async () => {
   const folder = newFolder();
   const port = await freePort();
   const [program = ''] = codeBlocks(page('docs/sinks/webhook.md'), 'js');

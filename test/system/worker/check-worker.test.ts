@@ -17,7 +17,7 @@ const system = setUp(() =>
 
 afterEach(() => expect(system().atlas.requestsOn('linkTokens')).toEqual([]));
 
-/** Returns what became of a check, the report that came with it, and its number of attempts. */
+/** Runs a check. Returns its ending, its report and its number of attempts. */
 async function check(...args: unknown[]) {
   const { client } = await sharedTemporal();
   const { atlas, installation } = system();
@@ -46,7 +46,7 @@ async function check(...args: unknown[]) {
 }
 
 describe('checkWorker', () => {
-  it('completes after a brief error of Atlas with the request as a run would use it', async () => {
+  it('completes after a brief error of Atlas, and returns the prepared request', async () => {
     const { atlas, installation } = system();
     const request = installation.newRequest({ accessListIps: ['17.2.0.0/15'], requestedBy: 'eve' });
     atlas.faults({ on: 'orgs', status: 503 });
@@ -57,7 +57,7 @@ describe('checkWorker', () => {
     expect(await check(request)).toMatchObject({ ...completed, request: prepared });
   });
 
-  it('fails with the report of the third try, which names no organization', async () => {
+  it('fails with the report of the third attempt, which names no organization', async () => {
     const message = expect.stringMatching(
       /^sink broken: the directory .* cannot be written \(ENOENT\)/,
     );
@@ -83,7 +83,7 @@ describe('checkWorker', () => {
     expect(await check(installation.newRequest({ sink: 'broken' }))).toMatchObject(failure);
   });
 
-  it('fails at once with every problem of a request, and finds that its organization is not visible', async () => {
+  it('fails at once with every problem of a request and its findings', async () => {
     const { atlas, installation } = system();
     const wrong = { orgId: newOrgId(), sink: 'nowhere\u0007', accessListIps: ['0.0.0.0/0'] };
     const { message, text, ...report } = await check({ ...installation.newRequest(), ...wrong });

@@ -48,20 +48,24 @@ describe('the log of a worker at level trace', () => {
     return eventually('the end', () => lines().some(isEnd) && lines());
   }
 
-  it('says what each credential may do, and the worker is ready even if Atlas rejects one', async () => {
-    const { atlas, installation, worker } = system;
+  it('says what each credential may do', async () => {
+    const { worker } = system;
     await worker.untilOutput(
       /"level":"warn".*"credential wrong: Atlas returned 401 invalid_client .*; check/,
     );
     await worker.untilOutput(
       /"level":"info".*"role of credential default: may create link-tokens in 1 organization"/,
     );
+  });
+
+  it('is of a worker that is ready even if Atlas rejects a credential', async () => {
+    const { atlas, installation, worker } = system;
     await eventually('ready', async () => (await fetchOnce(`${worker.healthUrl()}/readyz`)).ok);
     await endingOf(await installation.start());
     expect(atlas.requestsOn('oauth').filter(({ status }) => status === 200)).toHaveLength(1);
   });
 
-  it('says once, in a line of its own, which releases of the AWS SDK will need a newer Node', () => {
+  it('warns once about releases of the AWS SDK that need a newer Node', () => {
     const warnings = linesOf(system.worker).filter(({ warning }) => warning);
     expect(warnings).toMatchObject(
       process.versions.node < '22'
@@ -70,7 +74,7 @@ describe('the log of a worker at level trace', () => {
     );
   });
 
-  it('names the run in every line of it', async () => {
+  it('names the run in every line about it', async () => {
     const { atlas, installation } = system;
     atlas.faults({ on: 'linkTokens', status: 429 });
     const lines = await logOf(await installation.start());
@@ -90,7 +94,7 @@ describe('the log of a worker at level trace', () => {
     expect(ours.filter((line) => 'taskToken' in line)).toEqual([]);
   });
 
-  it('has a line for each attempt that created a token or may have, with its times', async () => {
+  it('has a line with times for each attempt that may have created a token', async () => {
     const { atlas, installation } = system;
     atlas.faults({ on: 'linkTokens', status: 503 });
     const postsBefore = atlas.posts().length;
@@ -117,7 +121,7 @@ describe('the log of a worker at level trace', () => {
     expect(times).toEqual(times.toSorted());
   });
 
-  it('shows what a terminal executes, or what reorders text, as escapes', async () => {
+  it('escapes what a terminal executes and what reorders text', async () => {
     const requestedBy = 'Ada\u009b2J\u202e';
     const { installation, worker } = system;
     const lines = await logOf(await installation.start(installation.newRequest({ requestedBy })));

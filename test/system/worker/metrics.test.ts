@@ -22,7 +22,7 @@ let first: Sample[];
 /** Samples of the same worker after the runs below. */
 let last: Sample[];
 
-/** Each kind of run that counts something of its own. */
+/** Makes a run of each kind that a metric counts. */
 beforeAll(async () => {
   const atlas = await startAtlas();
   const port = await freePort();
@@ -83,7 +83,7 @@ function counted(metric: string, ...names: string[]): Record<string, number> {
 }
 
 describe('the metrics of a worker', () => {
-  it('count runs, those of schedules but no cancelled one, and attempts by their outcome', () => {
+  it('count runs, schedules and attempts by outcome, and no cancelled run', () => {
     expect(counted('link_token_runs_total', 'outcome')).toEqual({
       AtlasRequestRejected: 1,
       delivered: 2,
@@ -118,7 +118,8 @@ describe('the metrics of a worker', () => {
     expect(counted(bucket, 'type', 'le')).toHaveProperty(['SinkRejected 60'], 1);
   });
 
-  it('of runs start at 0 before the first run, since Prometheus sees no increase in one that appears', () => {
+  it('of runs start at 0 before the first run', () => {
+    // Prometheus sees no increase in a series that appears.
     const failures = FAILURE_TYPES.length;
     for (const [name, count] of [
       ['runs', 2 + failures],
@@ -140,11 +141,11 @@ describe('the metrics of a worker', () => {
     const missing = selectors.filter(
       (selector) => !last.some((sample) => isSelected(sample, selector)),
     );
-    // Temporal has not refused the count.
+    // Temporal has refused no count here.
     expect(missing).toEqual(['link_token_overdue_checks_total{outcome="failed"}']);
   });
 
-  it('are those that docs/production.md lists, and nothing else of ours', () => {
+  it('are those that docs/production.md lists, and no others of ours', () => {
     const ours = last
       .filter(({ name }) => !name.startsWith('temporal_'))
       .map(({ name }) => name.replace(/_(bucket|count|sum)$/, ''));
@@ -178,7 +179,7 @@ describe('the metrics of a worker', () => {
   });
 });
 
-/** Tells whether a selector of PromQL matches, the label `job` aside, which Prometheus adds. */
+/** Tells whether a PromQL selector matches, except for the label `job`, which Prometheus adds. */
 function isSelected({ name, labels }: Sample, selector: string): boolean {
   const matchers = [...selector.matchAll(/(\w+)(=|=~|!~)"(.*?)"/g)].filter(
     ([, label]) => label !== 'job',

@@ -47,7 +47,7 @@ it.concurrent.each<
     /cannot serve metrics on 127\.0\.0\.1:\d+ \(.*in use.*\): set metrics.port to a free port/,
   ],
 ])(
-  'a worker that cannot start for %s says so in one message, and exits with 1',
+  'a worker that cannot start exits with 1 and one message: %s',
   async (_what, arrange, message) => {
     const [config, env] = await arrange();
     const installation = await install({

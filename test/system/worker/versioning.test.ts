@@ -12,7 +12,7 @@ import type { WorkerProcess } from '../../support/worker-process';
 
 const RUNS = 5;
 
-it(`a versioned worker says how its version becomes current; ${RUNS} open runs survive upgrade and rollback`, async () => {
+it(`${RUNS} open runs survive an upgrade and a rollback of versioned workers`, async () => {
   const { client } = await sharedTemporal();
   const atlas = await startAtlas();
   const sinks = { files: { type: 'file', directory: 'nas' } };
@@ -23,18 +23,18 @@ it(`a versioned worker says how its version becomes current; ${RUNS} open runs s
     maximumPauseMs: 2000,
   };
   const installation = await install({ atlas, config: { sinks, retries } });
-  // Temporal's Worker Controller makes such a name, of the Kubernetes namespace and the resource.
+  // Temporal's Worker Controller makes such a name from the Kubernetes namespace and the resource.
   const deploymentName = `kubernetes/${installation.taskQueue}`;
 
   /**
-   * Starts a worker, and makes its version current once it is ready: before, a rollout would hang.
-   * Its gate fails.
+   * Starts a worker whose gate fails, and makes its version current once the worker is ready. Until
+   * then, a rollout would hang.
    */
   async function startVersion(buildId: string): Promise<WorkerProcess> {
     const version = { TEMPORAL_DEPLOYMENT_NAME: deploymentName, TEMPORAL_WORKER_BUILD_ID: buildId };
     const worker = await installation.startWorker(version);
     await eventually('ready', async () => (await fetchOnce(`${worker.healthUrl()}/readyz`)).ok);
-    // Temporal's Worker Controller starts its gate so.
+    // Temporal's Worker Controller starts its gate with these options.
     const options = {
       taskQueue: installation.taskQueue,
       versioningOverride: { pinnedTo: { deploymentName, buildId } },
@@ -58,7 +58,7 @@ it(`a versioned worker says how its version becomes current; ${RUNS} open runs s
     return worker;
   }
 
-  /** A round of delivery has failed on this worker for each of the runs. */
+  /** Resolves once a round of delivery has failed on this worker for each of the runs. */
   const untilEachTried = (worker: WorkerProcess) =>
     eventually('a round of each run', () => {
       const tokens = worker.logged('link-token not delivered').map(({ deliveryId }) => deliveryId);
