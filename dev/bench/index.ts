@@ -3,7 +3,7 @@
  * --help
  */
 import path from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
+import type { WorkflowHandle } from '@temporalio/client';
 import { Command } from 'commander';
 import { workflowIdFor } from '../../src/contract/workflow-id';
 import { cpuMs, newRequest, startJob } from '../support/measured-job';
@@ -11,29 +11,22 @@ import { startChildProcess } from '../temporal/child-process';
 import { startDevServer, type DevServer } from '../temporal/dev-server';
 import { freePort } from '../temporal/free-port';
 import type { Sizes } from './baseline-workflow';
-import { countBilledEvents, type Event } from './billable-actions';
+import { readCounter } from './server-counters';
 
 const SEQUENTIAL_RUNS = 60;
 const TIMED_ACTIVITIES = 20;
 const ROUNDS = 3;
 const COUNTED_RUNS = 30;
 const WARM_UP_RUNS = 20;
-const METRICS_LAG_MS = 2500;
-const CLIENT_REQUESTS = /^service_requests\{.*service_name="frontend"\} \d+$/gm;
-/** Requests that do not belong to a run. */
-const OTHER_REQUESTS = /namespace="(temporal_system|_unknown_)|operation="(RecordWorker|Describe)/;
 
 const { external, json } = new Command('npm run bench --')
   .description(
     'Compares our job with the baseline: the same workflow, whose activities do nothing but list earlier runs.\n' +
-      'Quote ratios and counts: times on a shared machine are noise.\n' +
-      'Billable Actions are counted as events: the start, attempts of activities, timers, changes of the memo and\n' +
-      'markers, one for each local activity. Temporal Cloud bills the markers of one workflow task once, and also\n' +
-      'heartbeats, which are not events: the number of gRPC requests includes them.',
+      'Quote ratios and counts: times on a shared machine are noise.',
   )
   .option(
     '--external',
-    'use the Temporal of TEMPORAL_ADDRESS and so on, whose requests are not counted',
+    'use the Temporal of TEMPORAL_ADDRESS and so on, whose requests and Actions are not counted',
   )
   .option('--json', 'print JSON')
   .parse()
@@ -66,7 +59,8 @@ async function main(): Promise<void> {
   );
   const readEvents = async (id: string) =>
     (await workflow.getHandle(id).fetchHistory()).events ?? [];
-  const countRequests = () => (server ? readRequestCount(metricsPort) : NaN);
+  const count = (counter: 'requests' | 'actions') =>
+    server ? readCounter(metricsPort, counter) : NaN;
 
   async function runJob(): Promise<string> {
     const handle = await measured.start(newRequest());
@@ -114,16 +108,16 @@ async function main(): Promise<void> {
         measureIncrease(() => cpuMs(pid), run),
       ),
       await compare('gRPC requests to Temporal a run', ROUNDS, ({ run }) =>
-        measureIncrease(countRequests, run),
+        measureIncrease(() => count('requests'), run),
+      ),
+      await compare('billable Actions a run', 1, ({ run }) =>
+        measureIncrease(() => count('actions'), run),
       ),
       await compare('first activity (creates), ms', TIMED_ACTIVITIES, async ({ run }) =>
         measureActivityMs(await readEvents(await run()), 0),
       ),
       await compare('second activity (delivers), ms', TIMED_ACTIVITIES, async ({ run }) =>
         measureActivityMs(await readEvents(await run()), 1),
-      ),
-      await compare('billable Actions a run', 1, async ({ run }) =>
-        countBilledEvents(await readEvents(await run())),
       ),
     ];
     const perToken = atlas.requests().length / atlas.createdTokens().length;
@@ -134,6 +128,8 @@ async function main(): Promise<void> {
     await server?.stop();
   }
 }
+
+type Event = NonNullable<Awaited<ReturnType<WorkflowHandle['fetchHistory']>>['events']>[number];
 
 interface Payloads {
   payloads?: { data?: Uint8Array | null }[] | null;
@@ -190,14 +186,6 @@ async function measureIncrease(
   const before = await read();
   for (let i = 0; i < COUNTED_RUNS; i++) await run();
   return ((await read()) - before) / COUNTED_RUNS;
-}
-
-async function readRequestCount(port: number): Promise<number> {
-  // The server reports with a lag.
-  await sleep(METRICS_LAG_MS);
-  const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
-  const lines = text.match(CLIENT_REQUESTS)?.filter((line) => !OTHER_REQUESTS.test(line)) ?? [];
-  return lines.reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0);
 }
 
 function median(values: number[]): number {
