@@ -43,16 +43,24 @@ function seededKeyId({ publicKey }: Pick<Seed['apiKeys'][number], 'publicKey'>):
 }
 
 const listApiKeys = inOrganization(({ state, query }, orgId) => {
-  const results = keysOf(state, orgId).map(({ id, publicKey, desc, roles }) => ({
+  const results = keysOf(state, orgId).map((key) => describeKey(key, orgId));
+  return { status: 200, body: paginate(results, query) };
+});
+
+const describeApiKey = inOrganization((call, orgId) => {
+  return { status: 200, body: describeKey(findKey(call, orgId), orgId) };
+});
+
+function describeKey({ id, publicKey, desc, roles }: Key, orgId: string) {
+  return {
     desc,
     id,
     links: [],
     privateKey: `********-****-****-${id.slice(12)}`,
     publicKey,
     roles: roles.map((roleName) => ({ orgId, roleName })),
-  }));
-  return { status: 200, body: paginate(results, query) };
-});
+  };
+}
 
 const listAccessList = inOrganization((call, orgId) => {
   const entries = findKey(call, orgId).accessList.map((entry) => {
@@ -104,6 +112,7 @@ const access = 'atlas';
 
 export const apiKeyRoutes: Route[] = [
   { on: 'apiKeys', method: 'GET', url: KEYS, access, handle: listApiKeys },
+  { on: 'apiKey', method: 'GET', url: `${KEYS}/:apiUserId`, access, handle: describeApiKey },
   { on: 'deleteApiKey', method: 'DELETE', url: `${KEYS}/:apiUserId`, access, handle: deleteApiKey },
   {
     on: 'accessList',

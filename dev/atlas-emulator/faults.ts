@@ -17,6 +17,7 @@ export const ROUTE_NAMES = [
   'availableProjects',
   'orgs',
   'apiKeys',
+  'apiKey',
   'deleteApiKey',
   'accessList',
   'events',

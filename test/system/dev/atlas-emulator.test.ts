@@ -32,7 +32,8 @@ async function post(
   body = '{}',
   method = 'POST',
 ) {
-  const response = await fetch(emulator.url + path, { method, headers, body });
+  const sent = method === 'GET' ? null : body;
+  const response = await fetch(emulator.url + path, { method, headers, body: sent });
   const json = (await response.json()) as Record<string, unknown>;
   return { status: response.status, headers: Object.fromEntries(response.headers), json };
 }
@@ -101,6 +102,20 @@ it('responds to the removal of a missing link as Atlas does', async () => {
   const response = await create('{}', {}, LINK_TOKENS, 'DELETE');
   expect(response).toMatchObject({ status: 404, headers, json });
   expect(response.json).not.toHaveProperty('badRequestDetail');
+});
+
+it('describes an API key as its list does, and responds 404 to an unknown one', async () => {
+  await create();
+  const keys = `/api/atlas/v2/orgs/${ORG}/apiKeys`;
+  const get = (path: string) => create('', {}, path, 'GET');
+  const { results } = (await get(keys)).json as { results: { id: string }[] };
+  for (const key of results) {
+    expect(await get(`${keys}/${key.id}`)).toMatchObject({ status: 200, json: key });
+  }
+  expect(results.length).toBeGreaterThan(1);
+  const unknown = '64f1c0ffee5eed0000000000';
+  const json = { errorCode: 'RESOURCE_NOT_FOUND', parameters: [unknown] };
+  expect(await get(`${keys}/${unknown}`)).toMatchObject({ status: 404, json });
 });
 
 it.each([
