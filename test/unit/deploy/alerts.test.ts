@@ -6,12 +6,15 @@ import { FAILURE_TYPES } from '../../../src/contract/failure-types';
 import { ALERTS_FOLDER, alertRules } from '../../support/alerts';
 import { anchors, page } from '../../support/markdown';
 
+const { homepage } = JSON.parse(page('package.json')) as { homepage: string };
+const REPOSITORY = homepage.replace('#readme', '');
+
 it.each(alertRules())(
   '$alert has a severity, a section of the runbook, and says when it clears',
   ({ labels, annotations: { runbook_url: url, description } }) => {
     expect(['page', 'ticket']).toContain(labels.severity);
     const [runbook, anchor] = url.split('#');
-    expect(runbook).toBe('https://github.com/OWNER/live-migration-prep/blob/main/docs/runbook.md');
+    expect(runbook).toBe(`${REPOSITORY}/blob/main/docs/runbook.md`);
     expect(anchors(page('docs/runbook.md'))).toContain(anchor);
     expect(description).toMatch(/ The alert clears by itself.*\.$/);
   },
