@@ -96,7 +96,7 @@ function buildConditions({ undelivered, recoverable, failure, org, since }: List
 }
 
 function createRunReader(client: Client, options: ListOptions) {
-  const readStatus = createStatusReader(client, QUERY_CONCURRENCY);
+  const readStatus = createStatusReaderOfQueues(client);
   const findRecoverable = createFinder(client);
   return async (info: RunInfo): Promise<FilteredRun> => {
     const run: ListedRun = toListedRun(info);
@@ -112,6 +112,16 @@ function createRunReader(client: Client, options: ListOptions) {
       run.statusProblem = problem;
     }
     return { run, isMatch: true };
+  };
+}
+
+/** A task queue without a worker must not be asked for each run because another one responds. */
+function createStatusReaderOfQueues(client: Client) {
+  const readers = new Map<string, ReturnType<typeof createStatusReader>>();
+  return (run: ListedRun) => {
+    const readStatus = readers.get(run.taskQueue) ?? createStatusReader(client, QUERY_CONCURRENCY);
+    readers.set(run.taskQueue, readStatus);
+    return readStatus(run);
   };
 }
 

@@ -11,12 +11,17 @@ interface HistoryRequest {
   nextPageToken?: Uint8Array;
 }
 
+interface QueryRequest {
+  execution: { runId: string };
+}
+
 /** Returns what a test needs of the response to each call. */
 interface Script {
   list?: (request: ListRequest) => object | Promise<object>;
   readHistory?: (request: HistoryRequest) => object | Promise<object>;
   recordHeartbeat?: (request: { taskToken: Uint8Array }) => object | Promise<object>;
   describe?: () => object | Promise<object>;
+  query?: (request: QueryRequest) => object | Promise<object>;
 }
 
 /** Creates a client of a server that answers by a script. */
@@ -25,6 +30,7 @@ export function clientOf({
   readHistory = () => ({}),
   recordHeartbeat,
   describe = () => ({}),
+  query = () => ({}),
 }: Script): Client {
   const workflowService = {
     listWorkflowExecutions: async (request: ListRequest) => ({
@@ -34,6 +40,7 @@ export function clientOf({
     recordActivityTaskHeartbeat: async (request: { taskToken: Uint8Array }) =>
       recordHeartbeat?.(request),
     getWorkflowExecutionHistory: async (request: HistoryRequest) => readHistory(request),
+    queryWorkflow: async (request: QueryRequest) => query(request),
     describeWorkflowExecution: async () => ({
       workflowExecutionInfo: listedRun('run', { status: STATUS.running }),
       ...(await describe()),
