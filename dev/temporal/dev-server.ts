@@ -17,6 +17,8 @@ interface DevServerOptions {
   logFile?: string;
   /** Serves the server's metrics for Prometheus. */
   metricsPort?: number;
+  /** Limits and the like, by the names of Temporal's dynamic configuration. */
+  dynamicConfig?: Record<string, number>;
 }
 
 export type DevServer = Awaited<ReturnType<typeof startDevServer>>;
@@ -37,7 +39,7 @@ const OPTIONS = [
 
 /** Starts Temporal's development server. It ends with this process at the latest. */
 export async function startDevServer(options: DevServerOptions = {}) {
-  const { ui = false, databaseFile, logFile = '/dev/null', metricsPort } = options;
+  const { ui = false, databaseFile, logFile = '/dev/null', metricsPort, dynamicConfig } = options;
   const port = options.port ?? (await freePort());
   const args = ['server', 'start-dev', `--port=${port}`, ...OPTIONS];
   let uiUrl: string | null = null;
@@ -50,10 +52,14 @@ export async function startDevServer(options: DevServerOptions = {}) {
   }
   if (databaseFile !== undefined) args.push(`--db-filename=${databaseFile}`);
   if (metricsPort !== undefined) args.push(`--metrics-port=${metricsPort}`);
+  for (const [name, value] of Object.entries(dynamicConfig ?? {})) {
+    args.push(`--dynamic-config-value=${name}=${value}`);
+  }
   const server = startChildProcess(findProgram('temporal'), args, { env: process.env, logFile });
   const address = `127.0.0.1:${port}`;
   const connection = await connect(address, server);
   return {
+    pid: server.pid,
     /** Host and port of the gRPC service. */
     address,
     /** Null without the option `ui`. */
