@@ -2,7 +2,7 @@ import { QueryNotRegisteredError, type Client } from '@temporalio/client';
 import { DELIVERY_FAILURE_TYPES, type DeliveryFailureType } from '../../contract/failure-types';
 import { statusSchema, type Status } from '../../contract/schemas';
 import { statusQuery } from '../../contract/workflows';
-import { GRPC, findGrpcCode } from '../../temporal/grpc';
+import { GRPC, findGrpcCode, findGrpcError } from '../../temporal/grpc';
 import type { RunRef } from '../../temporal/read-history';
 
 const QUERY_TIMEOUT_MS = 5000;
@@ -13,6 +13,9 @@ export type StatusReading = { status: Status; problem: null } | { status: null; 
 export const NO_RESPONSE = 'no worker responds';
 export const TASK_FAILS =
   "workers do not complete its workflow task: the workers' log and the Temporal UI say why";
+
+/** Part of the message of server 1.32 for a Query that no worker polls for. */
+const NO_POLLER = 'no poller seen';
 
 /** Asks a worker for the status of a run, for at most five seconds. */
 export async function readStatus(
@@ -40,8 +43,9 @@ function findQueryProblem(error: unknown): string {
   if (error instanceof QueryNotRegisteredError) {
     return `its worker cannot continue it: ${error.message}`;
   }
+  if (findGrpcCode(error) !== GRPC.failedPrecondition) return NO_RESPONSE;
   // The server sends no Query to a worker that has just failed the workflow task.
-  return findGrpcCode(error) === GRPC.failedPrecondition ? TASK_FAILS : NO_RESPONSE;
+  return findGrpcError(error)?.details.includes(NO_POLLER) ? NO_RESPONSE : TASK_FAILS;
 }
 
 /**
