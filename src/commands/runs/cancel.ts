@@ -22,10 +22,10 @@ export async function cancel(
   }
   await client.workflow.getHandle(workflowId, runId).cancel();
   output.print({ workflowId, runId, cancelRequested: true }, [
-    `requested cancellation of ${workflowId}`,
-    'the run sends no new request to Atlas, unless no worker runs and its first one is still due.' +
-      ' If one is in progress, the run waits for the response,' +
-      ' and makes one attempt to deliver a token that arrives',
+    `requested cancellation of ${workflowId}: a worker ends the run`,
+    'a request to Atlas in progress is finished first,' +
+      ' and a token that it brings gets one attempt to deliver it',
+    'without a worker, the run waits; if it has sent no request yet, its first may still be sent',
     `see how it ends, and what may be left: ${commandLine('watch', workflowId)}`,
   ]);
 }

@@ -1,7 +1,7 @@
 import { WorkflowExecutionAlreadyStartedError, type Client } from '@temporalio/client';
 import type { PrepareRequest } from '../../contract/schemas';
 import { commandLine } from '../../shared/command-line';
-import { isOpen } from '../../temporal/describe-run';
+import { isCancelRequested, isOpen } from '../../temporal/describe-run';
 import { findDeliveredIds, findTokenOf } from '../../temporal/earlier-token';
 import { readRun, type RunRef } from '../../temporal/read-history';
 import { refusalError, type ErrorFacts } from '../cli/command-error';
@@ -46,10 +46,10 @@ async function readRecoverable(client: Client, { workflowId, runId }: RunRef) {
 
   const run = await requirePrepareRun(client, { workflowId, runId });
   if (isOpen(run)) {
-    throw refuse(
-      { state: 'open' },
-      `is open: deliver its token with ${commandLine('redeliver', workflowId)}`,
-    );
+    const why = isCancelRequested(run)
+      ? 'is being cancelled: a worker ends it; then repeat this command'
+      : `is open: deliver its token with ${commandLine('redeliver', workflowId)}`;
+    throw refuse({ state: 'open' }, why);
   }
   const history = await readRun(client, run);
   const { token: sealedToken, request, sinksTried } = history;

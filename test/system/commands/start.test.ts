@@ -45,7 +45,7 @@ it('start says how to follow a run, and watch prints each step and the receipt',
   expect(changes.at(-1)).toMatchObject({ workflowId, receipt });
 });
 
-it('start says that the run that it joins is being cancelled', async () => {
+it('start and recover say that the open run is being cancelled', async () => {
   const { atlas, client } = fixture();
   const on = 'linkTokens';
   const { workflowId, options, requestOptions } = fixture().newTarget();
@@ -61,6 +61,12 @@ it('start says that the run that it joins is being cancelled', async () => {
   const dryRun = await client('start', ...requestOptions(), '--dry-run');
   expect(dryRun).toMatchObject({ code: 0, stderr });
   expect(dryRun.stdout).toContain(`start would join the open run ${workflowId}\n`);
+  const [{ runId = '' } = {}] = objectsIn(secondStart) as { runId?: string }[];
+  const recover = await client('recover', ...options, '--run-id', runId);
+  expect(recover).toMatchObject({ code: 6 });
+  expect(recover.stderr).toContain(
+    'is being cancelled: a worker ends it; then repeat this command',
+  );
 });
 
 it('cancel ends a run that has created nothing, and the next start delivers', async () => {
@@ -75,7 +81,7 @@ it('cancel ends a run that has created nothing, and the next start delivers', as
   const cancel = await client('cancel', ...options);
   expect(cancel).toMatchObject({ code: 0, stderr: '' });
   expect(cancel.stdout).toMatch(
-    /^requested cancellation of \S+\n.* makes one attempt to deliver a token that /,
+    /^requested cancellation of \S+: a worker ends the run\n.* gets one attempt to deliver it\n/,
   );
   expect(await watch.exited).toMatchObject({ code: 7 });
   atlas.clearFaults();
