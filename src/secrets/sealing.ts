@@ -81,7 +81,7 @@ export function createSealer(readKeySet: () => string) {
     }
   }
 
-  function findUnstored(stored: readonly Key[]): Key[] {
+  function findKeysMissingFrom(stored: readonly Key[]): Key[] {
     const isStored = (key: Key) => stored.some(({ kid, k }) => kid === key.kid && k === key.k);
     return keys.filter((key) => !isStored(key));
   }
@@ -89,7 +89,7 @@ export function createSealer(readKeySet: () => string) {
   /** Keeps a key that the set has lost: it may be the only one that opens a waiting token. */
   function reload(): void {
     const stored = readStored();
-    const [first, ...others] = [...stored, ...findUnstored(stored)];
+    const [first, ...others] = [...stored, ...findKeysMissingFrom(stored)];
     if (first) keys = [first, ...others];
   }
 
@@ -110,7 +110,7 @@ export function createSealer(readKeySet: () => string) {
     keyIds: () => keys.map(({ kid }) => kid),
 
     /** Lists the ids of the keys that a restart of the worker would lose. */
-    keyIdsOnlyInMemory: () => findUnstored(readStored()).map(({ kid }) => kid),
+    keyIdsOnlyInMemory: () => findKeysMissingFrom(readStored()).map(({ kid }) => kid),
 
     /** Seals a new token, and gives it a delivery id. */
     async seal(
