@@ -305,7 +305,7 @@ describe('the commands of the runbook and of the pages on keys', () => {
     expect(idsIn(await sh(findKeys))).toEqual([]);
   });
 
-  it('find the key of a delivered token, of one organization or of each, delete it, and remove a link', async () => {
+  it('find and delete the key of a delivered token, and remove a link', async () => {
     const { atlas, installation, sh } = await createShell();
     const { name, clientId, clientSecret, orgId } = { name: 'payments', ...atlas.account };
     const { receipt } = await endingOf(await installation.start());
@@ -389,7 +389,7 @@ describe('the commands of the runbook and of the pages on keys', () => {
     await end(waiting, 'cancel');
   });
 
-  it('list the runs of a schedule, and unpause the schedules that a failed run paused, and no other', async () => {
+  it('list the runs of a schedule, and unpause only schedules that a failed run paused', async () => {
     const { installation, sh, temporal } = await createShell();
     const [unpause = ''] = commandsBelow('A schedule is paused');
     const request = installation.newRequest();

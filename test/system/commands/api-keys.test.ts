@@ -110,7 +110,7 @@ describe('api-keys finds the key', () => {
     expect(total).toMatchObject({ ofThisJob: 1, withoutKey: [{ state: 'unconfirmed' }] });
   });
 
-  it('of an attempt and of the token that followed it within seconds, as one of two', async () => {
+  it('of an attempt and of the token that soon followed, as one of two', async () => {
     const { request, receipt } = await startToEnd(own(), LOST);
     const { keys, states } = await find(own(), request);
     expect(states).toEqual(['mixed', 'mixed']);
@@ -206,7 +206,7 @@ async function deleteRun(handle: Handle): Promise<void> {
   await untilListed(`WorkflowId = '${workflowId}'`, 0);
 }
 
-it('api-keys finds keys whatever the task queue of their runs, since a token may be recovered on another', async () => {
+it('api-keys finds the key of a token that was recovered on another task queue', async () => {
   const { request } = await startToEnd(own());
   const elsewhere = ['--task-queue', `nobody-${newOrgId()}`];
   expect((await find(own(), request, ...elsewhere)).states).toEqual(['delivered']);
@@ -230,7 +230,7 @@ it('api-keys finds keys in the record where Temporal has no run', async () => {
   expect((await find(own(), lostRun.request, ...record)).states).toEqual(['unconfirmed']);
 });
 
-it('api-keys finds the key of a token by Temporal’s time if the worker’s clock is ten minutes fast', async () => {
+it('api-keys finds the key of a token although the worker’s clock is ten minutes fast', async () => {
   const { request, receipt } = await startToEnd(withFastClock());
   expect(Date.parse(String(receipt?.createdAt))).toBeGreaterThan(Date.now() + 300_000);
   expect((await find(withFastClock(), request)).states).toEqual(['delivered']);

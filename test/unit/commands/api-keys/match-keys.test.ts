@@ -56,7 +56,7 @@ it.each([
   expect(secondsOf(spanOfAttempt(attempt))).toBe(seconds);
 });
 
-it('the key of a token of which only the arrival is known was made around the minute before', () => {
+it('a key was made around the minute before a token whose arrival alone is known', () => {
   expect(secondsOf(spanOfArrival(at(0)))).toBe('-80 to 20');
 });
 
@@ -188,7 +188,7 @@ describe('matchKeys', () => {
       return { startMs: start, createdMs, endMs: Math.min(createdMs + after, start + longestMs) };
     });
 
-  it('finds the key of every attempt while each clock is wrong by ten seconds at most', () => {
+  it('finds every key while each clock is wrong by ten seconds at most', () => {
     const error = fc.integer({ min: -10_000, max: 10_000 });
     fc.assert(
       fc.property(attemptsUpTo(600_000), error, error, (attempt, atlasMs, workerMs) => {
@@ -197,7 +197,7 @@ describe('matchKeys', () => {
     );
   });
 
-  it('finds the key of an attempt of ten seconds at most, however wrong the worker’s clock is', () => {
+  it('finds the key of a short attempt, however wrong the worker’s clock is', () => {
     const anyError = fc.integer({ min: -1e10, max: 1e10 });
     fc.assert(
       fc.property(attemptsUpTo(10_000), anyError, (attempt, workerMs) => {
@@ -206,7 +206,7 @@ describe('matchKeys', () => {
     );
   });
 
-  it('gives each key and each origin once, and an origin without a key to no key', () => {
+  it('names each key and each origin once, also an origin without a key', () => {
     const spans = fc
       .tuple(fc.constantFrom('a', 'u', 'p'), fc.nat(1000), fc.nat(30))
       .map(([name, from, length]) => origin(name, from, from + length));
@@ -247,7 +247,7 @@ it.each<[what: string, states: TokenOrigin['state'][], state: string]>([
   expect(mergeOrigins(tokens, [])).toMatchObject([{ state: expected, span }]);
 });
 
-it('the record has the attempts of a run only if Temporal has no history of it', () => {
+it('the record gives the attempts of runs that Temporal no longer has', () => {
   const attempt = (runId: string, startedAt: string) => {
     const span = spanOfAttempt({ startedAt, endedAt: startedAt });
     return { type: 'attempt', workflowId: 'id', runId, startedAt, span } as Origin;

@@ -32,7 +32,7 @@ it.each<[what: string, text: string | null, message: string]>([
   expect(stderr).toContain(`--keys ${file} ${message}`);
 });
 
-it('readKeys joins the pages of a list, and names a key once that is on two', async () => {
+it('readKeys joins the pages of a list, with each key once', async () => {
   const pages = [writePage('keys-1.json', 2, KEY), writePage('keys-2.json', 2, KEY, OTHER_KEY)];
   await expect(readKeys(pages, undefined)).resolves.toEqual([KEY, OTHER_KEY]);
 });
