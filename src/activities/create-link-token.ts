@@ -71,7 +71,7 @@ export function createLinkTokenActivity(
     const credential = organizations.credentialFor(orgId);
     if (credential === null) return fail(NO_CREDENTIAL);
 
-    // Any other attempt has waited.
+    // The first attempt of a run starts at once; any other has waited.
     if (activityNumber > 1 || !isFirstAttempt(info)) {
       const look = await withHeartbeats(() => lookAtRun(context));
       startedAtMs = look.startedAtMs;
