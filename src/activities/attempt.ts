@@ -34,8 +34,9 @@ export function computeRetryTimeMs({
  * long after the attempt was due (server 1.32).
  *
  * @returns when the attempt began, by Temporal's clock, if that is known. The obstacle is that the
- *   cancellation of the run was requested, that the deadline had passed, or that Temporal does not
- *   respond; null if the attempt may send its request.
+ *   cancellation of the run was requested, that Temporal has given up the attempt or ended its run,
+ *   as while a worker was frozen, that the deadline had passed, or that Temporal does not respond;
+ *   null if the attempt may send its request.
  */
 export async function lookAtRun({
   client,
@@ -51,7 +52,7 @@ export async function lookAtRun({
   if (isCancelRequested(run)) return { obstacle: CANCEL_REQUESTED };
   const { pendingActivities } = run.raw;
   const attempt = pendingActivities?.find(({ activityId }) => activityId === info.activityId);
-  if (!attempt?.lastStartedTime) return { obstacle: null };
+  if (!attempt?.lastStartedTime) return { obstacle: GIVEN_UP };
   const startedAtMs = toMs(attempt.lastStartedTime);
   const isLate = startedAtMs - info.scheduledTimestampMs >= computeRetryTimeMs(info);
   return { startedAtMs, obstacle: isLate ? tooLate(attempt.lastFailure) : null };
@@ -59,6 +60,10 @@ export async function lookAtRun({
 
 const CANCEL_REQUESTED = notSentFailure(
   'the attempt sent nothing: somebody requested the cancellation of its run',
+);
+
+const GIVEN_UP = notSentFailure(
+  'the attempt sent nothing: Temporal has given it up, or its run has ended',
 );
 
 function notDescribed(error: unknown): AtlasFailure {

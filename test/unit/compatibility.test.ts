@@ -113,6 +113,9 @@ function rowsOf({ activities, arguments: args, updates, ...stored }: Stored): Ro
   ];
 }
 
+/** Temporal's description of a run in which the attempt has begun. */
+const OPEN_RUN = { pendingActivities: [{ activityId: 'test', lastStartedTime: { seconds: 0 } }] };
+
 describe.each(RELEASES)('what release %s wrote', (release) => {
   const stored = JSON.parse(read(`${release}.json`)) as Stored;
   const { activities, sealedToken } = stored;
@@ -127,7 +130,10 @@ describe.each(RELEASES)('what release %s wrote', (release) => {
 
   /** Runs an activity of this release with stored input. */
   const run = (activity: unknown, input: unknown[]) =>
-    attemptIn(info, clientOf({})).run<unknown[], unknown, Untyped>(activity as Untyped, ...input);
+    attemptIn(info, clientOf({ describe: () => OPEN_RUN })).run<unknown[], unknown, Untyped>(
+      activity as Untyped,
+      ...input,
+    );
 
   it.each(rowsOf(stored))('is read: %s', (_what, schema, value) => {
     expect(asStored(schema.parse(value))).toEqual(value);

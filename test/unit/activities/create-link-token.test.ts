@@ -161,6 +161,16 @@ describe('the check of the run before a request:', () => {
       { nonRetryable: false, message: expect.stringContaining('cancellation') },
     ],
     [
+      'that has ended',
+      () => ({}),
+      { nonRetryable: false, message: expect.stringContaining('given it up') },
+    ],
+    [
+      'that has given it up, and waits for another attempt',
+      () => ({ pendingActivities: [{ ...STARTED_LATE, activityId: 'another' }] }),
+      { nonRetryable: false, message: expect.stringContaining('given it up') },
+    ],
+    [
       'whose deadline passed before it began',
       () => ({ pendingActivities: [STARTED_LATE] }),
       { nonRetryable: true, message: 'no worker took the attempt in time' },
