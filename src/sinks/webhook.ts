@@ -33,7 +33,9 @@ const configSchema = (context: ReferenceContext) =>
       .max(2, 'has more than two secrets: keep the new one and the former one'),
   });
 
-const SIGNATURE_REFUSED = 'check that the receiver knows one of signingSecrets';
+const SIGNATURE_REFUSED =
+  'check that the receiver knows one of signingSecrets,' +
+  " and that the clock of the worker's host is right: it is part of the signature";
 const ADVICE = { 401: SIGNATURE_REFUSED, 403: SIGNATURE_REFUSED };
 
 type Config = z.output<ReturnType<typeof configSchema>>;
