@@ -53,7 +53,7 @@ export function createLinkTokenActivity(
   return async function createLinkToken(input) {
     const context = Context.current();
     const { info, cancellationSignal } = context;
-    const attemptEndsAtMs = Date.now() + info.startToCloseTimeoutMs;
+    const attemptEndsAtMs = performance.now() + info.startToCloseTimeoutMs;
     const { request, unconfirmedTokens, activityNumber } = parseInput(createInputSchema, input);
     const { problems, entries: accessListIps } = validateAccessList(request.accessListIps);
     if (problems.length > 0) throw invalidRequest(problems, NOTHING_DONE);

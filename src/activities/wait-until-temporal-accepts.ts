@@ -18,8 +18,8 @@ const WAITING =
  * so that the result can follow. NOT_FOUND says that the attempt is over. A cancelled, paused or
  * reset attempt waits too: its token counts.
  *
- * @param attemptEndsAtMs when the attempt times out, by the clock of this worker. The wait ends
- *   then.
+ * @param attemptEndsAtMs when the attempt times out, by the clock of `performance`, which nobody
+ *   sets. The wait ends then.
  */
 export async function waitUntilTemporalAccepts(
   { client, info, log }: Context,
@@ -29,7 +29,7 @@ export async function waitUntilTemporalAccepts(
   const request = { namespace, taskToken: info.taskToken };
   const heartbeat = () => client.workflowService.recordActivityTaskHeartbeat(request);
   let isWarned = false;
-  while (Date.now() < attemptEndsAtMs) {
+  while (performance.now() < attemptEndsAtMs) {
     try {
       await client.withDeadline(Date.now() + CALL_TIMEOUT_MS, heartbeat);
       return;
@@ -37,7 +37,8 @@ export async function waitUntilTemporalAccepts(
       const code = findGrpcCode(error);
       if (code === GRPC.notFound) return;
       if (!isWarned) {
-        log.warn(WAITING, { code, until: new Date(attemptEndsAtMs).toISOString() });
+        const until = new Date(Date.now() + attemptEndsAtMs - performance.now());
+        log.warn(WAITING, { code, until: until.toISOString() });
         isWarned = true;
       }
       await sleep(PAUSE_MS);
