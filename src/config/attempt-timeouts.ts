@@ -7,7 +7,8 @@ import type { Retries } from '../shared/activities';
  */
 const MAX_REQUESTS_PER_ATTEMPT = 4;
 
-const LEAST_MARGIN_MS = 10_000;
+/** Before its requests, an attempt may look at its run, which takes a minute at most. */
+const LEAST_MARGIN_MS = 60_000;
 
 /** Allows for a sink that waits until another system has accepted the token. */
 const DELIVER_ATTEMPT_TIMEOUT_MS = 5 * 60_000;
