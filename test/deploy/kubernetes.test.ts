@@ -172,6 +172,16 @@ describe.each([
   });
 });
 
+it.each(VERSIONS)(
+  'the dashboard fits the schemas of Kubernetes %s, for the sidecar of Grafana',
+  (version) => {
+    const configMap = find(MONITORING, 'ConfigMap');
+    validate([configMap], version);
+    expect(configMap.metadata.labels).toMatchObject({ grafana_dashboard: '1' });
+    expect(Object.keys(configMap.data)).toEqual([expect.stringMatching(/\.json$/)]);
+  },
+);
+
 describe("the Worker Controller's resources", () => {
   const manifests = render('overlays/worker-controller');
   const [connection, deployment] = [

@@ -3,6 +3,7 @@ import { DELIVERY_FAILURE_TYPES, FAILURE_TYPES } from '../../../src/contract/fai
 import { alertRules } from '../../support/alerts';
 import { startAtlas } from '../../support/atlas';
 import { cleanUpLater } from '../../support/clean-up';
+import { readDashboard } from '../../support/dashboard';
 import { eventually } from '../../support/eventually';
 import { startMismatchedRun } from '../../support/forged-run';
 import { install, FILE_SINKS, type Installation } from '../../support/installation';
@@ -134,9 +135,13 @@ describe('the metrics of a worker', () => {
     }
   });
 
-  it('include what each alert selects', () => {
-    const selectors = alertRules().flatMap(
-      ({ expr }) => expr.match(/\b(temporal|link|atlas)_\w+({.*?})?/g) ?? [],
+  it('include what each alert and each panel of the dashboard selects', () => {
+    const alerts = alertRules().map(({ expr }) => expr);
+    const queries = readDashboard().panels.flatMap(({ targets }) =>
+      targets.map(({ expr }) => expr),
+    );
+    const selectors = [...alerts, ...queries].flatMap(
+      (expr) => expr.match(/\b(temporal|link|atlas)_\w+({.*?})?/g) ?? [],
     );
     const missing = selectors.filter(
       (selector) => !last.some((sample) => isSelected(sample, selector)),
