@@ -19,7 +19,14 @@ import {
   toEndingError,
 } from './endings';
 import { requirePrepareRun } from './refusals';
-import { NO_RESPONSE, TASK_FAILS, findFailureType, readStatus, type StatusReading } from './status';
+import {
+  NO_RESPONSE,
+  PAUSED,
+  TASK_FAILS,
+  findFailureType,
+  readStatus,
+  type StatusReading,
+} from './status';
 
 const POLL_INTERVAL_MS = 250;
 const MAX_POLL_INTERVAL_MS = 1000;
@@ -115,17 +122,16 @@ async function describeProgress(
 ): Promise<string | null> {
   const { raw } = run;
   const [activity] = raw.pendingActivities ?? [];
-  const taskFails = isStuck && isWorkflowTaskRetried(run);
+  const obstacle = findObstacle(run, isStuck);
   if (activity) {
     const step = STEP_BY_ACTIVITY[activity.activityType?.name ?? ''] ?? 'working';
     const failure = activity.lastFailure?.message;
     const lastFailure = failure ? `; last failure: ${failure}` : '';
-    const suffix = taskFails ? `; ${TASK_FAILS}` : '';
+    const suffix = obstacle ? `; ${obstacle}` : '';
     return `${step}, attempt ${activity.attempt ?? 1}${lastFailure}${suffix}`;
   }
   if (raw.pendingWorkflowTask) {
-    if (!isStuck) return null;
-    return taskFails ? TASK_FAILS : 'waiting for a worker';
+    return obstacle ?? (isStuck ? 'waiting for a worker' : null);
   }
   // A run without a task waits for a time or for an Update.
   const reading = await readStatus(client, run);
@@ -135,6 +141,12 @@ async function describeProgress(
   if (!reading.status) return reading.problem === NO_RESPONSE ? null : reading.problem;
   const { description, nextAttemptAt } = reading.status;
   return `${step}: ${description}${nextAttemptAt ? `; next attempt at ${nextAttemptAt}` : ''}`;
+}
+
+/** Finds out why workers cannot continue a run, whatever they do; or null. */
+function findObstacle(run: RunDescription, isStuck: boolean): string | null {
+  if (run.status.name === 'PAUSED') return PAUSED;
+  return isStuck && isWorkflowTaskRetried(run) ? TASK_FAILS : null;
 }
 
 /** Finds out why a task waits in the task queue, such as that no worker polls it; or null. */

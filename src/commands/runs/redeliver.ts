@@ -2,7 +2,7 @@ import { WorkflowNotFoundError, WorkflowUpdateFailedError, type Client } from '@
 import type { Receipt } from '../../contract/schemas';
 import { redeliverUpdate } from '../../contract/workflows';
 import { commandLine } from '../../shared/command-line';
-import { formatCount } from '../../shared/text';
+import { formatCount, shellQuote } from '../../shared/text';
 import { describeRun, findRun, isOpen } from '../../temporal/describe-run';
 import { findEarlierToken } from '../../temporal/earlier-token';
 import { findGrpcError } from '../../temporal/grpc';
@@ -15,7 +15,7 @@ import { describeNotCounted, describeReceipt, toFailureError } from './endings';
 import { follow } from './follow';
 import { refuseEarlierToken, refuseOtherWorkflowType } from './refusals';
 import { describeMissingWorker } from './remote-check';
-import { NO_RESPONSE, readStatus } from './status';
+import { NO_RESPONSE, PAUSED, readStatus } from './status';
 
 export async function redeliver(
   { client, output }: CommandContext,
@@ -107,6 +107,15 @@ async function requireContinuable(client: Client, run: RunRef): Promise<void> {
   const { problem } = await readStatus(client, run);
   if (problem === null || problem === NO_RESPONSE) return;
   const { workflowId } = run;
+  if (problem === PAUSED) {
+    throw refusalError(
+      [
+        `${workflowId} can take no Update: ${problem}`,
+        `temporal workflow unpause --workflow-id ${shellQuote(workflowId)}`,
+      ],
+      { workflowId, type: 'RunPaused' },
+    );
+  }
   const again = commandLine('redeliver', workflowId);
   const lines = [
     `${workflowId} can take no Update: ${problem}`,

@@ -1,4 +1,4 @@
-import { QueryNotRegisteredError, type Client } from '@temporalio/client';
+import { QueryNotRegisteredError, QueryRejectedError, type Client } from '@temporalio/client';
 import { DELIVERY_FAILURE_TYPES, type DeliveryFailureType } from '../../contract/failure-types';
 import { statusSchema, type Status } from '../../contract/schemas';
 import { statusQuery } from '../../contract/workflows';
@@ -13,6 +13,7 @@ export type StatusReading = { status: Status; problem: null } | { status: null; 
 export const NO_RESPONSE = 'no worker responds';
 export const TASK_FAILS =
   "workers do not complete its workflow task: the workers' log and the Temporal UI say why";
+export const PAUSED = 'an operator paused it: temporal workflow unpause lets it go on';
 
 /** Part of the message of server 1.32 for a Query that no worker polls for. */
 const NO_POLLER = 'no poller seen';
@@ -43,6 +44,8 @@ function findQueryProblem(error: unknown): string {
   if (error instanceof QueryNotRegisteredError) {
     return `its worker cannot continue it: ${error.message}`;
   }
+  // The server sends no Query to a paused run.
+  if (error instanceof QueryRejectedError) return PAUSED;
   if (findGrpcCode(error) !== GRPC.failedPrecondition) return NO_RESPONSE;
   // The server sends no Query to a worker that has just failed the workflow task.
   return findGrpcError(error)?.details.includes(NO_POLLER) ? NO_RESPONSE : TASK_FAILS;

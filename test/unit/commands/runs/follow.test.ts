@@ -1,6 +1,11 @@
-import type { Client } from '@temporalio/client';
+import { QueryRejectedError, type Client } from '@temporalio/client';
 import { follow } from '../../../../src/commands/runs/follow';
-import { TASK_FAILS, createStatusReader, readStatus } from '../../../../src/commands/runs/status';
+import {
+  PAUSED,
+  TASK_FAILS,
+  createStatusReader,
+  readStatus,
+} from '../../../../src/commands/runs/status';
 import type { Status } from '../../../../src/contract/schemas';
 import { GRPC } from '../../../../src/temporal/grpc';
 import { ORG } from '../../samples';
@@ -35,13 +40,17 @@ function activity(type: string, attempt: number, message?: string, state = START
 async function followed(
   open: object[],
   status: Status | null,
-  { memo = {}, pollers = polledAgo(0) }: { memo?: object; pollers?: object[] } = {},
+  {
+    memo = {},
+    pollers = polledAgo(0),
+    openState = 'RUNNING',
+  }: { memo?: object; pollers?: object[]; openState?: string } = {},
 ) {
   let looks = 0;
   const handle = {
     describe() {
       const raw = open[looks++];
-      const name = raw ? 'RUNNING' : 'COMPLETED';
+      const name = raw ? openState : 'COMPLETED';
       const run = {
         workflowId,
         runId: 'run',
@@ -122,6 +131,14 @@ describe('follow', () => {
     ]);
   });
 
+  it.concurrent('reports that an operator paused the run, also beside an activity', async () => {
+    const paused = { openState: 'PAUSED' };
+    expect((await followed([WAITS], null, paused)).reports).toEqual([PAUSED]);
+    expect((await followed([DELIVERS], null, paused)).reports).toEqual([
+      `delivering, attempt 2; last failure: away; ${PAUSED}`,
+    ]);
+  });
+
   it.concurrent('ends with exit code 5 while the run waits undelivered', async () => {
     const status = { ...STATUS, ...UNDELIVERED };
     const lines = [
@@ -166,6 +183,21 @@ it.each([
   expect(await readStatus(client, { workflowId: 'w', runId: '1' })).toEqual({
     status: null,
     problem,
+  });
+});
+
+it('a Query that the server rejects says that the run is paused', async () => {
+  const client = {
+    connection: { withDeadline: (_: number, call: () => unknown) => call() },
+    workflow: {
+      getHandle: () => ({
+        query: () => Promise.reject(Object.create(QueryRejectedError.prototype) as Error),
+      }),
+    },
+  } as unknown as Client;
+  expect(await readStatus(client, { workflowId: 'w', runId: '1' })).toEqual({
+    status: null,
+    problem: PAUSED,
   });
 });
 

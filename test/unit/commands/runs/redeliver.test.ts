@@ -1,5 +1,6 @@
-import { ServiceError } from '@temporalio/client';
+import { QueryRejectedError, ServiceError } from '@temporalio/client';
 import { redeliver } from '../../../../src/commands/runs/redeliver';
+import { PAUSED } from '../../../../src/commands/runs/status';
 import { workflowIdFor } from '../../../../src/contract/workflow-id';
 import { ORG } from '../../samples';
 import { contextWith } from './context';
@@ -16,8 +17,12 @@ const USED_UP = new ServiceError('Workflow Update failed', {
   }),
 });
 
-/** Redelivers the token of a run that accepts no more Updates; no worker polls its task queue. */
-function redeliverInVain() {
+/**
+ * Redelivers the token of a run that accepts no more Updates; no worker polls its task queue.
+ *
+ * @param queryError with which the Query for the status fails.
+ */
+function redeliverInVain(queryError = new Error('no worker')) {
   const status = { name: 'RUNNING' };
   const run = {
     workflowId,
@@ -29,10 +34,12 @@ function redeliverInVain() {
   };
   const handle = {
     describe: () => Promise.resolve(run),
+    query: () => Promise.reject(queryError),
     executeUpdate: () => Promise.reject(USED_UP),
   };
   const context = contextWith({
     workflow: { getHandle: () => handle },
+    connection: { withDeadline: (_at: number, query: () => unknown) => query() },
     workflowService: { describeTaskQueue: () => Promise.resolve({ pollers: [] }) },
     options: {},
   });
@@ -49,6 +56,19 @@ it('redeliver says how to go on once a run accepts no more Updates', async () =>
       `live-migration-prep recover --org ${ORG} --run-id <id of the cancelled run>`,
     ],
     facts: { type: 'UpdatesUsedUp' },
+  });
+});
+
+it('redeliver says how to unpause a run that an operator paused', async () => {
+  await expect(
+    redeliverInVain(Object.create(QueryRejectedError.prototype) as Error).redelivery,
+  ).rejects.toMatchObject({
+    exitCode: 6,
+    lines: [
+      `${workflowId} can take no Update: ${PAUSED}`,
+      `temporal workflow unpause --workflow-id ${workflowId}`,
+    ],
+    facts: { type: 'RunPaused' },
   });
 });
 
