@@ -1,5 +1,4 @@
 import type { Client } from '@temporalio/client';
-import type { Payload } from '@temporalio/common';
 import { z } from 'zod';
 import { MAX_MESSAGE_LENGTH, MAX_SINKS_TRIED, MAX_TEXT_LENGTH } from '../contract/limits';
 import {
@@ -12,12 +11,7 @@ import {
 } from '../contract/schemas';
 import type { AttemptDetails } from '../shared/activities';
 import { fitsAsJson, toObject } from '../shared/object';
-import {
-  UNREADABLE,
-  decodePayloads,
-  payloadConverter,
-  type Payloads,
-} from '../shared/payload-converter';
+import { UNREADABLE, decodePayloads, type Payloads } from '../shared/payload-converter';
 import { cutAndEscape } from '../shared/text';
 import { toMs } from './grpc';
 
@@ -56,8 +50,8 @@ export interface RunHistory {
    */
   deliveredId: string | null;
   /**
-   * Attempts of this run that may have created another token: those that the run counts in its
-   * memo, and one that ended after its last workflow task.
+   * Attempts of this run that may have created another token, by the rules by which the run counts
+   * them: also one that ended after its last workflow task.
    */
   unconfirmedAttempts: UnconfirmedAttempt[];
   /** Sinks that may have the token, 100 at most. */
@@ -85,13 +79,7 @@ export class RunHistoryBuilder {
   private input: unknown[] = [];
   private readonly activities = new Map<string, ActivityRecord>();
   private readonly unconfirmedAttempts: UnconfirmedAttempt[] = [];
-  /** The creation that ended last. */
-  private lastCreation: UnconfirmedAttempt | undefined;
-  /**
-   * A failed creation that the workflow has not processed. If the run is terminated first, only the
-   * history shows it.
-   */
-  private unseenAttempt: UnconfirmedAttempt | undefined;
+  private isCancelRequested = false;
   private created: { token: SealedToken; requestedAt: string; returnedAt: string } | undefined;
   private creatingSince: string | null = null;
   private deliveredId: string | undefined;
@@ -108,8 +96,7 @@ export class RunHistoryBuilder {
       activityTaskStartedEventAttributes: activityStarted,
       activityTaskCompletedEventAttributes: activityCompleted,
       activityTaskCanceledEventAttributes: activityCancelled,
-      workflowPropertiesModifiedEventAttributes: memoModified,
-      workflowTaskCompletedEventAttributes: taskCompleted,
+      workflowExecutionCancelRequestedEventAttributes: cancelRequested,
       workflowExecutionCompletedEventAttributes: runCompleted,
       workflowExecutionFailedEventAttributes: runFailed,
     } = event;
@@ -121,8 +108,7 @@ export class RunHistoryBuilder {
     if (activityCompleted) this.addCompleted(activityCompleted, at);
     if (activityFailed) this.addFailed(activityFailed, at);
     if (activityCancelled) this.addCancelled(activityCancelled, at);
-    if (taskCompleted) this.unseenAttempt = undefined;
-    if (memoModified) this.addMemo(memoModified.upsertedMemo?.fields ?? {});
+    if (cancelRequested) this.isCancelRequested = true;
     if (runCompleted) this.addResult(runCompleted.result);
     if (runFailed) this.addRunFailure(runFailed);
   }
@@ -142,9 +128,7 @@ export class RunHistoryBuilder {
       tokenReturnedAt: recovery ? null : (this.created?.returnedAt ?? null),
       creatingSince: this.creatingSince,
       deliveredId: this.deliveredId ?? null,
-      unconfirmedAttempts: this.unseenAttempt
-        ? [...this.unconfirmedAttempts, this.unseenAttempt]
-        : this.unconfirmedAttempts,
+      unconfirmedAttempts: this.unconfirmedAttempts,
       sinksTried: sinksTried.slice(0, MAX_SINKS_TRIED),
     };
   }
@@ -183,8 +167,9 @@ export class RunHistoryBuilder {
     const activity = this.find(attributes);
     const [result] = decodePayloads(attributes.result);
     if (activity?.type === 'createLinkToken') {
-      // Counted only if the run refuses the result.
-      this.addCreation(activity, at, 'completed without a token of this run');
+      // The run refuses such a result.
+      const isRefused = typeof toObject(result)['jwe'] !== 'string';
+      this.addCreation(activity, at, isRefused && 'completed without a token of this run');
       const token = sealedTokenSchema.safeParse(result).data;
       if (token) this.created = { token, requestedAt: activity.startedAt, returnedAt: at };
     }
@@ -204,8 +189,8 @@ export class RunHistoryBuilder {
     const { sinkTried, tokenMayExist }: Partial<Record<keyof AttemptDetails, unknown>> =
       toObject(details);
     if (activity?.type === 'createLinkToken') {
-      this.addCreation(activity, at, attributes.failure?.message ?? 'no result');
-      if (tokenMayExist !== false) this.unseenAttempt = this.lastCreation;
+      const reason = attributes.failure?.message ?? 'no result';
+      this.addCreation(activity, at, tokenMayExist !== false && reason);
     }
     if (activity && sinkTried === false) activity.sink = undefined;
   }
@@ -215,27 +200,21 @@ export class RunHistoryBuilder {
     at: string,
   ): void {
     const activity = this.find(attributes);
-    if (activity?.type === 'createLinkToken') this.addCreation(activity, at, 'no result');
+    // In a cancelled run, it ended before its request was sent.
+    const reason = !this.isCancelRequested && 'no result';
+    if (activity?.type === 'createLinkToken') this.addCreation(activity, at, reason);
   }
 
-  private addCreation({ startedAt }: ActivityRecord, endedAt: string, reason: string): void {
+  /** @param reason why a token may exist that the run did not receive; false if none can. */
+  private addCreation(
+    { startedAt }: ActivityRecord,
+    endedAt: string,
+    reason: string | false,
+  ): void {
     this.creatingSince = null;
-    this.lastCreation = { startedAt, endedAt, reason: cutAndEscape(reason, MAX_MESSAGE_LENGTH) };
-    this.created = undefined;
-  }
-
-  /**
-   * The workflow counts an attempt in its memo before it does anything else, so it is the creation
-   * that ended last.
-   */
-  private addMemo({ unconfirmedTokens }: Record<string, Payload>): void {
-    if (!unconfirmedTokens || !this.lastCreation) return;
-    const count: unknown = payloadConverter.fromPayload(unconfirmedTokens);
-    // Anyone in the namespace may write a memo, with an object that cannot become a number.
-    if (typeof count !== 'number' || count <= this.unconfirmedAttempts.length) return;
-    this.unconfirmedAttempts.push(this.lastCreation);
-    this.unseenAttempt = undefined;
-    this.created = undefined;
+    if (reason === false) return;
+    const attempt = { startedAt, endedAt, reason: cutAndEscape(reason, MAX_MESSAGE_LENGTH) };
+    this.unconfirmedAttempts.push(attempt);
   }
 
   /** Anyone can complete a run, with a receipt that no workflow task could pass on. */

@@ -12,9 +12,7 @@ const scheduled = (eventId: number, name: string, ...input: unknown[]) => ({
 });
 
 /** A run learns in its next workflow task what its activities returned. */
-const TASK_COMPLETED = { workflowTaskCompletedEventAttributes: {} };
 /** A run writes the number of its unconfirmed tokens to its memo. */
-const COUNTED = { upsertedMemo: { fields: { unconfirmedTokens: payloads(1).payloads[0] } } };
 
 /** Serves a history of one event a page. */
 const serve = (events: object[]) =>
@@ -66,43 +64,20 @@ it('an open creation has the time since which the run waits for it', async () =>
   });
 });
 
-it.each([
-  ['completed without a token', completed({ jwe: 5 }), 'completed without a token of this run'],
-  [
-    'completed with a token that the run refused',
-    completed(aToken()),
-    'completed without a token of this run',
-  ],
-  ['cancelled', { activityTaskCanceledEventAttributes: { scheduledEventId: 5 } }, 'no result'],
-])(
-  'a creation that another client %s is an unconfirmed attempt, if the run counted it',
-  async (_how, end, reason) => {
-    const client = serve([
-      STARTED,
-      { eventTime: { seconds: 20 }, ...end },
-      { workflowPropertiesModifiedEventAttributes: COUNTED },
-    ]);
-    const unconfirmedAttempts = [{ startedAt: STARTED_AT, endedAt: ENDED_AT, reason }];
-    expect(await readRun(client, RUN)).toMatchObject({ token: null, unconfirmedAttempts });
-  },
-);
+const CANCELLED = { activityTaskCanceledEventAttributes: { scheduledEventId: 5 } };
 
 it.each([
-  ['an object instead of a number', { toString: 0, valueOf: 0 }],
-  ['a string', '1'],
-  ['null', null],
-])('%s in the memo counts no attempt, and the run is read', async (_what, count) => {
-  const [unconfirmedTokens] = payloads(count).payloads;
-  const client = serve([
-    scheduled(5, 'createLinkToken'),
-    { activityTaskTimedOutEventAttributes: { scheduledEventId: 5 } },
-    TASK_COMPLETED,
-    {
-      workflowPropertiesModifiedEventAttributes: {
-        upsertedMemo: { fields: { unconfirmedTokens } },
-      },
-    },
-  ]);
+  ['completed', completed({ jwe: 5 }), 'completed without a token of this run'],
+  ['cancelled', CANCELLED, 'no result'],
+])('a creation that another client %s is an unconfirmed attempt', async (_how, end, reason) => {
+  const client = serve([STARTED, { eventTime: { seconds: 20 }, ...end }]);
+  const unconfirmedAttempts = [{ startedAt: STARTED_AT, endedAt: ENDED_AT, reason }];
+  expect(await readRun(client, RUN)).toMatchObject({ token: null, unconfirmedAttempts });
+});
+
+it('a creation that ends as cancelled in a cancelled run sent nothing', async () => {
+  const requested = { workflowExecutionCancelRequestedEventAttributes: {} };
+  const client = serve([STARTED, requested, CANCELLED]);
   expect(await readRun(client, RUN)).toMatchObject({ unconfirmedAttempts: [] });
 });
 
