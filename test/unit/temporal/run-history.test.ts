@@ -11,9 +11,6 @@ const scheduled = (eventId: number, name: string, ...input: unknown[]) => ({
   activityTaskScheduledEventAttributes: { activityType: { name }, input: payloads(...input) },
 });
 
-/** A run learns in its next workflow task what its activities returned. */
-/** A run writes the number of its unconfirmed tokens to its memo. */
-
 /** Serves a history of one event a page. */
 const serve = (events: object[]) =>
   clientOf({
