@@ -20,7 +20,7 @@ const PAUSE_OF_LONG_HISTORY_MS = 6 * 3_600_000;
 
 /**
  * Delivers a token, however long that takes: a round of attempts, a pause, the next round; a
- * redelivery is one attempt at once. It never continues as new: see decision 4 and
+ * redelivery is one attempt at once. It never continues as new: see docs/decisions.md and
  * docs/production.md. The key that sealed the token must outlive the run.
  *
  * @param triedBefore sinks that may have the token from a closed run.
