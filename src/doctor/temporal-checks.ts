@@ -36,7 +36,7 @@ const REPAIRED_PATCHES: Readonly<Record<number, number>> = { 27: 4, 28: 2, 29: 2
 const FIRST_REPAIRED_MINOR = 30;
 
 /**
- * Tells whether docs/requirements.md warns of the server's release. A version of another form
+ * Tells whether docs/getting-started.md warns of the server's release. A version of another form
  * counts as repaired.
  */
 export function isDefective(serverVersion: string): boolean {

@@ -24,7 +24,7 @@ const NOT_IN_A_CLONE = new Set(['node_modules', '.cache', '.git']);
 async function startTemporal() {
   const temporal = await startDevServer();
   cleanUpLater(() => temporal.stop());
-  // The 72 hours of docs/requirements.md, where a development server has 24.
+  // The 72 hours of docs/getting-started.md, where a development server has 24.
   await temporalCli(temporal.address, 'operator', 'namespace', 'update', '--retention', '72h');
   return temporal;
 }
