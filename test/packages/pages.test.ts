@@ -1,14 +1,14 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { compactDecrypt, importJWK, type JWK } from 'jose';
-import { DEFAULTS, type SeedInput } from '../../dev/atlas-emulator';
+import { DEFAULTS } from '../../dev/atlas-emulator';
 import { devServerEnv } from '../../dev/temporal/dev-server-env';
 import { credentialEnv, newAccount, seedOf } from '../support/atlas';
 import { cleanUpLater } from '../support/clean-up';
 import { eventually } from '../support/eventually';
 import { newAddress, newOrgId } from '../support/ids';
 import type { Handle } from '../support/installation';
-import { codeBlocks, codeSpans, page, sectionBelow } from '../support/markdown';
+import { codeBlocks, page, sectionBelow } from '../support/markdown';
 import { end, endingOf, redeliver, untilStep } from '../support/runs';
 import { runEvery } from '../support/schedules';
 import { setUp } from '../support/set-up';
@@ -121,50 +121,41 @@ describe('the commands of dev/acceptance.md, in one terminal,', () => {
 
 describe('the commands of docs/configuration.md', () => {
   const section = sectionBelow(page('docs/configuration.md'), 'Many organizations');
-  const [readCsv = '', make = '', rehearse = '', check = '', start = ''] = codeBlocks(
-    section,
-    'sh',
-  );
-  const [list = ''] = codeBlocks(section, 'json');
-  const [example] = JSON.parse(list) as [Record<string, string>];
+  const [readCsv = '', make = '', check = '', start = '', table = ''] = codeBlocks(section, 'sh');
+  const [header = '', example = ''] = (codeBlocks(section, 'csv')[0] ?? '').split('\n');
 
   /** Makes `orgs.json` from a table with the organization of the page and another. */
   async function readTable({ sh }: Shell): Promise<void> {
-    const another = {
-      name: 'archive',
-      orgId: newOrgId(),
-      sourceOrgId: newOrgId(),
-      clientId: 'mdb_sa_id_archive',
-    };
-    const rows = [Object.keys(example), Object.values(example), Object.values(another)];
-    const table = rows.map((cells) => cells.join(',')).join('\\r\\n');
-    await sh(`printf '${table}' > orgs.csv; ${readCsv}`);
-    expect(await sh(`jq -c 'del(.[].orgId, .[].sourceOrgId)' orgs.json`)).toEqual([
-      [JSON.stringify([example, another].map(({ name, clientId }) => ({ name, clientId })))],
-    ]);
+    const another = ['archive', newOrgId(), newOrgId(), 'mdb_sa_id_archive'].join(',');
+    const rows = [header, example, another].join('\\r\\n');
+    await sh(`printf '${rows}' > orgs.csv; ${readCsv}`);
+    const [[names] = []] = await sh(`jq -c '[.[] | keys_unsorted, .name]' orgs.json`);
+    const columns = header.split(',');
+    expect(JSON.parse(names ?? '')).toEqual([columns, 'payments', columns, 'archive']);
   }
 
-  /** Makes the configuration and the emulator's seed, and uses the seed. */
+  /** Makes the configuration, and service accounts of Atlas with secrets that are invented here. */
   async function makeConfiguration({ atlas, sh }: Shell, folder: string): Promise<void> {
-    const commands = rehearse.trimEnd().split('\n');
-    expect(commands.pop()).toBe('npm run atlas -- --seed seed.json');
-    await sh(make + commands.join('\n'));
-    const seed = JSON.parse(readFileSync(path.join(folder, 'seed.json'), 'utf8')) as SeedInput;
-    atlas.seed(seed);
+    await sh(make);
+    const organizations = JSON.parse(readFileSync(path.join(folder, 'orgs.json'), 'utf8')) as {
+      name: string;
+      orgId: string;
+      clientId: string;
+    }[];
+    for (const { name } of organizations) await sh(`echo 'secret-of-${name}' > 'secrets/${name}'`);
+    atlas.seed({
+      organizations: organizations.map(({ name, orgId }) => ({ id: orgId, name })),
+      serviceAccounts: organizations.map(({ name, orgId, clientId }) => ({
+        orgId,
+        clientId,
+        clientSecret: `secret-of-${name}`,
+      })),
+    });
   }
 
-  /** Lists the keys of an organization with the variables that the page names, and runs doctor. */
   async function checkConfiguration({ sh }: Shell): Promise<void> {
-    const [variables = ''] = codeSpans(section).filter((span) =>
-      span.startsWith('MONGODB_ATLAS_PUBLIC_API_KEY='),
-    );
-    const listKeys = `atlas organizations apiKeys list --orgId ${example['orgId']}`;
-    expect(await sh(`${variables} ${listKeys} | jq .totalCount`)).toEqual([['1']]);
-
-    // A worker with these variables would have one more credential.
-    const withoutKey = 'unset MONGODB_ATLAS_PUBLIC_API_KEY MONGODB_ATLAS_PRIVATE_API_KEY\n';
     expect(check).toMatch(/\nlive-migration-prep-worker\n$/);
-    const findings = await sh(withoutKey + check.replace('live-migration-prep-worker\n', ''));
+    const findings = await sh(check.replace('live-migration-prep-worker\n', ''));
     // A worker of the examples may poll the default task queue, of which the second warning is.
     expect(findings.flat().at(-1)).toMatch(/^\d+ checks, 0 errors, [12] warnings?\b/);
   }
@@ -215,10 +206,6 @@ describe('the commands of docs/configuration.md', () => {
     await startWorker(shell, folder);
     await prepareAll(shell);
 
-    const [table = ''] = codeBlocks(
-      sectionBelow(page('docs/production.md'), 'A table of all pairs'),
-      'sh',
-    );
     const names = await eventually('a table of both pairs', async () => {
       const lines = await shell.sh(`${table}cat runs.csv`);
       const cells = lines.map(([line = '']) => line.split(','));
