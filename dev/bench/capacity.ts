@@ -1,6 +1,6 @@
 /**
- * Measures the figures of docs/production.md, "Capacity", and computes those of its plan for a
- * million: npm run capacity -- --help
+ * Measures the figures of docs/production.md, "Capacity", and computes a million runs from them:
+ * npm run capacity -- --help
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';

@@ -145,6 +145,7 @@ describe('the commands of docs/configuration.md', () => {
     for (const { name } of organizations) await sh(`echo 'secret-of-${name}' > 'secrets/${name}'`);
     atlas.seed({
       organizations: organizations.map(({ name, orgId }) => ({ id: orgId, name })),
+      apiKeys: [],
       serviceAccounts: organizations.map(({ name, orgId, clientId }) => ({
         orgId,
         clientId,
