@@ -121,7 +121,7 @@ describe('the commands of dev/acceptance.md, in one terminal,', () => {
 
 describe('the commands of docs/configuration.md', () => {
   const section = sectionBelow(page('docs/configuration.md'), 'Many organizations');
-  const [readCsv = '', make = '', check = '', start = '', table = ''] = codeBlocks(section, 'sh');
+  const [readCsv = '', make = '', check = '', start = ''] = codeBlocks(section, 'sh');
   const [header = '', example = ''] = (codeBlocks(section, 'csv')[0] ?? '').split('\n');
 
   /** Makes `orgs.json` from a table with the organization of the page and another. */
@@ -142,7 +142,9 @@ describe('the commands of docs/configuration.md', () => {
       orgId: string;
       clientId: string;
     }[];
-    for (const { name } of organizations) await sh(`echo 'secret-of-${name}' > 'secrets/${name}'`);
+    for (const { name } of organizations) {
+      await sh(`umask 077; echo 'secret-of-${name}' > 'secrets/${name}'`);
+    }
     atlas.seed({
       organizations: organizations.map(({ name, orgId }) => ({ id: orgId, name })),
       apiKeys: [],
@@ -206,17 +208,6 @@ describe('the commands of docs/configuration.md', () => {
     await checkConfiguration(shell);
     await startWorker(shell, folder);
     await prepareAll(shell);
-
-    const names = await eventually('a table of both pairs', async () => {
-      const lines = await shell.sh(`${table}cat runs.csv`);
-      const cells = lines.map(([line = '']) => line.split(','));
-      return (
-        cells.length === 2 &&
-        cells.every(([, , state]) => state === '"delivered"') &&
-        cells.map(([name]) => name)
-      );
-    });
-    expect(names.sort()).toEqual(['"archive"', '"payments"']);
   });
 });
 
