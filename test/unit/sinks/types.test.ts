@@ -186,7 +186,7 @@ describe.each(SINK_TYPES)('the sink type $type', (sinkType) => {
       value === 'none' ? description : value,
     ]);
     expect(settings.sort()).toEqual(expected.sort());
-    for (const heading of ['What the sink stores', 'What doctor checks', 'Failures']) {
+    for (const heading of ['What the sink stores', 'Failures']) {
       expect(sectionBelow(documentation, heading).slice(heading.length)).toMatch(/\w/);
     }
   });
