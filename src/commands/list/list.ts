@@ -3,10 +3,13 @@ import { formatCount, formatHours } from '../../shared/text';
 import { withReadTimeout } from '../../temporal/grpc';
 import { readRetentionMs } from '../../temporal/list-runs';
 import type { CommandContext } from '../cli/context';
-import { describeNotCounted } from '../runs/endings';
 import { findFailureType } from '../runs/status';
 import { printRequests } from './print-requests';
-import { readListedRuns, type FilteredRun, type ListedRun, type ListOptions } from './read-runs';
+import { readListedRuns, type ListedRun, type ListOptions } from './read-runs';
+
+const TERMINATED_NOT_SHOWN =
+  'a request in progress when a run was terminated may have created a token that no run counts:' +
+  ' live-migration-prep api-keys finds its API key';
 
 /**
  * Prints runs in the order of Temporal's list: open runs, then closed ones by their end, newest
@@ -19,21 +22,14 @@ export async function list(context: CommandContext, options: ListOptions): Promi
 
 async function printRuns(
   context: CommandContext,
-  runs: AsyncIterable<FilteredRun>,
+  runs: AsyncIterable<ListedRun>,
   options: ListOptions,
 ): Promise<void> {
   const { client, output } = context;
   // Unknown without the permission to describe the namespace, which a list of runs does not need.
   const retentionMs = await withReadTimeout(client, () => readRetentionMs(client)).catch(() => 0);
   let count = 0;
-  let openCount = 0;
-  let terminatedCount = 0;
-  for await (const { run, isMatch } of runs) {
-    if (!isMatch) {
-      if (options.undelivered && run.state !== 'undelivered') openCount += 1;
-      if (run.state === 'terminated' && run.unconfirmedTokens === 0) terminatedCount += 1;
-      continue;
-    }
+  for await (const run of runs) {
     if (count === 0) output.say(formatRow('STARTED', 'STATE', 'RUN', ''));
     count += 1;
     printRun(context, run, retentionMs, options);
@@ -43,8 +39,7 @@ async function printRuns(
     retentionMs > 0 ? `; Temporal keeps closed runs for ${formatHours(retentionMs)}` : '';
   output.note(
     `the list may lag by a moment${retention}`,
-    describeNotCounted(openCount),
-    options.unconfirmed ? describeTerminated(terminatedCount) : null,
+    options.unconfirmed ? TERMINATED_NOT_SHOWN : null,
   );
 }
 
@@ -106,13 +101,4 @@ function describeListed(
     unreadable && `cannot be read: ${unreadable}`,
   ];
   return parts.filter(Boolean).join('; ');
-}
-
-function describeTerminated(count: number): string | null {
-  if (count === 0) return null;
-  return (
-    `not shown: ${formatCount(count, 'terminated run')}.` +
-    ' A request in progress at the termination may have created a token that no run counts:' +
-    ' live-migration-prep api-keys finds its API key'
-  );
 }

@@ -6,7 +6,7 @@ import { validateFields } from '../../requests/validate-fields';
 import { formatCount } from '../../shared/text';
 import { readRun } from '../../temporal/read-history';
 import type { CommandContext } from '../cli/context';
-import type { FilteredRun, ListedRun } from './read-runs';
+import type { ListedRun } from './read-runs';
 
 const READ_CONCURRENCY = 20;
 
@@ -16,11 +16,11 @@ const READ_CONCURRENCY = 20;
  */
 export async function printRequests(
   { client, output }: CommandContext,
-  runs: AsyncIterable<FilteredRun>,
+  runs: AsyncIterable<ListedRun>,
 ): Promise<void> {
   const newestRuns = new Map<string, ListedRun>();
-  for await (const { run, isMatch } of runs) {
-    if (isMatch && !newestRuns.has(run.workflowId)) newestRuns.set(run.workflowId, run);
+  for await (const run of runs) {
+    if (!newestRuns.has(run.workflowId)) newestRuns.set(run.workflowId, run);
   }
   const readRunRequest = (run: ListedRun) => readStartable(client, run);
   const candidates = await pMap(newestRuns.values(), readRunRequest, {

@@ -1,5 +1,5 @@
 import type { Client } from '@temporalio/client';
-import { pMapIterable } from 'p-map';
+import { pMapIterable, pMapSkip } from 'p-map';
 import { z } from 'zod';
 import { forEachClaim } from '../../contract/claims';
 import type { FailureType } from '../../contract/failure-types';
@@ -63,17 +63,14 @@ export interface ListOptions {
   requests?: true | undefined;
 }
 
-/** A run, and whether it matches every filter. */
-export type FilteredRun = { run: ListedRun; isMatch: boolean };
-
 /**
- * Yields the runs that Temporal finds for the options, in its order: of every task queue unless one
- * is given. Requests are those of one, on which `start --from` starts them.
+ * Yields the runs that match every filter, in Temporal's order: of every task queue unless one is
+ * given. Requests are those of one, on which `start --from` starts them.
  */
 export function readListedRuns(
   { client, taskQueue, isTaskQueueGiven }: CommandContext,
   options: ListOptions,
-): AsyncIterable<FilteredRun> {
+): AsyncIterable<ListedRun> {
   const isOfOneQueue = isTaskQueueGiven || options.requests;
   const infos = listRuns(client, isOfOneQueue ? taskQueue : null, ...buildConditions(options));
   const concurrency = options.undelivered ? QUERY_CONCURRENCY : READ_CONCURRENCY;
@@ -98,11 +95,10 @@ function buildConditions({ undelivered, recoverable, failure, org, since }: List
 function createRunReader(client: Client, options: ListOptions) {
   const readStatus = createStatusReaderOfQueues(client);
   const findRecoverable = createFinder(client);
-  return async (info: RunInfo): Promise<FilteredRun> => {
+  return async (info: RunInfo): Promise<ListedRun | typeof pMapSkip> => {
     const run: ListedRun = toListedRun(info);
     try {
-      const isMatch = await readAndFilter(client, findRecoverable, info, run, options);
-      if (!isMatch) return { run, isMatch };
+      if (!(await readAndFilter(client, findRecoverable, info, run, options))) return pMapSkip;
     } catch (error) {
       run.unreadable = describeUnreadable(error);
     }
@@ -111,7 +107,7 @@ function createRunReader(client: Client, options: ListOptions) {
       run.status = status;
       run.statusProblem = problem;
     }
-    return { run, isMatch: true };
+    return run;
   };
 }
 

@@ -118,9 +118,3 @@ export function toEndingError(
   ];
   return new CommandError(lines, EXIT_CODES.failed, facts);
 }
-
-export function describeNotCounted(open: number): string | null {
-  if (open === 0) return null;
-  const runs = open === 1 ? '1 open run is' : `${open} open runs are`;
-  return `${runs} not counted: still creating a token, or delivering it for the first time`;
-}

@@ -11,7 +11,7 @@ import type { RunRef } from '../../temporal/read-history';
 import { CommandError, EXIT_CODES, refusalError } from '../cli/command-error';
 import type { CommandContext } from '../cli/context';
 import { runBulk, toDelivered } from './bulk';
-import { describeNotCounted, describeReceipt, toFailureError } from './endings';
+import { describeReceipt, toFailureError } from './endings';
 import { follow } from './follow';
 import { refuseEarlierToken, refuseOtherWorkflowType } from './refusals';
 import { describeMissingWorker } from './remote-check';
@@ -36,18 +36,13 @@ export async function redeliverAll(
   sink?: string,
 ): Promise<void> {
   const runs: RunRef[] = [];
-  let notCounted = 0;
   let onOtherQueues = 0;
   for await (const run of listRuns(client, null, 'CloseTime IS NULL')) {
-    const isUndelivered = run.memo.step === 'undelivered';
-    if (run.taskQueue !== taskQueue) {
-      if (isUndelivered) onOtherQueues += 1;
-      continue;
-    }
-    if (isUndelivered) runs.push({ workflowId: run.workflowId, runId: run.runId });
-    else notCounted += 1;
+    if (run.memo.step !== 'undelivered') continue;
+    if (run.taskQueue === taskQueue) runs.push({ workflowId: run.workflowId, runId: run.runId });
+    else onOtherQueues += 1;
   }
-  output.note(describeNotCounted(notCounted), describeOtherQueues(onOtherQueues));
+  output.note(describeOtherQueues(onOtherQueues));
   if (runs.length > 0) output.note(await describeMissingWorker(client, taskQueue));
   output.setFollowUp(
     'the runs go on; see which are still undelivered: live-migration-prep list --undelivered',
