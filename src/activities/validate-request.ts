@@ -25,11 +25,10 @@ export function validateRequestActivity(
   retries: Retries,
 ): Activities['validateRequest'] {
   // eslint-disable-next-line @typescript-eslint/require-await -- a throw must become a rejection
-  return async function validateRequest(input, recovery, refusedOptions) {
+  return async function validateRequest(input, recovery) {
     const fields = recovery ? pickFieldsOfRecovery(input) : input;
     const { request, problems } = validateAgainstConfig(fields, permissions);
     problems.push(...findRecoveryProblems(recovery));
-    problems.push(...refusedOptions.map(toOptionProblem));
     problems.push(...findIdProblems(request));
     if (!request || problems.length > 0) throw invalidRequest(problems);
     const accessListIps = recovery?.sealedToken.accessListIps ?? request.accessListIps;
@@ -54,16 +53,6 @@ const recoveryArgumentSchema = z.object({ recovery: recoverySchema });
 function findRecoveryProblems(recovery: unknown): FieldProblem[] {
   if (recovery === null) return [];
   return recoveryArgumentSchema.safeParse({ recovery }).error?.issues.map(toFieldProblem) ?? [];
-}
-
-/** Temporal must neither end nor repeat a run. */
-function toOptionProblem(field: string): FieldProblem {
-  const description =
-    field === 'memo'
-      ? 'is not plain JSON of at most 16 KB: start the run without it'
-      : 'is not allowed: a run that Temporal ends or repeats leaves a token behind;' +
-        ' start it without this option';
-  return { field, description };
 }
 
 function findIdProblems(request: ValidRequest | null): FieldProblem[] {

@@ -110,15 +110,7 @@ export const linkStateSchema = z.object({
 export type LinkState = z.output<typeof linkStateSchema>;
 
 export interface Activities {
-  /**
-   * @param refusedOptions names of the run's start options, such as `workflowRunTimeout`, that may
-   *   not be set.
-   */
-  validateRequest(
-    request: PrepareRequest,
-    recovery: Recovery | null,
-    refusedOptions: string[],
-  ): Promise<RunPlan>;
+  validateRequest(request: PrepareRequest, recovery: Recovery | null): Promise<RunPlan>;
   /**
    * @param request as the caller sent it.
    * @throws ApplicationFailure of type TokenExists or TemporalUnavailable.

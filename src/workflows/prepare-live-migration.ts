@@ -5,8 +5,9 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import { MAX_MEMO_LENGTH, SHORTEST_WORKFLOW_TIMEOUT_MS } from '../contract/limits';
-import type { PrepareRequest, Receipt, Recovery } from '../contract/schemas';
+import type { FieldProblem, PrepareRequest, Receipt, Recovery } from '../contract/schemas';
 import type { RunPlan } from '../shared/activities';
+import { invalidRequest } from '../shared/invalid-request';
 import { fitsAsJson } from '../shared/object';
 import { UNREADABLE } from '../shared/payload-converter';
 import { proxyFindToken, validateRequest } from './activity-proxies';
@@ -60,6 +61,7 @@ export async function prepareLiveMigration(
  */
 async function validateStart(request: PrepareRequest, recovery?: Recovery): Promise<RunPlan> {
   try {
+    requireStartOptions();
     const plan = await validate(request, recovery);
     if (!recovery) await requireNoToken(request, plan);
     if (!isCancelled()) return plan;
@@ -71,11 +73,9 @@ async function validateStart(request: PrepareRequest, recovery?: Recovery): Prom
 
 /** A worker that cannot validate is reported as `AtlasUnavailable`: a later start may succeed. */
 function validate(request: PrepareRequest, recovery?: Recovery): Promise<RunPlan> {
-  return validateRequest(request, recovery ?? null, findRefusedOptions()).catch(
-    (error: unknown) => {
-      throw startFailure(error, 'AtlasUnavailable', 'validate the request');
-    },
-  );
+  return validateRequest(request, recovery ?? null).catch((error: unknown) => {
+    throw startFailure(error, 'AtlasUnavailable', 'validate the request');
+  });
 }
 
 function requireNoToken(request: PrepareRequest, { retries }: RunPlan): Promise<void> {
@@ -85,22 +85,26 @@ function requireNoToken(request: PrepareRequest, { retries }: RunPlan): Promise<
   });
 }
 
-/**
- * Finds the start options of the run that could create a second token or abandon one.
- *
- * @returns their names. `validateRequest` says in its failure why they are refused.
- */
-function findRefusedOptions(): string[] {
+const ENDS_OR_REPEATS =
+  'is not allowed: a run that Temporal ends or repeats leaves a token behind;' +
+  ' start it without this option';
+
+/** Refuses start options with which a run could create a second token or abandon one. */
+function requireStartOptions(): void {
   const { executionTimeoutMs, runTimeoutMs, retryPolicy, cronSchedule, memo } = workflowInfo();
-  const isRefused = {
-    workflowExecutionTimeout: isTooShort(executionTimeoutMs),
-    // The server sets it to the execution timeout where the caller set none.
-    workflowRunTimeout: isTooShort(runTimeoutMs) && runTimeoutMs !== executionTimeoutMs,
-    retryPolicy,
-    cronSchedule,
-    memo: memo && (Object.values(memo).includes(UNREADABLE) || !fitsAsJson(memo, MAX_MEMO_LENGTH)),
-  };
-  return Object.entries(isRefused).flatMap(([name, value]) => (value ? [name] : []));
+  const problems: FieldProblem[] = [];
+  const refuse = (field: string, description: string) => problems.push({ field, description });
+  if (isTooShort(executionTimeoutMs)) refuse('workflowExecutionTimeout', ENDS_OR_REPEATS);
+  // The server sets it to the execution timeout where the caller set none.
+  if (isTooShort(runTimeoutMs) && runTimeoutMs !== executionTimeoutMs) {
+    refuse('workflowRunTimeout', ENDS_OR_REPEATS);
+  }
+  if (retryPolicy) refuse('retryPolicy', ENDS_OR_REPEATS);
+  if (cronSchedule) refuse('cronSchedule', ENDS_OR_REPEATS);
+  if (memo && (Object.values(memo).includes(UNREADABLE) || !fitsAsJson(memo, MAX_MEMO_LENGTH))) {
+    refuse('memo', 'is not plain JSON of at most 16 KB: start the run without it');
+  }
+  if (problems.length > 0) throw invalidRequest(problems, { unconfirmedTokens: 0 });
 }
 
 /** @param timeoutMs 0 means no timeout. */

@@ -21,15 +21,14 @@ const SINKS = new Map<string, Sink>([
 
 interface Run {
   workflowId?: string;
-  refusedOptions?: string[];
 }
 
 /** Validates anything that a caller may send, in the run of `ORG`. */
 function validate(request: unknown, run: Run = {}, recovery: unknown = null, sinks = SINKS) {
-  const { workflowId = workflowIdFor({ orgId: ORG }), refusedOptions = [] } = run;
+  const { workflowId = workflowIdFor({ orgId: ORG }) } = run;
   const activity = validateRequestActivity({ organizations, sinks }, RETRIES) as Untyped;
   const attempt = attemptIn({ workflowExecution: { workflowId, runId: 'run' } });
-  return attempt.run<unknown[], unknown, Untyped>(activity, request, recovery, refusedOptions);
+  return attempt.run<unknown[], unknown, Untyped>(activity, request, recovery);
 }
 
 it('a valid request is returned with the credential of its organization and the retries', async () => {
@@ -65,8 +64,6 @@ const NO_SOURCE = 'is missing, and sink source needs the source organization: na
 
 const OTHER_PAIR = { workflowId: workflowIdFor({ orgId: ORG, sourceOrgId: SOURCE_ORG }) };
 const WITH_TIME = { workflowId: `${workflowIdFor({ orgId: ORG })}-2026-11-25T06:00:00Z` };
-const WITH_RETRIES = { refusedOptions: ['retryPolicy'] };
-const NO_RETRIES = expect.stringContaining('start it without');
 
 it.each<[what: string, field: string, change: object, run: Run, description: unknown]>([
   ['an unknown sink', 'sink', { sink: 'nope' }, {}, `"nope" ${NO_SINK}`],
@@ -88,17 +85,15 @@ it.each<[what: string, field: string, change: object, run: Run, description: unk
   ['a sink that needs the missing source', 'sourceOrgId', { sink: 'source' }, {}, NO_SOURCE],
   ['the workflow id of another pair', 'workflowId', {}, OTHER_PAIR, OWN_ID],
   ['the workflow id of a schedule', 'workflowId', {}, WITH_TIME, OWN_ID],
-  ['a retry policy for its run', 'retryPolicy', {}, WITH_RETRIES, NO_RETRIES],
 ])('a request with %s is refused for its %s', async (_what, field, change, run, description) => {
   expect(await problemsOf(validate(aRequest(change), run))).toEqual([[field, description]]);
 });
 
-it('one failure names every problem of a request and of the run, each once', async () => {
-  const run = { refusedOptions: ['cronSchedule', 'memo'] };
-  const fieldsOf = (request: object) => refusedFields(validate(request, run));
+it('one failure names every problem of a request, each once', async () => {
+  const fieldsOf = (request: object) => refusedFields(validate(request));
   const request = await fieldsOf({ orgId: 'x', sink: 'nope', accessListIps: ['y'], extra: 1 });
-  expect(request).toEqual(['orgId', 'extra', 'accessListIps[0]', 'sink', ...run.refusedOptions]);
-  expect(await fieldsOf(aRequest({ sink: 5 }))).toEqual(['sink', ...run.refusedOptions]);
+  expect(request).toEqual(['orgId', 'extra', 'accessListIps[0]', 'sink']);
+  expect(await fieldsOf(aRequest({ sink: 5 }))).toEqual(['sink']);
 });
 
 describe('a recovery', () => {
