@@ -5,7 +5,6 @@ import { commandLine } from '../../shared/command-line';
 import { formatCount, shellQuote } from '../../shared/text';
 import { describeRun, findRun, isOpen } from '../../temporal/describe-run';
 import { findEarlierToken } from '../../temporal/earlier-token';
-import { findGrpcError } from '../../temporal/grpc';
 import { listRuns } from '../../temporal/list-runs';
 import type { RunRef } from '../../temporal/read-history';
 import { CommandError, EXIT_CODES, refusalError } from '../cli/command-error';
@@ -60,9 +59,6 @@ function describeOtherQueues(count: number): string | null {
   );
 }
 
-/** Part of Temporal's message for a run that accepts no more Updates. */
-const UPDATES_USED_UP = 'total number of distinct updates';
-
 async function sendRedeliver(client: Client, run: RunRef, sink?: string): Promise<Receipt> {
   const { workflowId } = run;
   await requireContinuable(client, run);
@@ -73,17 +69,6 @@ async function sendRedeliver(client: Client, run: RunRef, sink?: string): Promis
   } catch (error) {
     // The run has ended since.
     if (error instanceof WorkflowNotFoundError) return refuseClosed(client, workflowId);
-    if (findGrpcError(error)?.details.includes(UPDATES_USED_UP)) {
-      throw refusalError(
-        [
-          `${workflowId} has had the 2,000 Updates that Temporal accepts in one run:` +
-            ' cancel it, then recover its token',
-          commandLine('cancel', workflowId),
-          commandLine('recover', workflowId, '--run-id <id of the cancelled run>'),
-        ],
-        { workflowId, type: 'UpdatesUsedUp' },
-      );
-    }
     if (!(error instanceof WorkflowUpdateFailedError)) throw error;
     const failureError = toFailureError(error.cause, workflowId);
     if (failureError) throw failureError;
