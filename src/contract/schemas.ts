@@ -293,7 +293,6 @@ export const runMemoSchema = z.object({
   /** The sink of the request, while the run is undelivered. */
   sink: memoText,
   deliveryId: z.uuid().nullable().catch(null),
-  tokenSha256: memoText,
   unconfirmedTokens: count.catch(0),
 });
 

@@ -159,7 +159,7 @@ export function createRunStatus() {
       show('undelivered', `${type}: ${message}`, nextRoundAtMs);
       if (isMemoUndelivered || !token || !request) return;
       isMemoUndelivered = true;
-      writeMemo({ step: 'undelivered', sink: request.sink, ...getTokenIds(token) });
+      writeMemo({ step: 'undelivered', sink: request.sink, deliveryId: token.deliveryId });
     },
 
     reportDelivered(receipt: Receipt): void {
@@ -167,7 +167,7 @@ export function createRunStatus() {
       log.info('link-token delivered', getFacts(receipt));
       show('delivered', `the token is in ${receipt.location}`);
       if (isMemoUndelivered) {
-        writeMemo({ step: null, sink: null, deliveryId: null, tokenSha256: null });
+        writeMemo({ step: null, sink: null, deliveryId: null });
       }
       countDelivery(receipt);
       countRun('delivered');
@@ -189,7 +189,7 @@ export function createRunStatus() {
       show(type === 'Cancelled' ? 'cancelled' : 'failed', `${type}: ${message}`);
       // Also if no round had failed: by the memo, later starts and `list --recoverable` find the
       // token.
-      if (token) writeMemo({ step: null, sink: null, ...getTokenIds(token) });
+      if (token) writeMemo({ step: null, sink: null, deliveryId: token.deliveryId });
       countRun(type);
     },
   };
@@ -200,13 +200,6 @@ const formatNow = () => new Date().toISOString();
 
 function writeMemo(fields: Partial<RunMemo>): void {
   upsertMemo(fields);
-}
-
-function getTokenIds({
-  deliveryId,
-  tokenSha256,
-}: SealedToken): Pick<RunMemo, 'deliveryId' | 'tokenSha256'> {
-  return { deliveryId, tokenSha256 };
 }
 
 /** Picks what the log says of a token, with long lists cut. */

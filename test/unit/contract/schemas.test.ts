@@ -149,14 +149,12 @@ const NOTHING = {
   step: null,
   sink: null,
   deliveryId: null,
-  tokenSha256: null,
   unconfirmedTokens: 0,
 };
 const FOREIGN = {
   step: 7,
   sink: {},
   deliveryId: 'x',
-  tokenSha256: true,
   unconfirmedTokens: -1,
   other: 1,
 };
@@ -175,7 +173,6 @@ it('the memo of an undelivered run is read', () => {
     step: 'undelivered',
     sink: 'drop',
     deliveryId,
-    tokenSha256: 'b',
     unconfirmedTokens: 2,
   };
   expect(schemas.readMemo(memo)).toEqual(memo);
