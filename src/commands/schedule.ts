@@ -11,7 +11,9 @@ export const scheduleCommand = ({ stdin, withTemporal }: ProgramContext) =>
         import('./runs/request.js'),
         import('./runs/create-schedule.js'),
       ]);
-      const request = await makeRequest(options, 'no schedule was created', stdin);
+      const request = await makeRequest(options, 'no schedule was created', stdin, {
+        '--cron <expression>': options.cron,
+      });
       await withTemporal((context) => createSchedule(context, request, options));
     }),
   );
@@ -22,7 +24,7 @@ const createCommand = () =>
       'create a schedule that creates a token' +
         ' when the source is not linked and has no recent token',
     )
-    .requiredOption(
+    .option(
       '--cron <expression>',
       'cron expression, such as "0 6 * * 1"; repeatable (required)',
       collect,

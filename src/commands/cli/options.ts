@@ -39,6 +39,20 @@ function toKebabCase(name: string): string {
   return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 }
 
+/**
+ * Commander would name one missing option at a time, and knows none that another replaces.
+ *
+ * @param values by the flags of their options.
+ * @throws CommandError that names every option without a value.
+ */
+export function requireOptions<V extends Record<string, unknown>>(values: V) {
+  const missing = Object.keys(values).filter((flags) => values[flags] === undefined);
+  if (missing.length > 0) {
+    throw usageError(['required options are missing:', ...missing.map((flags) => `  ${flags}`)]);
+  }
+  return values as { [F in keyof V]: NonNullable<V[F]> };
+}
+
 type TargetOptions = ReturnType<ReturnType<typeof targetCommand>['opts']>;
 
 export function targetCommand(name: string) {

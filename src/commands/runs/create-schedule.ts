@@ -14,7 +14,7 @@ import { checkRequestRemotely, waitForAnswer } from './remote-check';
 interface ScheduleSettings {
   scheduleId?: string | undefined;
   /** Cron expressions. */
-  cron: string[];
+  cron?: string[] | undefined;
   timezone?: string | undefined;
   jitter?: number | undefined;
   until?: Date | undefined;
@@ -35,7 +35,7 @@ export async function createSchedule(
   options: ScheduleSettings,
 ): Promise<void> {
   const { client, taskQueue, output } = context;
-  const { cron, timezone, jitter, until, note, always } = options;
+  const { cron = [], timezone, jitter, until, note, always } = options;
   const workflowId = workflowIdFor(request);
   const scheduleId = options.scheduleId ?? workflowId;
   const check = checkRequestRemotely(context, request, 'no schedule was created');

@@ -3,22 +3,33 @@ import type { FieldProblem, PrepareRequest } from '../../contract/schemas';
 import { validateFields } from '../../requests/validate-fields';
 import { formatCount } from '../../shared/text';
 import { usageError } from '../cli/command-error';
-import type { RequestOptions } from '../cli/options';
+import { requireOptions, type RequestOptions } from '../cli/options';
 import { readLines, type Stdin } from '../cli/read-lines';
+
+/** A source in Ops Manager cannot use a token of an empty access list, so it is not the default. */
+const ADDRESSES = '--no-access-list for Cloud Manager, or --ip or --ips-file for Ops Manager';
 
 /**
  * @param consequence such as `nothing was started`.
+ * @param more options that the command requires, by their flags.
  * @throws CommandError with every problem, and exit code 2.
  */
 export async function makeRequest(
   options: RequestOptions & { again?: true },
   consequence: string,
   stdin: Stdin,
+  more: Record<string, unknown> = {},
 ): Promise<PrepareRequest> {
+  const required = requireOptions({
+    '--org <id>': options.org,
+    '--sink <name>': options.sink,
+    [ADDRESSES]: await readAddresses(options, stdin),
+    ...more,
+  });
   const request: PrepareRequest = {
-    orgId: getRequiredOption('--org <id>', options.org),
-    sink: getRequiredOption('--sink <name>', options.sink),
-    accessListIps: await readAddresses(options, stdin),
+    orgId: required['--org <id>'],
+    sink: required['--sink <name>'],
+    accessListIps: required[ADDRESSES],
   };
   // An empty one, as of an unset variable, is refused: without its source organization, the request
   // would be for another pair.
@@ -32,12 +43,6 @@ export async function makeRequest(
   return request;
 }
 
-/** Checks what commander cannot: with `start --from`, the same option is not required. */
-function getRequiredOption(flags: string, value: string | undefined): string {
-  if (value === undefined) throw usageError(`required option '${flags}' not specified`);
-  return value;
-}
-
 export function describeInvalidRequest(
   consequence: string,
   problems: readonly FieldProblem[],
@@ -48,17 +53,12 @@ export function describeInvalidRequest(
   ];
 }
 
-/**
- * An empty list needs --no-access-list, since a source in Ops Manager cannot use such a token.
- */
+/** @returns undefined when no option says that the list is empty. */
 async function readAddresses({ ip = [], ipsFile, accessList }: RequestOptions, stdin: Stdin) {
   const addresses = [...ip];
   if (ipsFile !== undefined) {
     const lines = await readLines('--ips-file', ipsFile, stdin);
     addresses.push(...lines.map(({ text }) => text.replace(/#.*/, '').trim()).filter(Boolean));
   }
-  if (addresses.length > 0 || !accessList) return addresses;
-  throw usageError(
-    'no address: pass --no-access-list for Cloud Manager, or --ip or --ips-file for Ops Manager',
-  );
+  return addresses.length > 0 || !accessList ? addresses : undefined;
 }

@@ -18,7 +18,11 @@ const IP = '--ip 192.31.196.7';
 const PAIR = `${ORG} --sink files`;
 const REQUEST = `${PAIR} ${IP}`;
 const FROM = '--from requests.jsonl';
-const NO_ADDRESS = 'no address: pass --no-access-list for Cloud Manager, or --ip';
+
+const missing = (...options: string[]) =>
+  `required options are missing:\n${options.map((option) => `  ${option}\n`).join('')}`;
+const [NO_ORG, NO_SINK] = ['--org <id>', '--sink <name>'];
+const NO_ADDRESS = '--no-access-list for Cloud Manager, or --ip or --ips-file for Ops Manager';
 const INVALID_REQUEST = 'nothing was started: the request has 1 problem\n  orgId is not 24';
 
 const invalid = (option: string, value: string, remedy: string) =>
@@ -36,8 +40,14 @@ const WRONG: [problem: string, command: string, message: string][] = [
   ['no command of schedule', 'schedule', 'name a command: add --help to list them'],
   ['an unknown command', '\u001b[2J', String.raw`unknown command '\u001b[2J'`],
   ['an argument too many', `start ${REQUEST} 192.31.196.7`, 'too many arguments'],
-  ['no --sink', `start ${ORG} ${IP}`, "required option '--sink <name>' not specified"],
-  ['a file without an address', `start ${PAIR} --ips-file /dev/null`, NO_ADDRESS],
+  ['no option of start', 'start', missing(NO_ORG, NO_SINK, NO_ADDRESS)],
+  ['no --sink', `start ${ORG} ${IP}`, missing(NO_SINK)],
+  ['a file without an address', `start ${PAIR} --ips-file /dev/null`, missing(NO_ADDRESS)],
+  [
+    'no option of a schedule',
+    'schedule create',
+    missing(NO_ORG, NO_SINK, NO_ADDRESS, '--cron <expression>'),
+  ],
   [
     'a file that cannot be read',
     `start ${PAIR} --ips-file /nowhere`,
@@ -45,7 +55,8 @@ const WRONG: [problem: string, command: string, message: string][] = [
   ],
   ['a request that is not valid', `start --org ABC --sink files ${IP}`, INVALID_REQUEST],
   ['no name of a run', 'watch', 'name the run with --org, or with --workflow-id'],
-  ['no --run-id', `recover ${ORG}`, "required option '--run-id <id>' not specified"],
+  ['no --run-id', `recover ${ORG}`, missing('--run-id <id>')],
+  ['no run', 'recover', missing('--org <id>, or --workflow-id <id>', '--run-id <id>')],
   ['a malformed organization id', 'watch --org ABC', INVALID_ORG],
   [
     'a malformed run id',
