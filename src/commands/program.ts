@@ -78,29 +78,18 @@ function createProgram(io: Io, stop: Stop) {
       'Creates MongoDB Atlas link-tokens and delivers them to sinks,' +
         ' by durable Temporal workflows.',
     )
-    .version(VERSION, '--version', 'print the version')
+    .version(VERSION, '-V, --version', 'print the version')
     .option('--json', 'print JSON, one object per line')
-    .option(
-      '--timeout <duration>',
-      'stop waiting after this long, such as 30s, 10m or 2h; runs go on',
-      parseDuration,
-    )
-    .option(
-      '--task-queue <name>',
-      'task queue of the workers; list shows every one unless it is given;' +
-        ' recover uses it for the new run, instead of' +
-        " the closed run's; watch, cancel, redeliver of one run, api-keys, sealing-keys" +
-        ' and doctor without --remote ignore it',
-      DEFAULT_TASK_QUEUE,
-    )
+    .option('--timeout <duration>', 'stop waiting after 30s, 10m or 2h; runs go on', parseDuration)
+    .option('--task-queue <name>', 'task queue', DEFAULT_TASK_QUEUE)
     .option(
       '--address <host:port>',
-      "Temporal's address, instead of TEMPORAL_ADDRESS or the profile's",
+      "Temporal's address, instead of TEMPORAL_ADDRESS",
       parseNonEmpty,
     )
     .option(
       '--namespace <name>',
-      "Temporal's namespace, instead of TEMPORAL_NAMESPACE or the profile's",
+      "Temporal's namespace, instead of TEMPORAL_NAMESPACE",
       parseNonEmpty,
     )
     .hook('preAction', () => {

@@ -165,6 +165,14 @@ it('--help names every command and every exit code, and ends with exit code 0', 
   }
 });
 
+it.each(COMMANDS)('the help of %s has one line for each global option', async (command) => {
+  const { stdout } = await run(`${command} --help`);
+  const [, globals = ''] = stdout.split('\nGlobal Options:\n');
+  const lines = globals.replace(/\n\n[^]*/, '').split('\n');
+  expect(lines).toHaveLength(6);
+  for (const line of lines) expect(line).toMatch(/^ {2}-/);
+});
+
 it.each(COMMANDS)(
   'the examples in the help of %s have options that the command accepts',
   async (command) => {
