@@ -100,7 +100,8 @@ function describeUnreachable(
   // grpc-js names an IP address as the server, which Node.js refuses since version 26.
   const message = /ServerName to an IP address/.test(problem)
     ? 'Node.js opens TLS only to a name: set TEMPORAL_TLS_SERVER_NAME to a name in the certificate'
-    : problem;
+    : // grpc-js ends a message so even without a note.
+      problem.replace(/\. Resolution note: $/, '');
   // The SDK quotes a malformed header, with its own escapes, and a server may quote what it was
   // sent.
   const parts = secrets.flatMap((secret) => secret.split(/[^\x21-\x7e]+/));

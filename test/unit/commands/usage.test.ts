@@ -133,7 +133,9 @@ describe('exit code 2, before Temporal is called, for', () => {
 it('a command that cannot reach Temporal ends with exit code 3', async () => {
   const { code, stderr } = await run('list');
   expect(code).toBe(EXIT_CODES.unreachable);
-  expect(stderr).toMatch(/at 127\.0\.0\.1:1, namespace default, .*ECONNREFUSED/);
+  expect(stderr).toMatch(
+    /at 127\.0\.0\.1:1, namespace default, .*ECONNREFUSED 127\.0\.0\.1:1\): start it/,
+  );
 });
 
 it('doctor names all problems of a configuration, checks nothing else, and exits with 1', async () => {
