@@ -201,8 +201,8 @@ it.each(COMMANDS)(
   },
 );
 
-it('--version prints the version of the package', async () => {
-  expect(await run('--version')).toEqual({ code: 0, stdout: `${VERSION}\n`, stderr: '' });
+it.each(['--version', '-V', 'version'])('%s prints the version of the package', async (line) => {
+  expect(await run(line)).toEqual({ code: 0, stdout: `${VERSION}\n`, stderr: '' });
 });
 
 it('--since takes an age or a time', () => {
