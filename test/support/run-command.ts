@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { Readable } from 'node:stream';
+import { Readable, Writable } from 'node:stream';
 import { devServerEnv } from '../../dev/temporal/dev-server-env';
 import type { Io } from '../../src/commands/cli/output';
 import { runProgram as runInProcess } from '../../src/commands/program';
@@ -19,6 +19,20 @@ for (const name of Object.keys(process.env)) {
   if (/_proxy$/i.test(name)) Reflect.deleteProperty(process.env, name);
 }
 
+// Jest sets it in a terminal. What a command prints for a test has no colours.
+Reflect.deleteProperty(process.env, 'FORCE_COLOR');
+
+/** A stream whose texts `onText` gets at once. */
+export function textStream(onText: (text: string) => unknown): Writable {
+  return new Writable({
+    decodeStrings: false,
+    write(text: string, _encoding, done) {
+      onText(text);
+      done();
+    },
+  });
+}
+
 /** Runs a command to its end, as `live-migration-prep` with these arguments does. */
 export function run(
   args: readonly string[],
@@ -34,9 +48,7 @@ export function startCommand(
   stdin?: string,
 ) {
   const texts = { stdout: '', stderr: '' };
-  const streamTo = (name: keyof typeof texts) => ({
-    write: (text: string) => (texts[name] += text),
-  });
+  const streamTo = (name: keyof typeof texts) => textStream((text) => (texts[name] += text));
   const interrupt = new AbortController();
   const io: Io = {
     env,

@@ -1,3 +1,4 @@
+import { styleText } from 'node:util';
 import { escapeControls } from '../../shared/text';
 import type { CommandError } from './command-error';
 import type { Stop } from './stop';
@@ -5,8 +6,8 @@ import type { Stop } from './stop';
 export interface Io {
   env: NodeJS.ProcessEnv;
   stdin?: NodeJS.ReadableStream;
-  stdout: { write(text: string): unknown };
-  stderr: { write(text: string): unknown };
+  stdout: NodeJS.WritableStream;
+  stderr: NodeJS.WritableStream;
   /** Aborted by Ctrl-C. */
   interrupt?: AbortSignal;
   /** Time in which Temporal must accept a connection: 10 s unless given. */
@@ -27,7 +28,7 @@ export function createOutput(
   const { signal, setFollowUp } = stop;
   // A stopped command prints nothing more of the work that is still settling.
   const write = (lines: readonly string[]) => {
-    if (!signal.aborted) stdout.write(formatLines(lines));
+    if (!signal.aborted) writeLines(stdout, lines);
   };
   return {
     setFollowUp,
@@ -47,27 +48,45 @@ export function createOutput(
      * the outcomes.
      */
     progress(text: string): void {
-      if (json && !signal.aborted) stderr.write(formatLines([text]));
+      if (json && !signal.aborted) writeLines(stderr, [text]);
     },
     /** Prints lines that qualify the outcome on standard error, without those that are null. */
     note(...lines: (string | null)[]): void {
       const notes = lines.flatMap((line) => (line === null ? [] : [`note: ${line}`]));
-      if (!signal.aborted) stderr.write(formatLines(notes));
+      if (!signal.aborted) writeLines(stderr, notes);
     },
     /**
      * Prints the error that ended the command on standard error; with `--json`, also as JSON on
      * standard output.
      */
     error({ message, lines, facts }: CommandError): void {
-      if (json) stdout.write(formatLines([JSON.stringify({ error: message, ...facts })]));
+      if (json) writeLines(stdout, [JSON.stringify({ error: message, ...facts })]);
       const [first = '', ...details] = lines;
-      stderr.write(formatLines([`live-migration-prep: ${first}`, ...details]));
+      writeLines(stderr, [`live-migration-prep: ${first}`, ...details]);
     },
   };
 }
 
-function formatLines(lines: readonly string[]): string {
-  return lines.map((line) => `${escapeControls(line)}\n`).join('');
+const COLOURS = {
+  delivered: 'green',
+  undelivered: 'yellow',
+  warning: 'yellow',
+  failed: 'red',
+  error: 'red',
+  'live-migration-prep:': 'red',
+} as const;
+
+/** A state at the start of a line, or behind a time or a count, or the name before an error. */
+const COLOURED =
+  /(?<=^([^\s{]\S*( ago)? +)?)(delivered|undelivered|warning|failed|error)(?= {2}|$)|^live-migration-prep:/;
+
+/** Writes lines, with colours if the stream and the environment want them. */
+function writeLines(stream: NodeJS.WritableStream, lines: readonly string[]): void {
+  const paint = (word: string) =>
+    styleText(COLOURS[word as keyof typeof COLOURS], word, { stream });
+  // Others chose much of the text, so it is escaped first.
+  const texts = lines.map((line) => `${escapeControls(line).replace(COLOURED, paint)}\n`);
+  stream.write(texts.join(''));
 }
 
 export type TableRow = readonly [name: string, value: string];

@@ -15,6 +15,7 @@ import { VERSION } from '../../../src/version';
 import { LANGUAGES, sourceOf } from '../../support/examples';
 import * as markdown from '../../support/markdown';
 import { matchesIn, page, tableBelow } from '../../support/markdown';
+import { textStream } from '../../support/run-command';
 import { KEYS, documentedSettings, fileIn, problemsOf, write } from '../config/configuration';
 
 /**
@@ -25,7 +26,7 @@ const helps = new Map<string, string>();
 
 async function readHelp(...command: string[]): Promise<void> {
   let text = '';
-  const stream = { write: (chunk: string) => (text += chunk) };
+  const stream = textStream((chunk) => (text += chunk));
   await runProgram({ env: {}, stdout: stream, stderr: stream }, [...command, '--help']);
   const [, list = ''] = text.split(/^Commands:$/m);
   const names = matchesIn(list, /^ {2}(?!help\b)([a-z]+(?:-[a-z]+)*)/gm);

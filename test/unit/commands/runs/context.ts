@@ -1,6 +1,7 @@
 import type { Client } from '@temporalio/client';
 import { createOutput } from '../../../../src/commands/cli/output';
 import { createStop } from '../../../../src/commands/cli/stop';
+import { textStream } from '../../../support/run-command';
 import { timestamp } from '../../temporal/scripted-server';
 
 /**
@@ -10,8 +11,8 @@ import { timestamp } from '../../temporal/scripted-server';
 export function contextWith(client: object, json = false) {
   const printed: string[] = [];
   const errors: string[] = json ? [] : printed;
-  const stdout = { write: (text: string) => void printed.push(text) };
-  const stderr = { write: (text: string) => void errors.push(text) };
+  const stdout = textStream((text) => printed.push(text));
+  const stderr = textStream((text) => errors.push(text));
   const stub: object = 'withDeadline' in client ? client : { withDeadline, ...client };
   const output = createOutput({ stdout, stderr }, json, createStop());
   return {
