@@ -27,7 +27,8 @@ export function parseTimeOrAge(text: string): Date {
   return agoMs > 0 ? new Date(Date.now() - agoMs) : parseTime(text);
 }
 
-const UNIT_MS = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+/** By the letter that ends a duration. */
+export const UNIT_MS = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 /** The maximum of Node's timers, some 24 days. */
 const MAX_DURATION_MS = 2 ** 31 - 1;
 

@@ -3,11 +3,13 @@ import { escapeControls } from '../../shared/text';
 import type { CommandError } from './command-error';
 import type { Stop } from './stop';
 
+type Stream = NodeJS.WritableStream & Partial<Pick<NodeJS.WriteStream, 'isTTY' | 'columns'>>;
+
 export interface Io {
   env: NodeJS.ProcessEnv;
   stdin?: NodeJS.ReadableStream;
-  stdout: NodeJS.WritableStream;
-  stderr: NodeJS.WritableStream;
+  stdout: Stream;
+  stderr: Stream;
   /** Aborted by Ctrl-C. */
   interrupt?: AbortSignal;
   /** Time in which Temporal must accept a connection: 10 s unless given. */
@@ -33,6 +35,8 @@ export function createOutput(
   return {
     setFollowUp,
     signal,
+    /** Width of the terminal; null where a program may read the lines. */
+    columns: stdout.isTTY && !json ? (stdout.columns ?? 80) : null,
     /** Prints lines for a person; nothing with `--json`. */
     say(...lines: string[]): void {
       if (!json) write(lines);

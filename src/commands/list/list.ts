@@ -3,6 +3,7 @@ import { formatCount, formatHours } from '../../shared/text';
 import { withReadTimeout } from '../../temporal/grpc';
 import { readRetentionMs } from '../../temporal/list-runs';
 import type { CommandContext } from '../cli/context';
+import { UNIT_MS } from '../cli/option-parsers';
 import { findFailureType } from '../runs/status';
 import { printRequests } from './print-requests';
 import { readListedRuns, type ListedRun, type ListOptions } from './read-runs';
@@ -20,6 +21,9 @@ export async function list(context: CommandContext, options: ListOptions): Promi
   await (options.requests ? printRequests(context, runs) : printRuns(context, runs, options));
 }
 
+/** From this many on, a person is told how to narrow the list. */
+const MANY = 100;
+
 async function printRuns(
   context: CommandContext,
   runs: AsyncIterable<ListedRun>,
@@ -30,7 +34,7 @@ async function printRuns(
   const retentionMs = await withReadTimeout(client, () => readRetentionMs(client)).catch(() => 0);
   let count = 0;
   for await (const run of runs) {
-    if (count === 0) output.say(formatRow('STARTED', 'STATE', 'RUN', ''));
+    if (count === 0) output.say(...formatRow(output.columns, 'STARTED', 'STATE', 'RUN', ''));
     count += 1;
     printRun(context, run, retentionMs, options);
   }
@@ -39,6 +43,9 @@ async function printRuns(
     retentionMs > 0 ? `; Temporal keeps closed runs for ${formatHours(retentionMs)}` : '';
   output.note(
     `the list may lag by a moment${retention}`,
+    output.columns !== null && count >= MANY
+      ? 'narrow it with --since 2h, --org or --undelivered'
+      : null,
     options.unconfirmed ? TERMINATED_NOT_SHOWN : null,
   );
 }
@@ -54,16 +61,39 @@ function printRun(
   const place = run.taskQueue === taskQueue ? null : `on task queue ${run.taskQueue}`;
   const details = describeListed(run, recoverableUntil, options.details === true);
   const description = [place, details].filter(Boolean).join('; ');
+  const { columns } = output;
+  const [time, name] =
+    columns === null
+      ? [startedAt, workflowId]
+      : [formatAge(startedAt), workflowId.replace(/^live-migration-prep\//, '')];
   output.print({ ...run, recoverableUntil }, [
-    formatRow(startedAt, state, workflowId, description),
+    ...formatRow(columns, time, state, name, description),
     ...unconfirmed.map(
       (attempt) => `  ${attempt.startedAt} to ${attempt.endedAt}: ${attempt.reason}`,
     ),
   ]);
 }
 
-function formatRow(startedAt: string, state: string, workflowId: string, details: string): string {
-  return `${startedAt.padEnd(26)}${state.padEnd(13)}${workflowId.padEnd(69)}  ${details}`.trimEnd();
+/** Formats a run; on a terminal, details that do not fit go below it. */
+function formatRow(
+  columns: number | null,
+  time: string,
+  state: string,
+  name: string,
+  details: string,
+): string[] {
+  const [timeWidth, nameWidth] = columns === null ? [26, 69] : [10, 49];
+  const row = `${time.padEnd(timeWidth)}${state.padEnd(13)}${name.padEnd(nameWidth)}`;
+  const line = `${row}  ${details}`.trimEnd();
+  if (columns === null || line.length <= columns || details === '') return [line];
+  return [row.trimEnd(), `${' '.repeat(timeWidth)}${details}`];
+}
+
+/** Formats an age as `--since` reads it, such as `3h ago`. */
+function formatAge(time: string): string {
+  const ms = Math.max(0, Date.now() - Date.parse(time));
+  const [unit, unitMs] = Object.entries(UNIT_MS).findLast(([, size]) => size <= ms) ?? ['s', 1000];
+  return `${Math.floor(ms / unitMs)}${unit} ago`;
 }
 
 /**

@@ -1,6 +1,6 @@
 import { defaultPayloadConverter } from '@temporalio/common';
 import { list } from '../../../../src/commands/list/list';
-import { STATUS, clientOf, grpcError, listedRun } from '../../temporal/scripted-server';
+import { STATUS, clientOf, grpcError, listedRun, timestamp } from '../../temporal/scripted-server';
 import { contextWith } from '../runs/context';
 
 /** Lists two terminated runs; the read of the first one's history fails. */
@@ -52,4 +52,43 @@ it('a task queue without a worker is asked only a few times', async () => {
   expect(asked.up).toBe(40);
   // Ten without a response, and as many under way meanwhile.
   expect(asked.down).toBeLessThan(20);
+});
+
+/** Lists runs on a terminal with 80 columns. */
+async function listOnTerminal(...runs: object[]) {
+  const context = contextWith(clientOf({ list: () => ({ executions: runs }) }));
+  await list({ ...context, output: { ...context.output, columns: 80 } }, {});
+  return context.printed.join('');
+}
+
+it('on a terminal, list has ages and pairs, and details that do not fit below', async () => {
+  const startedAgo = (ms: number, taskQueue: string) =>
+    listedRun('run', { startTime: timestamp(Date.now() - ms), taskQueue });
+  const long = 'a-task-queue-with-a-long-name';
+  expect(
+    await listOnTerminal(
+      startedAgo(5000, 'prep'),
+      startedAgo(3 * 3_600_000, 'b'),
+      startedAgo(50 * 3_600_000, long),
+    ),
+  ).toBe(
+    [
+      'STARTED   STATE        RUN',
+      '5s ago    terminated   pair',
+      '3h ago    terminated   pair',
+      '          on task queue b',
+      '2d ago    terminated   pair',
+      `          on task queue ${long}`,
+      '3 runs',
+      'note: the list may lag by a moment',
+      '',
+    ].join('\n'),
+  );
+});
+
+it('on a terminal, a list of hundreds says how to narrow it', async () => {
+  const runs = Array.from({ length: 100 }, () => listedRun('run'));
+  const hint = 'note: narrow it with --since 2h, --org or --undelivered\n';
+  expect(await listOnTerminal(...runs)).toContain(hint);
+  expect(await listOnTerminal(...runs.slice(1))).not.toContain(hint);
 });
