@@ -28,6 +28,7 @@ export function createOutput(
   stop: Stop,
 ) {
   const { signal, setFollowUp } = stop;
+  const noted = new Set<string | null>([null]);
   // A stopped command prints nothing more of the work that is still settling.
   const write = (lines: readonly string[]) => {
     if (!signal.aborted) writeLines(stdout, lines);
@@ -54,10 +55,13 @@ export function createOutput(
     progress(text: string): void {
       if (json && !signal.aborted) writeLines(stderr, [text]);
     },
-    /** Prints lines that qualify the outcome on standard error, without those that are null. */
+    /** Prints lines that qualify the outcome on standard error, each once and none that is null. */
     note(...lines: (string | null)[]): void {
-      const notes = lines.flatMap((line) => (line === null ? [] : [`note: ${line}`]));
-      if (!signal.aborted) writeLines(stderr, notes);
+      for (const line of lines) {
+        if (noted.has(line) || signal.aborted) continue;
+        noted.add(line);
+        writeLines(stderr, [`note: ${line}`]);
+      }
     },
     /**
      * Prints the error that ended the command on standard error; with `--json`, also as JSON on

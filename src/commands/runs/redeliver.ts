@@ -9,6 +9,7 @@ import { listRuns } from '../../temporal/list-runs';
 import type { RunRef } from '../../temporal/read-history';
 import { CommandError, EXIT_CODES, refusalError } from '../cli/command-error';
 import type { CommandContext } from '../cli/context';
+import type { Output } from '../cli/output';
 import { runBulk, toDelivered } from './bulk';
 import { describeReceipt, toFailureError } from './endings';
 import { follow } from './follow';
@@ -26,7 +27,7 @@ export async function redeliver(
   refuseOtherWorkflowType(run);
   output.note(await describeMissingWorker(client, run.taskQueue));
   output.setFollowUp(`the run goes on; follow it: ${commandLine('watch', workflowId)}`);
-  const receipt = await sendRedeliver(client, run, sink);
+  const receipt = await sendRedeliver(client, output, run, sink);
   output.print({ workflowId, receipt }, ['delivered', ...describeReceipt(receipt)]);
 }
 
@@ -47,7 +48,7 @@ export async function redeliverAll(
     'the runs go on; see which are still undelivered: live-migration-prep list --undelivered',
   );
   await runBulk(runs, output, { noun: 'undelivered run' }, async (run) =>
-    toDelivered(await sendRedeliver(client, run, sink)),
+    toDelivered(await sendRedeliver(client, output, run, sink)),
   );
 }
 
@@ -59,9 +60,17 @@ function describeOtherQueues(count: number): string | null {
   );
 }
 
-async function sendRedeliver(client: Client, run: RunRef, sink?: string): Promise<Receipt> {
+async function sendRedeliver(
+  client: Client,
+  output: Output,
+  run: RunRef,
+  sink?: string,
+): Promise<Receipt> {
   const { workflowId } = run;
-  await requireContinuable(client, run);
+  const { problem } = await readStatus(client, run);
+  // A worker that has died counts as polling for a while.
+  if (problem === NO_RESPONSE) output.note(`${problem}: this command waits for one`);
+  else if (problem !== null) throw toNotContinuable(workflowId, problem);
   try {
     return await client.workflow
       .getHandle(workflowId)
@@ -78,17 +87,12 @@ async function sendRedeliver(client: Client, run: RunRef, sink?: string): Promis
 }
 
 /**
- * Requires that a worker can take an Update of a run: where code and history do not fit, the Update
- * would wait until they do.
- *
- * @throws CommandError
+ * Builds the error for a run of which no worker can take an Update: where code and history do not
+ * fit, it would wait until they do.
  */
-async function requireContinuable(client: Client, run: RunRef): Promise<void> {
-  const { problem } = await readStatus(client, run);
-  if (problem === null || problem === NO_RESPONSE) return;
-  const { workflowId } = run;
+function toNotContinuable(workflowId: string, problem: string): CommandError {
   if (problem === PAUSED) {
-    throw refusalError(
+    return refusalError(
       [
         `${workflowId} can take no Update: ${problem}`,
         `temporal workflow unpause --workflow-id ${shellQuote(workflowId)}`,
@@ -101,7 +105,7 @@ async function requireContinuable(client: Client, run: RunRef): Promise<void> {
     `${workflowId} can take no Update: ${problem}`,
     `nothing was sent, and the token is kept. Roll the workers back or forward, then: ${again}`,
   ];
-  throw new CommandError(lines, EXIT_CODES.failed, { workflowId });
+  return new CommandError(lines, EXIT_CODES.failed, { workflowId });
 }
 
 async function refuseClosed(client: Client, workflowId: string): Promise<never> {

@@ -4,6 +4,7 @@ import { createOutput } from '../../../../src/commands/cli/output';
 import { createStop } from '../../../../src/commands/cli/stop';
 import type { Finding } from '../../../../src/contract/schemas';
 import { textStream } from '../../../support/run-command';
+import { contextWith } from '../runs/context';
 
 const aFinding = (check: string, state: Finding['state'], message: string): Finding => ({
   check,
@@ -101,4 +102,11 @@ describe('on a terminal, a command', () => {
       `{"line":"${line}"}\n{"error":"no failed  run"}\n${ERROR.replace(/^\S+/, red)}\n`,
     );
   });
+});
+
+it('a command prints each note once', () => {
+  const { output, printed } = contextWith({});
+  output.note('a', null);
+  output.note('a', 'b');
+  expect(printed.join('')).toBe('note: a\nnote: b\n');
 });
