@@ -4,6 +4,7 @@ import { receiptSchema, type Receipt } from '../../contract/schemas';
 import { checkTaskQueue } from '../../doctor/task-queue';
 import { commandLine } from '../../shared/command-line';
 import {
+  isCancelRequested,
   isOpen,
   isWorkflowTaskRetried,
   type RunDescription,
@@ -20,6 +21,7 @@ import {
 } from './endings';
 import { requirePrepareRun } from './refusals';
 import {
+  CANCEL_REQUESTED,
   NO_RESPONSE,
   PAUSED,
   TASK_FAILS,
@@ -87,7 +89,8 @@ export async function follow(
     progress = (await describeProgress(client, run, isStuck)) ?? progress;
     if (report) {
       const queueProblem = await findQueueProblem(client, run, isStuck);
-      const line = [progress, queueProblem].filter(Boolean).join('; ');
+      const cancellation = isCancelRequested(run) && CANCEL_REQUESTED;
+      const line = [progress, cancellation, queueProblem].filter(Boolean).join('; ');
       if (line !== lastLine) report(line);
       lastLine = line;
     }

@@ -13,6 +13,7 @@ export type StatusReading = { status: Status; problem: null } | { status: null; 
 export const NO_RESPONSE = 'no worker responds';
 export const TASK_FAILS =
   "workers do not complete its workflow task: the workers' log and the Temporal UI say why";
+export const CANCEL_REQUESTED = 'a cancel is requested, and no worker has ended the run yet';
 export const PAUSED = 'an operator paused it: temporal workflow unpause lets it go on';
 
 /** Part of the message of server 1.32 for a Query that no worker polls for. */

@@ -1,6 +1,7 @@
 import { QueryRejectedError, type Client } from '@temporalio/client';
 import { follow } from '../../../../src/commands/runs/follow';
 import {
+  CANCEL_REQUESTED,
   PAUSED,
   TASK_FAILS,
   createStatusReader,
@@ -110,6 +111,14 @@ describe('follow', () => {
     expect((await followed(open, null, { memo: UNDELIVERED, pollers: [] })).reports).toEqual([
       expect.stringMatching(noWorker),
       'delivering, attempt 1',
+    ]);
+  });
+
+  it.concurrent('reports a cancellation that no worker has carried out', async () => {
+    const cancelled = { ...WAITS, workflowExtendedInfo: { cancelRequested: true } };
+    expect((await followed([cancelled, cancelled], null)).reports).toEqual([
+      CANCEL_REQUESTED,
+      `waiting for a worker; ${CANCEL_REQUESTED}`,
     ]);
   });
 
