@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { WorkflowFailedError, type Client } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import { WORKER_CHECK_FAILED } from '../../contract/failure-types';
@@ -51,6 +52,8 @@ export async function waitForAnswer<T>(
  */
 const REPORT_TIMEOUT_MS = 90_000;
 
+const LOOK_INTERVAL_MS = 500;
+
 /**
  * Lets a worker check itself, or what a request would use.
  *
@@ -60,7 +63,7 @@ export async function requestWorkerCheck(
   context: CommandContext,
   request?: PrepareRequest,
 ): Promise<CheckReport> {
-  const { client, taskQueue } = context;
+  const { client, taskQueue, output } = context;
   await requireListedWorker(client, taskQueue);
   const handle = await client.workflow.start(WORKFLOW_TYPES.checkWorker, {
     workflowId: `live-migration-prep-check/${randomUUID()}`,
@@ -68,10 +71,18 @@ export async function requestWorkerCheck(
     args: request ? [request] : [],
     workflowExecutionTimeout: REPORT_TIMEOUT_MS,
   });
-  const outcome: unknown = await handle.result().catch((error: unknown) => {
+  const result: Promise<unknown> = handle.result().catch((error: unknown) => {
     if (error instanceof WorkflowFailedError) return error.cause;
     throw error;
   });
+  const hasEnded = result.then(() => true);
+  while (!(await Promise.race([hasEnded, sleep(LOOK_INTERVAL_MS, false)]))) {
+    // While a worker repeats the check, only the server knows why.
+    const run = await handle.describe().catch(() => null);
+    const failure = run?.raw.pendingActivities?.[0]?.lastFailure?.message;
+    if (failure) output.setFollowUp(`a worker repeats the check, which failed: ${failure}`);
+  }
+  const outcome = await result;
   const content: unknown = outcome instanceof ApplicationFailure ? outcome.details?.[0] : outcome;
   const report = checkReportSchema.safeParse(content).data;
   const isExplained = ({ findings, fields }: CheckReport) =>

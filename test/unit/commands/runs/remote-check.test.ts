@@ -26,7 +26,7 @@ function failingCheck(findings: Finding[], pollers = polledAgo(0), fields: Field
     workflowService: { describeTaskQueue: () => Promise.resolve({ pollers }) },
     options: {},
   });
-  return { context, report };
+  return { context, report, handle };
 }
 
 const WARNING: Finding = { check: 'sink drop', state: 'warning', message: 'slow' };
@@ -72,6 +72,23 @@ it.each([
     lines: [`nothing was started: ${problem}`, ...lines, '  error     sink drop: down'],
     facts: { type, ...report },
   });
+});
+
+it('a stopped command says why a worker repeats its check', async () => {
+  const { context, report, handle } = failingCheck([ERROR]);
+  const raw = { pendingActivities: [{ lastFailure: { message: 'sink drop: down' } }] };
+  const result = new Promise((resolve) => {
+    const describe = () => Promise.resolve({ raw });
+    // The check ends after a look at its run.
+    Object.assign(handle, { describe: () => describe().finally(() => resolve(report)) });
+  });
+  handle.result = () => result as Promise<never>;
+  const setFollowUp = jest.fn();
+  context.output.setFollowUp = setFollowUp;
+  await requestWorkerCheck(context);
+  expect(setFollowUp.mock.calls).toEqual([
+    ['a worker repeats the check, which failed: sink drop: down'],
+  ]);
 });
 
 it('a stopped command says what to look at, unless a worker has answered', async () => {
