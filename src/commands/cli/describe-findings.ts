@@ -5,7 +5,7 @@ import { formatCount } from '../../shared/text';
 const ORDER: readonly Finding['state'][] = ['ok', 'unchecked', 'warning', 'error'];
 
 /** Bounds the names of checks on a line that nobody must act on. */
-const MAX_CHECKS_NAMED = 10;
+const MAX_CHECKS_NAMED = 3;
 
 /**
  * Describes findings, one line for all with the same state and message: sixty credentials fail

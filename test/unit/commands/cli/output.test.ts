@@ -28,8 +28,8 @@ it('findings with the same state and message share a line', () => {
 });
 
 it.each<[count: string, state: Finding['state'], names: string]>([
-  ['the first ten', 'ok', `${namesUpTo(10)} and 50 more checks`],
-  ['the first ten', 'unchecked', `${namesUpTo(10)} and 50 more checks`],
+  ['the first three', 'ok', `${namesUpTo(3)} and 57 more checks`],
+  ['the first three', 'unchecked', `${namesUpTo(3)} and 57 more checks`],
   ['all', 'warning', namesUpTo(60)],
   ['all', 'error', namesUpTo(60)],
 ])('a line names %s of 60 checks with the state %s', (_count, state, names) => {
