@@ -19,9 +19,6 @@ for (const name of Object.keys(process.env)) {
   if (/_proxy$/i.test(name)) Reflect.deleteProperty(process.env, name);
 }
 
-// Jest sets it in a terminal. What a command prints for a test has no colours.
-Reflect.deleteProperty(process.env, 'FORCE_COLOR');
-
 /** A stream whose texts `onText` gets at once. */
 export function textStream(onText: (text: string) => unknown): Writable {
   return new Writable({

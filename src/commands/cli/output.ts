@@ -88,10 +88,10 @@ const COLOURS = {
 const COLOURED =
   /(?<=^([^\s{]\S*( ago)? +)?)(delivered|undelivered|warning|failed|error)(?= {2}|$)|^live-migration-prep:/;
 
-/** Writes lines, with colours if the stream and the environment want them. */
-function writeLines(stream: NodeJS.WritableStream, lines: readonly string[]): void {
+/** Writes lines, with colours on a terminal: FORCE_COLOR must not change what a script reads. */
+function writeLines(stream: Stream, lines: readonly string[]): void {
   const paint = (word: string) =>
-    styleText(COLOURS[word as keyof typeof COLOURS], word, { stream });
+    stream.isTTY ? styleText(COLOURS[word as keyof typeof COLOURS], word, { stream }) : word;
   // Others chose much of the text, so it is escaped first.
   const texts = lines.map((line) => `${escapeControls(line).replace(COLOURED, paint)}\n`);
   stream.write(texts.join(''));
