@@ -1,7 +1,14 @@
 import { commandLine } from '../../shared/command-line';
 import { formatCount, quote, cutAndEscape } from '../../shared/text';
 import type { CommandContext } from '../cli/context';
-import { madeAtMs, matchKeys, mergeOrigins, stateOf, type Origin } from './match-keys';
+import {
+  madeAtMs,
+  matchKeys,
+  mergeOrigins,
+  stateOf,
+  type KeyState,
+  type Origin,
+} from './match-keys';
 import { readHistories } from './read-histories';
 import type { ApiKey } from './read-keys';
 import { readTokenLog } from './read-token-log';
@@ -29,8 +36,8 @@ export async function apiKeys(
   let previous = '';
   for (const { key, origins: ofKey } of matches) {
     const madeAt = formatSeconds(madeAtMs(key.id));
-    const state = stateOf(ofKey);
-    const description = describeOrigins(ofKey, madeAt.slice(0, DATE_LENGTH));
+    const state = stateOf(key, ofKey);
+    const description = describeOrigins(ofKey, state, madeAt.slice(0, DATE_LENGTH));
     const text =
       description === previous && ofKey.length > 1 ? `1 of ${ofKey.length}: the same` : description;
     previous = description;
@@ -56,10 +63,13 @@ export async function apiKeys(
 }
 
 /** @param date of the key: it is left out of the times of that day. */
-function describeOrigins(origins: readonly Origin[], date: string): string {
-  const isUnused = stateOf(origins) === 'unconfirmed' ? ': no known token uses it' : '';
-  const oneOf = origins.length > 1 ? `1 of ${origins.length}: ` : '';
-  return oneOf + origins.map((origin) => describeOrigin(origin, date)).join('; ') + isUnused;
+function describeOrigins(origins: readonly Origin[], state: KeyState, date: string): string {
+  const isUnused = state === 'unconfirmed' ? ': no known token uses it' : '';
+  const isShared = origins.length > 1;
+  const isLate = state === 'mixed' && !isShared ? ': made later, perhaps by somebody else' : '';
+  const oneOf = isShared ? `1 of ${origins.length}: ` : '';
+  const texts = origins.map((origin) => describeOrigin(origin, date));
+  return oneOf + texts.join('; ') + isUnused + isLate;
 }
 
 function describeOrigin(origin: Origin, date: string): string {

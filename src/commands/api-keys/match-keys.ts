@@ -3,12 +3,17 @@
  */
 const CLOCK_TOLERANCE_MS = 10_000;
 /** Longest time from the sending of a request until Atlas has carried it out. */
-export const MAX_REQUEST_MS = 60_000;
+const MAX_REQUEST_MS = 60_000;
 
 /** The time in which Atlas may have made an API key. */
 export interface Span {
   fromMs: number;
   toMs: number;
+  /**
+   * Set if no token arrived: until then Atlas may carry out the request of the attempt that has
+   * ended. A key of that time may as well be of somebody else.
+   */
+  lateToMs?: number;
   /** Set if only the arrival of the token is known. */
   isEstimate?: true;
 }
@@ -55,7 +60,8 @@ export function spanOfAttempt(attempt: {
 }): Span {
   const fromMs = Date.parse(attempt.startedAt) - CLOCK_TOLERANCE_MS;
   const toMs = Date.parse(attempt.endedAt) + CLOCK_TOLERANCE_MS;
-  const arrivedMs = Date.parse(attempt.createdAt ?? '');
+  if (attempt.createdAt === undefined) return { fromMs, toMs, lateToMs: toMs + MAX_REQUEST_MS };
+  const arrivedMs = Date.parse(attempt.createdAt);
   // One tolerance for the clocks of the worker and of Temporal, one for those of Temporal and of
   // Atlas.
   const isPlausible = arrivedMs >= fromMs && arrivedMs <= toMs;
@@ -125,7 +131,8 @@ export function matchKeys<
     .map(({ span }) => keys.filter(({ id }) => isMadeIn(span, id)));
   const onlyKeys = new Set(keysOfTokens.filter(({ length }) => length === 1).flat());
   const mayHave = ({ state, span }: O, key: K) =>
-    isMadeIn(span, key.id) && !(state === 'unconfirmed' && onlyKeys.has(key));
+    isMadeIn({ ...span, toMs: span.lateToMs ?? span.toMs }, key.id) &&
+    !(state === 'unconfirmed' && onlyKeys.has(key));
   const matches = keys
     .map((key) => ({ key, origins: inOrder.filter((origin) => mayHave(origin, key)) }))
     .sort((a, b) => madeAtMs(a.key.id) - madeAtMs(b.key.id));
@@ -142,10 +149,14 @@ function isMadeIn({ fromMs, toMs }: Span, keyId: string): boolean {
 export type KeyState = Origin['state'] | 'mixed' | 'other';
 
 /**
- * Tells the state that all origins of a key have: `mixed` if they differ, `other` if there are
- * none.
+ * Tells the state that all origins of a key have: `mixed` if they differ, or if the key was made
+ * only after their end, so that it may have another origin; `other` if there are none.
  */
-export function stateOf(origins: readonly Origin[]): KeyState {
+export function stateOf(
+  { id }: { id: string },
+  origins: readonly Pick<Origin, 'state' | 'span'>[],
+): KeyState {
   const [state = 'other', ...otherStates] = new Set(origins.map((origin) => origin.state));
-  return otherStates.length > 0 ? 'mixed' : state;
+  const isLate = state !== 'other' && !origins.some(({ span }) => isMadeIn(span, id));
+  return isLate || otherStates.length > 0 ? 'mixed' : state;
 }

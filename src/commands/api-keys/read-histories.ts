@@ -4,13 +4,7 @@ import { findTokenOf } from '../../temporal/earlier-token';
 import { isOfOrganization, listRuns, type RunInfo } from '../../temporal/list-runs';
 import { readRun } from '../../temporal/read-history';
 import type { RunHistory } from '../../temporal/run-history';
-import {
-  MAX_REQUEST_MS,
-  spanOfArrival,
-  spanOfAttempt,
-  type AttemptOrigin,
-  type Origin,
-} from './match-keys';
+import { spanOfArrival, spanOfAttempt, type AttemptOrigin, type Origin } from './match-keys';
 
 type ListedRun = Pick<RunInfo, 'workflowId' | 'runId' | 'status' | 'closeTime'>;
 
@@ -67,14 +61,18 @@ function describeUnended(
   startedAt: string,
 ): AttemptOrigin {
   const endedAt = (closeTime ?? new Date()).toISOString();
-  const { fromMs, toMs } = spanOfAttempt({ startedAt, endedAt });
+  const span = spanOfAttempt({ startedAt, endedAt });
   const attempt = { type: 'attempt' as const, startedAt, endedAt, workflowId, runId };
   if (!closeTime) {
     const reason = 'the run creates a token';
     // The clock of this machine decides nothing: the list has only keys that are made already.
-    return { ...attempt, state: 'inProgress', reason, span: { fromMs, toMs: Infinity } };
+    return {
+      ...attempt,
+      state: 'inProgress',
+      reason,
+      span: { fromMs: span.fromMs, toMs: Infinity },
+    };
   }
   const reason = `the run was ${status.name.toLowerCase()} meanwhile`;
-  const span = { fromMs, toMs: toMs + MAX_REQUEST_MS };
   return { ...attempt, state: 'unconfirmed', reason, span };
 }

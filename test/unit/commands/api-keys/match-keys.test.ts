@@ -6,6 +6,7 @@ import {
   spanOfArrival,
   spanOfAttempt,
   stateOf,
+  type AttemptOrigin,
   type Origin,
   type Span,
   type TokenOrigin,
@@ -30,8 +31,12 @@ function secondsOf(span: Span): string {
 }
 
 it.each([
-  ['an attempt of a moment', { startedAt: at(0), endedAt: at(0) }, '-10 to 10'],
-  ['a long attempt', { startedAt: at(0), endedAt: at(50) }, '-10 to 60'],
+  ['an attempt of a moment', { startedAt: at(0), endedAt: at(0), createdAt: at(0) }, '-10 to 10'],
+  [
+    'an attempt without a token, which Atlas may carry out after its end',
+    { startedAt: at(0), endedAt: at(30) },
+    '-10 to 100',
+  ],
   [
     'a long attempt whose token arrived early',
     { startedAt: at(0), endedAt: at(50), createdAt: at(2) },
@@ -230,7 +235,18 @@ it.each<[states: Origin['state'][], state: string]>([
   [['unconfirmed', 'unconfirmed'], 'unconfirmed'],
   [['delivered', 'unconfirmed'], 'mixed'],
 ])('a key whose origins are %j is %s', (states, expected) => {
-  expect(stateOf(states.map((state) => ({ state }) as Origin))).toBe(expected);
+  const span = spanOfAttempt({ startedAt: at(0), endedAt: at(0) });
+  const origins = states.map((state) => ({ state, span }));
+  expect(stateOf(keyAt(0), origins)).toBe(expected);
+});
+
+it('a key is mixed if it was made after the end of the attempts that may have made it', () => {
+  const origin = {
+    state: 'unconfirmed',
+    span: spanOfAttempt({ startedAt: at(0), endedAt: at(9) }),
+  };
+  const stateAt = (second: number) => stateOf(keyAt(second), [origin as AttemptOrigin]);
+  expect([-10, 19, 20, 79].map(stateAt)).toEqual(['unconfirmed', 'unconfirmed', 'mixed', 'mixed']);
 });
 
 it.each<[what: string, states: TokenOrigin['state'][], state: string]>([
