@@ -1,0 +1,91 @@
+import { readFileSync } from 'node:fs';
+import vm from 'node:vm';
+import type { Payload } from '@temporalio/common';
+import { msNumberToTs } from '@temporalio/common/lib/time';
+import type { Workflow, WorkflowCreateOptions } from '@temporalio/worker/lib/workflow/interface';
+import * as reusableVm from '@temporalio/worker/lib/workflow/reusable-vm';
+import { workflowBundle } from '../../support/replay';
+
+/*
+ * The part of the SDK's internals that the simulation uses (SDK 1.24.0): what a worker does with an
+ * activation from Core. If an upgrade moves it, follow `ReusableVMWorkflowCreator` in the SDK's
+ * packages/worker/src/workflow. If it is gone, leave the simulation out until somebody has time:
+ * `npm test` has tests on real servers too.
+ */
+
+type Activation = Parameters<Workflow['activate']>[0];
+type Completion = Awaited<ReturnType<Workflow['activate']>>;
+export type Job = NonNullable<Activation['jobs']>[number];
+export type Command = NonNullable<NonNullable<Completion['successful']>['commands']>[number];
+
+const MOVED =
+  'the SDK has no ReusableVMWorkflowCreator where test/workflow/simulation/sdk.ts looks for it:' +
+  ' that file says what to do after an upgrade of the SDK';
+
+export type StartWorkflow = ReturnType<typeof loadWorkflows>;
+
+/** Loads the shipped bundle; returns what starts one of its workflows. */
+export function loadWorkflows(activities: readonly string[]) {
+  const { ReusableVMWorkflowCreator: Creator } = reusableVm as Partial<typeof reusableVm>;
+  if (!Creator) throw new Error(MOVED);
+  const { codePath } = workflowBundle;
+  const code = readFileSync(codePath, 'utf8');
+  const bundle = { code, filename: codePath, sourceMap: null as never };
+  const script = new vm.Script(code, { filename: codePath });
+  // Its `create` also records a stack trace for each promise, which takes most of the time.
+  const creator = new Creator(script, bundle, 5000, new Set(activities), undefined);
+
+  return async function startWorkflow(start: {
+    workflowId: string;
+    runId: string;
+    type: string;
+    args: Payload[];
+  }) {
+    const { workflowId, runId, type: workflowType } = start;
+    const startTime = new Date();
+    const info = {
+      workflowId,
+      runId,
+      workflowType,
+      firstExecutionRunId: runId,
+      startTime,
+      runStartTime: startTime,
+      namespace: 'default',
+      taskQueue: 'prep',
+      attempt: 1,
+      taskTimeoutMs: 10_000,
+      historyLength: 0,
+      historySize: 0,
+      memo: {},
+      searchAttributes: {},
+      unsafe: { isReplaying: false, isReplayingHistoryEvents: false, now: () => Date.now() },
+    };
+    const options = { info, now: Date.now(), randomnessSeed: [1], showStackTraceSources: false };
+    const workflow = await creator.createWorkflow(options as unknown as WorkflowCreateOptions);
+    const initializeWorkflow = {
+      workflowType,
+      workflowId,
+      arguments: start.args,
+      attempt: 1,
+      firstExecutionRunId: runId,
+      startTime: msNumberToTs(Date.now()),
+    };
+    let first: Job[] = [{ initializeWorkflow }];
+
+    return {
+      /** @throws what would fail the workflow task, and repeat it for ever. */
+      async activate(jobs: readonly Job[], historyLength: number): Promise<Command[]> {
+        const timestamp = msNumberToTs(Date.now());
+        const activation = { runId, timestamp, historyLength, jobs: [...first, ...jobs] };
+        first = [];
+        const { successful, failed } = await workflow.activate(activation);
+        await workflow.getAndResetSinkCalls();
+        if (failed) throw new Error(`the workflow task failed: ${failed.failure?.message}`);
+        return successful?.commands ?? [];
+      },
+      dispose: () => workflow.dispose(),
+    };
+  };
+}
+
+export type RunningWorkflow = Awaited<ReturnType<StartWorkflow>>;

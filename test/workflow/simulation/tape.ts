@@ -1,0 +1,19 @@
+/**
+ * The choices of a simulated run, as numbers that fast-check makes and shrinks. After the last one
+ * each choice is the first, with which all goes well.
+ */
+export class Tape {
+  private next = 0;
+
+  constructor(private readonly numbers: readonly number[]) {}
+
+  pick<Choice>(choices: readonly [Choice, ...Choice[]] | readonly Choice[]): Choice {
+    const number = this.numbers[this.next] ?? 0;
+    this.next += 1;
+    return choices[number % choices.length] as Choice;
+  }
+
+  get isOver(): boolean {
+    return this.next >= this.numbers.length;
+  }
+}
