@@ -15,7 +15,7 @@ const LONGEST = [
   'worker/check-worker',
   'worker/versioning',
   // Its promises take three times as long once a Temporal client has been used in the process.
-  'unit/workflows/random-sequences',
+  'simulation/simulation',
   'packages/examples',
   'packages/readme',
   'packages/pages',

@@ -18,11 +18,9 @@ import * as attempts from './attempts';
 import { startScriptedWorker } from './scripted-worker';
 
 /**
- * Runs on a real server, with a real worker. They reach what
- * `test/unit/workflows/random-sequences.test.ts` replaces: the SDK's cancellation scopes, timers
- * and Updates, Temporal's retries and timeouts of activities, events that it buffers during a
- * workflow task, and the replay of what came of it. The order of what happens at once is left to
- * chance.
+ * Runs on a real server, with a real worker. They reach what the simulation replaces by rules:
+ * Temporal's retries and timeouts of activities, events that it buffers during a workflow task, and
+ * the replay of what came of it. The order of what happens at once is left to chance.
  */
 
 /** `npm run check` sets CHECK_MORE. */
