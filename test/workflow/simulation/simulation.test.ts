@@ -97,6 +97,12 @@ const RUN_RULES: Record<string, (observed: Observed, world: World) => boolean> =
     return isTerminated(run) || called.every((name) => named.includes(name));
   },
   'after a cancel nothing is created': ({ run }) => !/cancel.*createLinkToken/.test(traceOf(run)),
+  'an attempt that begins after the cancel or the deadline sends nothing, unless it is the first': (
+    { run },
+    { lateRequests },
+  ) => !lateRequests.includes(run),
+  'no outage of Temporal below a minute costs the report of a creation': ({ run }, { dropped }) =>
+    !dropped.some((activity) => activity.run === run && activity.type === 'createLinkToken'),
   'a token that arrives in a cancelled run gets one delivery': ({ run }) =>
     isTerminated(run) ||
     !/(cancel, token|token, cancel)(?!, deliver)|cancel.* deliver.* deliver/.test(traceOf(run)),

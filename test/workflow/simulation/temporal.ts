@@ -183,6 +183,7 @@ export class SimulatedRun {
   closeMs: number | undefined;
   isListedAsClosed = false;
   isCancelRequested = false;
+  cancelRequestedMs = Infinity;
   /** The result, or the failure. */
   ending: object = {};
   /** Of the creations whose end a workflow task has brought to the workflow. */
@@ -234,6 +235,7 @@ export class SimulatedRun {
     if (!this.isOpen || this.isCancelRequested) return;
     this.say('cancel');
     this.isCancelRequested = true;
+    this.cancelRequestedMs = Date.now();
     this.trace.push('cancel');
     this.addEvent({ workflowExecutionCancelRequestedEventAttributes: {} });
     this.addJob({ cancelWorkflow: { reason: '' } });

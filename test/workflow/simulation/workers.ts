@@ -28,9 +28,10 @@ export function createWorkers(
   temporal: SimulatedTemporal,
   startWorkflow: StartWorkflow,
   activities: Activities,
-): Workers & { kill(context: Context): never; shutDown(): void } {
+): Workers & { kill(context: Context): never; shutDown(): void; dropped: Activity[] } {
   const { client } = temporal;
   const killed = new Set<string>();
+  const dropped: Activity[] = [];
   const underWay = new Set<MockActivityEnvironment>();
 
   const call = async (env: MockActivityEnvironment, type: string, args: unknown[]) => {
@@ -57,6 +58,7 @@ export function createWorkers(
 
   return {
     startWorkflow,
+    dropped,
 
     async runLocal(run, type, args) {
       const workflowExecution = { workflowId: run.workflowId, runId: run.runId };

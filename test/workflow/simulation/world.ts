@@ -137,6 +137,8 @@ export function createWorld(tape: Tape, startWorkflow: StartWorkflow) {
   const calledSinks = new Map<string, Set<string>>();
   /** The runs that sent a request to Atlas. */
   const senders = new Set<SimulatedRun>();
+  /** Runs whose attempt began after the cancel or the deadline, and sent a request all the same. */
+  const lateRequests: SimulatedRun[] = [];
   /** What api-keys said at different times. */
   const looks: Look[] = [];
   let busy = 0;
@@ -174,7 +176,13 @@ export function createWorld(tape: Tape, startWorkflow: StartWorkflow) {
     await raceSignal(() => sleep(tape.pick([2, 300, 9000])), abortUntilWritten);
     if (fate === 'killed before it is sent') workers.kill(context);
     say(`POST of ${runId.slice(0, 4)} #${activityId}.${attempt}: ${fate}`);
-    senders.add(temporal.runs.find((run) => run.runId === runId) as SimulatedRun);
+    const run = temporal.runs.find((one) => one.runId === runId) as SimulatedRun;
+    senders.add(run);
+    const startedMs = run.activities.get(activityId)?.startedAtMs ?? 0;
+    const [firstMs = 0] = run.creations;
+    const isTooLate = startedMs > run.cancelRequestedMs || startedMs - firstMs >= GIVE_UP_AFTER_MS;
+    const isFirst = attempt === 1 && run.creations.length === 1;
+    if (isTooLate && !isFirst) lateRequests.push(run);
     if (UNCERTAIN.test(fate)) uncertain.add(`${runId} ${activityId}`);
     if (fate.includes('late key')) {
       const lateMs = tape.pick([15_000, 30_000, MAX_REQUEST_MS]);
@@ -313,6 +321,8 @@ export function createWorld(tape: Tape, startWorkflow: StartWorkflow) {
     uncertain,
     calledSinks,
     senders,
+    lateRequests,
+    dropped: workers.dropped,
     looks,
     prepareRuns,
     readHistory,
