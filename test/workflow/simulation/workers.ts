@@ -48,6 +48,7 @@ export function createWorkers(
   async function report(activity: Activity, attempt: number, result: Report): Promise<void> {
     for (let tries = 0; temporal.isAway; tries += 1) {
       if (tries === REPORT_TRIES) {
+        dropped.push(activity);
         temporal.say(`drops the report of #${activity.id}`);
         return;
       }
