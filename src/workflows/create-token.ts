@@ -64,9 +64,9 @@ export async function createToken(
 /** @throws the ending of a cancelled run. */
 async function pause(waitMs: number, { message }: ParsedFailure, status: RunStatus): Promise<void> {
   status.showWaitingToCreate(message, Date.now() + waitMs);
-  try {
-    await sleep(waitMs, { summary: 'pause before the next attempt to create' });
-  } catch {
-    throw cancellationFailure(status.current, null, []);
-  }
+  await sleep(waitMs, { summary: 'pause before the next attempt to create' }).catch(
+    () => undefined,
+  );
+  // Also if the pause ended in the workflow task that brings the cancel.
+  if (isCancelled()) throw cancellationFailure(status.current, null, []);
 }
