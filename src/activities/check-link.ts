@@ -1,14 +1,16 @@
 import { Context, log } from '@temporalio/activity';
+import type { ApplicationFailure } from '@temporalio/common';
 import { classifyAtlasError } from '../atlas/failures';
 import type { Services } from '../config/services';
 import { workflowIdFor, type Pair } from '../contract/workflow-id';
 import { linkCheckSchema, type Activities } from '../shared/activities';
+import { writeAttemptFailure, type AttemptFailure } from '../shared/attempt-failure';
 import { commandLine } from '../shared/command-line';
 import { classifyDeliveryError } from '../sinks/failures';
 import type { Sink } from '../sinks/sink';
 import { findRun } from '../temporal/describe-run';
 import { readTokens, type EarlierToken } from '../temporal/earlier-token';
-import { repeatableCallFailure, temporalUnavailable } from './failures';
+import { temporalUnavailable } from './failures';
 import { parseInput } from './guards';
 import { withHeartbeats } from './heartbeat';
 
@@ -109,9 +111,14 @@ function findLatest(times: readonly string[], nowMs: number): string | null {
 }
 
 function throwAtlasFailure(error: unknown): never {
-  throw repeatableCallFailure(classifyAtlasError(error, 'availableProjects'));
+  throw checkFailure(classifyAtlasError(error, 'availableProjects'));
 }
 
 function throwSinkFailure(error: unknown): never {
-  throw repeatableCallFailure(classifyDeliveryError(error));
+  throw checkFailure(classifyDeliveryError(error));
+}
+
+/** Temporal retries by the retry policy, unless Atlas or the sink requested a wait. */
+function checkFailure(failure: AttemptFailure<string>): ApplicationFailure {
+  return writeAttemptFailure(failure, failure.retryAfterMs);
 }

@@ -12,8 +12,8 @@ import { validateAccessList } from '../requests/access-list';
 import { createInputSchema, type Activities, type Backoff } from '../shared/activities';
 import { invalidRequest } from '../shared/invalid-request';
 import { isFirstAttempt, lookAtRun } from './attempt';
-import { creationFailure } from './failures';
-import { NOTHING_DONE, parseInput, requireRunOfPair } from './guards';
+import { creationAttemptFailure } from './failures';
+import { REFUSED, parseInput, requireRunOfPair } from './guards';
 import { withHeartbeats } from './heartbeat';
 import { waitUntilTemporalAccepts } from './wait-until-temporal-accepts';
 
@@ -56,7 +56,7 @@ export function createLinkTokenActivity(
     const attemptEndsAtMs = performance.now() + info.startToCloseTimeoutMs;
     const { request, unconfirmedTokens, activityNumber } = parseInput(createInputSchema, input);
     const { problems, entries: accessListIps } = validateAccessList(request.accessListIps);
-    if (problems.length > 0) throw invalidRequest(problems, NOTHING_DONE);
+    if (problems.length > 0) throw invalidRequest(problems, {}, REFUSED);
     const { sink: _, ...requestFacts } = request;
     const { orgId } = requestFacts;
     const { workflowId } = requireRunOfPair(info, request);
@@ -65,7 +65,7 @@ export function createLinkTokenActivity(
     const fail = async (failure: AtlasFailure): Promise<never> => {
       // A failure that never reaches Temporal would count as a token that may exist.
       await waitUntilTemporalAccepts(context, attemptEndsAtMs);
-      throw creationFailure(failure, { info, startedAtMs, failureCount, backoff });
+      throw creationAttemptFailure(failure, { info, startedAtMs, failureCount, backoff });
     };
 
     const credential = organizations.credentialFor(orgId);

@@ -8,8 +8,8 @@ import { cut, quote } from '../shared/text';
 import { classifyDeliveryError } from '../sinks/failures';
 import { SinkRejectedError, SinkUnavailableError, type Sink } from '../sinks/sink';
 import { isFirstAttempt } from './attempt';
-import { deliveryFailure } from './failures';
-import { NOTHING_DONE, parseInput, requireRunOfPair } from './guards';
+import { attemptFailure } from './failures';
+import { REFUSED, parseInput, requireRunOfPair } from './guards';
 import { withHeartbeats } from './heartbeat';
 
 /**
@@ -27,9 +27,9 @@ export function deliverLinkTokenActivity(
     const context = Context.current();
     const { info, cancellationSignal } = context;
     let sinkTried = !isFirstAttempt(info);
-    const nothingDone = { ...NOTHING_DONE, sinkTried };
-    const { jwe } = parseInput(deliverInputSchema, sealedToken, nothingDone);
-    const name = parseInput(sinkName, sinkInput, nothingDone);
+    const refused = { ...REFUSED, sinkTried };
+    const { jwe } = parseInput(deliverInputSchema, sealedToken, refused);
+    const name = parseInput(sinkName, sinkInput, refused);
     try {
       const openedToken = await sealer.open(jwe, info.workflowExecution?.workflowId ?? '');
       requireRunOfPair(info, openedToken);
@@ -46,8 +46,10 @@ export function deliverLinkTokenActivity(
         throw new CancelledFailure('cancelled during delivery');
       }
       if (error instanceof ApplicationFailure) throw error;
-      const timing = { info, failureCount: info.attempt, backoff };
-      throw deliveryFailure(classifyDeliveryError(error), timing, sinkTried);
+      // The worker stops, or an operator paused or reset the activity.
+      const wasStopped = error instanceof CancelledFailure;
+      const timing = { info, failureCount: info.attempt, backoff, wasStopped };
+      throw attemptFailure({ ...classifyDeliveryError(error), sinkTried }, timing);
     }
   };
 

@@ -1,27 +1,13 @@
 import type { Info } from '@temporalio/activity';
-import type { ApplicationFailure, ApplicationFailureOptions } from '@temporalio/common';
+import type { ApplicationFailure } from '@temporalio/common';
 import type { AtlasFailure } from '../atlas/failures';
-import type { AttemptDetails, Backoff } from '../shared/activities';
-import {
-  TOKEN_UNCONFIRMED,
-  applicationFailure,
-  terminalFailure,
-} from '../shared/application-failure';
+import type { Backoff } from '../shared/activities';
+import { applicationFailure } from '../shared/application-failure';
+import { writeAttemptFailure, type AttemptFailure } from '../shared/attempt-failure';
 import { retryDelayMs } from '../shared/retry-delay';
-import type { DeliveryFailure } from '../sinks/failures';
 import { findGrpcCode } from '../temporal/grpc';
 import { findListRefusal } from '../temporal/list-runs';
 import { computeRetryTimeMs } from './attempt';
-
-/** Builds the failure of a call that creates nothing. Temporal retries it by the retry policy. */
-export function repeatableCallFailure(
-  failure: DeliveryFailure | Omit<AtlasFailure, 'tokenMayExist'>,
-): ApplicationFailure {
-  const { type, message, retryable, retryAfterMs } = failure;
-  const details = 'details' in failure ? [failure.details] : [];
-  if (!retryable) return terminalFailure(type, message, ...details);
-  return retryableFailure(type, message, details, retryAfterMs);
-}
 
 interface RetryTiming {
   /** The attempt that failed. */
@@ -31,40 +17,43 @@ interface RetryTiming {
   /** Number of attempts that failed in a row, from 1. */
   failureCount: number;
   backoff: Backoff;
+  /** True if the worker stopped the attempt: another one follows, even after a round's end. */
+  wasStopped?: boolean;
 }
 
 /**
- * Builds the failure of an attempt to create a token. Temporal retries it only if the attempt
- * created nothing. If a token may exist, the workflow counts it and waits. If the next attempt
- * would start too late, the failure comes back at once, and the workflow gives up.
+ * A failure type for people who read a history: Atlas may hold a token that the run never received.
+ * No code branches on it: the workflow reads `tokenMayExist`.
  */
-export function creationFailure(failure: AtlasFailure, timing: RetryTiming): ApplicationFailure {
-  const { type, message, retryable, tokenMayExist, retryAfterMs } = failure;
-  const details: AttemptDetails = { ...failure.details, tokenMayExist, runMayRetry: retryable };
-  if (!retryable) return terminalFailure(type, message, details);
-  if (tokenMayExist) {
-    return terminalFailure(TOKEN_UNCONFIRMED, message, { ...details, retryAfterMs });
+const TOKEN_UNCONFIRMED = 'TokenUnconfirmed';
+
+/**
+ * Builds the failure of an attempt to create a token. Creating is not idempotent, so Temporal
+ * retries only an attempt that created nothing. If a token may exist, the workflow counts it and
+ * waits.
+ */
+export function creationAttemptFailure(
+  failure: AtlasFailure,
+  timing: RetryTiming,
+): ApplicationFailure {
+  if (failure.tokenMayExist && !failure.permanent) {
+    return writeAttemptFailure({ ...failure, type: TOKEN_UNCONFIRMED }, null);
   }
   const failureCount = failure.consecutiveAtlasFailures ?? timing.failureCount;
-  const nextRetryDelay = retryDelayMs(timing.backoff, failureCount, retryAfterMs);
-  if (isTooLate(nextRetryDelay, timing)) return terminalFailure(type, message, details);
-  return retryableFailure(type, message, [details], nextRetryDelay);
+  return attemptFailure(failure, { ...timing, failureCount });
 }
 
 /**
- * Builds the failure of an attempt to deliver. A wait past the end of the round ends the round
- * immediately, unless the attempt was stopped.
+ * Builds the failure of an attempt that Temporal may repeat. If the next attempt would start too
+ * late, the failure comes back at once: a run gives up, and a round of deliveries ends.
  */
-export function deliveryFailure(
-  { type, message, retryable, wasStopped = false, retryAfterMs }: DeliveryFailure,
+export function attemptFailure(
+  failure: AttemptFailure<string>,
   timing: RetryTiming,
-  sinkTried: boolean,
 ): ApplicationFailure {
-  const details: AttemptDetails = { sinkTried, retryAfterMs };
-  const nextRetryDelay = retryDelayMs(timing.backoff, timing.failureCount, retryAfterMs);
-  const endsRound = !wasStopped && isTooLate(nextRetryDelay, timing);
-  if (!retryable || endsRound) return terminalFailure(type, message, details);
-  return retryableFailure(type, message, [details], nextRetryDelay);
+  const nextRetryDelay = retryDelayMs(timing.backoff, timing.failureCount, failure.retryAfterMs);
+  const isLast = !timing.wasStopped && isTooLate(nextRetryDelay, timing);
+  return writeAttemptFailure(failure, isLast ? null : nextRetryDelay);
 }
 
 /**
@@ -95,11 +84,4 @@ export function temporalUnavailable(error: unknown, workflowId: string): Applica
       ` ${remedy}, then start again`,
     nonRetryable: refusal !== null,
   });
-}
-
-/** @param delayMs the next delay; without it, Temporal's retry policy sets one. */
-function retryableFailure(type: string, message: string, details: unknown[], delayMs?: number) {
-  const options: ApplicationFailureOptions = { type, message, details };
-  if (delayMs !== undefined) options.nextRetryDelay = delayMs;
-  return applicationFailure(options);
 }

@@ -3,12 +3,12 @@ import type { z } from 'zod';
 import { workflowIdFor, type Pair } from '../contract/workflow-id';
 import { WORKFLOW_TYPES } from '../contract/workflows';
 import { toFieldProblem } from '../requests/field-problems';
-import type { AttemptDetails } from '../shared/activities';
 import { applicationFailure } from '../shared/application-failure';
+import { NOTHING_DONE, type AttemptFacts } from '../shared/attempt-failure';
 import { describeProblems, invalidRequest } from '../shared/invalid-request';
 
-/** Details of an attempt that a guard ended: it did nothing. */
-export const NOTHING_DONE: AttemptDetails = { tokenMayExist: false, sinkTried: false };
+/** The facts of an attempt that a guard ended. */
+export const REFUSED: AttemptFacts = { ...NOTHING_DONE, permanent: true };
 
 const OWN_WORKFLOW_TYPES: readonly (string | undefined)[] = Object.values(WORKFLOW_TYPES);
 
@@ -24,19 +24,19 @@ const MAX_ATTEMPTS_FOR_OTHER_RELEASE = 20;
  * worker cannot read is that of another release: a worker of that release may take one of the
  * activity's first attempts.
  *
- * @param details of the failure. After an earlier attempt, they say what that one may have done.
+ * @param facts of the failure. After an earlier attempt, they say what that one may have done.
  * @throws ApplicationFailure of type InvalidRequest.
  */
 export function parseInput<Schema extends z.ZodType>(
   schema: Schema,
   input: unknown,
-  details = NOTHING_DONE,
+  facts = REFUSED,
 ): z.output<Schema> {
   const parsed = schema.safeParse(input);
   if (parsed.success) return parsed.data;
   const { workflowType, attempt } = Context.current().info;
   const problems = parsed.error.issues.map(toFieldProblem);
-  const failure = invalidRequest(problems, details);
+  const failure = invalidRequest(problems, {}, facts);
   if (!OWN_WORKFLOW_TYPES.includes(workflowType)) throw failure;
 
   const isLast = attempt > MAX_ATTEMPTS_FOR_OTHER_RELEASE;
@@ -48,7 +48,7 @@ export function parseInput<Schema extends z.ZodType>(
     message:
       `this worker cannot read the input of the activity (${describeProblems(problems)}): ` +
       `a worker of another release scheduled it; ${consequence}`,
-    details: failure.details ?? [],
+    details: [failure.details?.[0], { ...facts, permanent: isLast }],
     nonRetryable: isLast,
   });
 }
@@ -72,6 +72,7 @@ export function requireRunOfPair(
   const remedy = `start ${WORKFLOW_TYPES.prepare} with workflow id ${workflowId}`;
   throw invalidRequest(
     [{ field: 'workflowId', description: `${problem}: ${remedy}` }],
-    NOTHING_DONE,
+    {},
+    REFUSED,
   );
 }

@@ -94,9 +94,9 @@ export function createCircuitBreaker(credentialName: string, backoff: Backoff) {
 }
 
 /** Tells whether the next request is likely to fail too. */
-function opensCircuit({ retryable, tokenMayExist, details, retryAfterMs }: AtlasFailure): boolean {
+function opensCircuit({ permanent, tokenMayExist, details, retryAfterMs }: AtlasFailure): boolean {
   const { status } = details;
-  if (!retryable) return false;
+  if (permanent) return false;
   // No complete response arrived.
   if (status === undefined) return true;
   if (status === 429) return retryAfterMs !== undefined;

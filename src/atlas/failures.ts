@@ -1,24 +1,14 @@
 import type { FailureType } from '../contract/failure-types';
-import type { FailureDetails } from '../contract/schemas';
 import { isCertificateError } from '../http/certificate';
 import { isSuccess, type HttpResponse } from '../http/response';
 import { SecretUnavailableError } from '../secrets/read-secret';
+import { NOTHING_DONE, type AttemptFailure } from '../shared/attempt-failure';
 import { nameOfError, quote } from '../shared/text';
 import type { Endpoint } from './credential';
 import { parseErrorBody } from './error-body';
 
 /** The meaning of one failed call of the Admin API. */
-export interface AtlasFailure {
-  type: FailureType;
-  /** True if a later attempt can succeed, whoever makes it. */
-  retryable: boolean;
-  /** True if Atlas may have created a link-token that the run does not get. */
-  tokenMayExist: boolean;
-  /** Describes what happened and, if no retry helps, the remedy. It holds no secret. */
-  message: string;
-  details: Omit<FailureDetails, 'unconfirmedTokens'>;
-  /** The wait that Atlas requested; it is never shortened. */
-  retryAfterMs?: number | undefined;
+export interface AtlasFailure extends AttemptFailure<FailureType> {
   /**
    * Number of failures of Atlas in a row, of any run: for the backoff of a request that was not
    * sent.
@@ -40,7 +30,7 @@ type Condition = (status: number, errorCode: string | undefined) => boolean;
 interface Row {
   when: Condition;
   type: 'AtlasUnavailable' | 'AtlasRequestRejected' | 'AtlasResponseInvalid';
-  /** Set if no retry helps. */
+  /** What to do, if the failure is permanent: any but AtlasUnavailable. */
   remedy?: string;
 }
 
@@ -185,18 +175,19 @@ export function responseError(
   const { fields, ...texts } = status < 300 ? {} : parseErrorBody(json);
   const { rows } = ENDPOINT_RULES[endpoint];
   const { type, remedy } = rows.find(({ when }) => when(status, texts.errorCode)) ?? NO_HTTP_STATUS;
-  const retryable = remedy === undefined;
+  const permanent = type !== 'AtlasUnavailable';
   // A failure that is retried has no fields: Temporal keeps 4 KB of it, and the caller need not
   // correct them.
-  const details = { status, ...texts, fields: retryable ? undefined : fields };
+  const details = { status, ...texts, fields: permanent ? fields : undefined };
   return new AtlasError({
+    ...NOTHING_DONE,
     type,
-    retryable,
+    permanent,
     // Only a request that Atlas rejected or throttled is known to have created nothing.
     tokenMayExist: endpoint === 'linkTokens' && type !== 'AtlasRequestRejected' && status !== 429,
     message: [describeResponse(endpoint, details), remedy && `; ${remedy}`].join(''),
     details,
-    retryAfterMs: retryable ? retryAfterMs : undefined,
+    retryAfterMs: permanent ? undefined : retryAfterMs,
   });
 }
 
@@ -237,7 +228,7 @@ export function connectionError(
       `check ${BASE_URL} and the clock of the worker's host,` +
       ' or add your CA with NODE_EXTRA_CA_CERTS';
     const message = `the TLS certificate of Atlas or the proxy is not trusted (${code}): ${remedy}`;
-    return new AtlasError(notSentFailure(message, { retryable: false, details }));
+    return new AtlasError(notSentFailure(message, { permanent: true, details }));
   }
   if (!isWritten) {
     const remedy = `if this lasts, check ${BASE_URL}, DNS, the proxy and the firewall`;
@@ -253,33 +244,27 @@ export function connectionError(
         ` (${code})`;
   const tokenMayExist = endpoint === 'linkTokens';
   return new AtlasError({
+    ...NOTHING_DONE,
     type: 'AtlasUnavailable',
-    retryable: true,
     tokenMayExist,
     message,
     details,
   });
 }
 
-/** Builds the failure of a request that was not sent. By default it is retryable. */
+/** Builds the failure of a request that was not sent. By default it is not permanent. */
 export function notSentFailure(
   message: string,
   overrides: Partial<
-    Pick<AtlasFailure, 'retryable' | 'details' | 'retryAfterMs' | 'consecutiveAtlasFailures'>
+    Pick<AtlasFailure, 'permanent' | 'details' | 'retryAfterMs' | 'consecutiveAtlasFailures'>
   > = {},
 ): AtlasFailure {
-  return {
-    type: 'AtlasUnavailable',
-    retryable: true,
-    tokenMayExist: false,
-    message,
-    details: {},
-    ...overrides,
-  };
+  return { ...NOTHING_DONE, type: 'AtlasUnavailable', message, details: {}, ...overrides };
 }
 
 export function tokenLostFailure(message: string): AtlasFailure {
-  return { type: 'TokenLost', retryable: false, tokenMayExist: true, message, details: {} };
+  const facts = { ...NOTHING_DONE, permanent: true, tokenMayExist: true };
+  return { ...facts, type: 'TokenLost', message, details: {} };
 }
 
 export function credentialNotConfigured(name: string): AtlasError {
@@ -304,11 +289,6 @@ export function classifyAtlasError(error: unknown, endpoint: Endpoint): AtlasFai
     return tokenLostFailure(`${problem} for a link-token; ${FIND_KEY}`);
   }
   const message = `${problem}: report this as an issue of live-migration-prep`;
-  return {
-    type: 'AtlasResponseInvalid',
-    retryable: false,
-    tokenMayExist: false,
-    message,
-    details: {},
-  };
+  const facts = { ...NOTHING_DONE, permanent: true };
+  return { ...facts, type: 'AtlasResponseInvalid', message, details: {} };
 }

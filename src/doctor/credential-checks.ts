@@ -72,8 +72,8 @@ export function credentialChecks(
 }
 
 function toRefused(cause: unknown): CheckResult {
-  const { message, retryable } = classifyAtlasError(cause, 'orgs');
-  return failedCheck(message, retryable);
+  const { message, permanent } = classifyAtlasError(cause, 'orgs');
+  return failedCheck(message, !permanent);
 }
 
 async function checkRole(

@@ -31,8 +31,8 @@ async function runOne({ run, onTimeout = retryableError }: Check): Promise<Check
         `no result within ${CHECK_TIMEOUT_MS / 1000} s: check that the worker can reach it`,
       );
     }
-    const { message, retryable } = classifyDeliveryError(cause);
-    return failedCheck(message, retryable);
+    const { message, permanent } = classifyDeliveryError(cause);
+    return failedCheck(message, !permanent);
   }
 }
 

@@ -50,10 +50,10 @@ const HOW_TO_RESTORE_KEYS =
 export class SealedTokenUnreadableError extends Error {
   override readonly name = 'SealedTokenUnreadableError';
 
-  /** @param retryable true if a later attempt can succeed, here or on another worker. */
+  /** @param permanent true if no later attempt can succeed, here or on another worker. */
   constructor(
     message: string,
-    readonly retryable: boolean,
+    readonly permanent: boolean,
   ) {
     super(message);
   }
@@ -102,7 +102,7 @@ export function createSealer(readKeySet: () => string) {
     const remedy =
       'add it to the key set, behind the first,' +
       ' and restart the worker if its set is in the environment';
-    throw new SealedTokenUnreadableError(`${problem}: ${remedy}`, true);
+    throw new SealedTokenUnreadableError(`${problem}: ${remedy}`, false);
   }
 
   return {
@@ -148,7 +148,7 @@ export function createSealer(readKeySet: () => string) {
         const message =
           `the token was sealed for workflow id ${id}:` +
           ' deliver it in a run with that workflow id';
-        throw new SealedTokenUnreadableError(message, false);
+        throw new SealedTokenUnreadableError(message, true);
       };
       try {
         const { plaintext } = await compactDecrypt(jwe, getSecret, {
@@ -164,7 +164,7 @@ export function createSealer(readKeySet: () => string) {
         const problem = 'the sealed token was altered, or sealed with another key of the same id';
         throw new SealedTokenUnreadableError(
           `${problem}: take it from the history of its own run`,
-          false,
+          true,
         );
       }
     },
@@ -172,7 +172,7 @@ export function createSealer(readKeySet: () => string) {
 }
 
 /**
- * Refuses a payload of another release as retryable: after a rollback, newer workers may still be
+ * Refuses a payload of another release, not for ever: after a rollback, newer workers may still be
  * there.
  */
 function requireOwnVersion(version: unknown): void {
@@ -181,7 +181,7 @@ function requireOwnVersion(version: unknown): void {
     `the token was sealed by another release (version ${String(version)} of the payload,` +
       ` not ${PAYLOAD_VERSION}): ` +
       'deliver it with a worker of that release',
-    true,
+    false,
   );
 }
 

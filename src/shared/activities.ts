@@ -81,22 +81,6 @@ export const linkCheckSchema = z.object({
   lastTokenAt: timestamp.nullable(),
 });
 
-/** The part of a failed attempt's details that only the workflow reads. */
-export const attemptDetailsSchema = z.object({
-  /** False when the attempt created nothing. */
-  tokenMayExist: z.boolean().optional(),
-  /** False when the run must end; true also after failures that Temporal may not retry. */
-  runMayRetry: z.boolean().optional(),
-  /**
-   * False when the only attempt ended before it called the sink, which then cannot have the token.
-   */
-  sinkTried: z.boolean().optional(),
-  /** The wait that Atlas or the sink requested. */
-  retryAfterMs: ms.optional(),
-});
-
-export type AttemptDetails = z.output<typeof attemptDetailsSchema>;
-
 export const linkStateSchema = z.object({
   linked: z.boolean(),
   /** True when the pair's last token is too young for another one. */

@@ -1,12 +1,6 @@
 import { ApplicationFailure, type ApplicationFailureOptions } from '@temporalio/common';
 
 /**
- * A failure type for people who read a history: Atlas may hold a token that the run never received.
- * No code branches on it: the workflow reads `tokenMayExist`.
- */
-export const TOKEN_UNCONFIRMED = 'TokenUnconfirmed';
-
-/**
  * Builds a failure without a stack, which each history would store: the message says everything.
  */
 export function applicationFailure(options: ApplicationFailureOptions): ApplicationFailure {

@@ -2,20 +2,23 @@ import type { ApplicationFailure } from '@temporalio/common';
 import { MAX_DETAIL_LENGTH, MAX_FIELDS } from '../contract/limits';
 import type { FieldProblem } from '../contract/schemas';
 import { terminalFailure } from './application-failure';
+import type { AttemptFacts } from './attempt-failure';
 import { cut, listFirst } from './text';
 
 /**
  * Builds the failure of a request that is not valid, whether an activity or a workflow finds out.
  *
  * @param details of the failure beside the fields.
+ * @param facts of the attempt, if it is one that creates or delivers.
  */
 export function invalidRequest(
   problems: readonly FieldProblem[],
   details: object = {},
+  ...facts: [AttemptFacts] | []
 ): ApplicationFailure {
   const message = `the request is not valid: ${describeProblems(problems)}`;
   const fields = boundProblems(problems);
-  return terminalFailure('InvalidRequest', message, { ...details, fields });
+  return terminalFailure('InvalidRequest', message, { ...details, fields }, ...facts);
 }
 
 /**

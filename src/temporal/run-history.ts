@@ -9,7 +9,7 @@ import {
   type Receipt,
   type SealedToken,
 } from '../contract/schemas';
-import type { AttemptDetails } from '../shared/activities';
+import { readFacts } from '../shared/attempt-failure';
 import { fitsAsJson, toObject } from '../shared/object';
 import { UNREADABLE, decodePayloads, type Payloads } from '../shared/payload-converter';
 import { cutAndEscape } from '../shared/text';
@@ -185,14 +185,13 @@ export class RunHistoryBuilder {
     at: string,
   ): void {
     const activity = this.find(attributes);
-    const [details] = decodePayloads(attributes.failure?.applicationFailureInfo?.details);
-    const { sinkTried, tokenMayExist }: Partial<Record<keyof AttemptDetails, unknown>> =
-      toObject(details);
+    const details = decodePayloads(attributes.failure?.applicationFailureInfo?.details);
+    const { sinkTried, tokenMayExist } = readFacts(details);
     if (activity?.type === 'createLinkToken') {
       const reason = attributes.failure?.message ?? 'no result';
-      this.addCreation(activity, at, tokenMayExist !== false && reason);
+      this.addCreation(activity, at, tokenMayExist && reason);
     }
-    if (activity && sinkTried === false) activity.sink = undefined;
+    if (activity && !sinkTried) activity.sink = undefined;
   }
 
   private addCancelled(

@@ -2,8 +2,8 @@ import { isCancellation } from '@temporalio/workflow';
 import { WORKER_CHECK_FAILED } from '../contract/failure-types';
 import type { CheckReport } from '../contract/schemas';
 import { terminalFailure } from '../shared/application-failure';
+import { findApplicationFailure, readAttemptFailure } from '../shared/attempt-failure';
 import { runChecks } from './activity-proxies';
-import { findApplicationFailure, parseFailure } from './activity-results';
 import { firstDetails } from './endings';
 
 const NO_REPORT: CheckReport = { findings: [], request: null, fields: [] };
@@ -20,7 +20,7 @@ export async function checkWorker(request?: unknown): Promise<CheckReport> {
   } catch (error) {
     if (isCancellation(error)) throw error;
     const failure = findApplicationFailure(error);
-    const { type, message } = parseFailure(failure ?? error);
+    const { type, message } = readAttemptFailure(failure ?? error);
     const report = failure ? firstDetails(failure) : {};
     throw terminalFailure(type === 'InvalidRequest' ? type : WORKER_CHECK_FAILED, message, {
       ...NO_REPORT,

@@ -1,12 +1,13 @@
 import { sleep } from '@temporalio/workflow';
 import type { SealedToken } from '../contract/schemas';
 import type { RunPlan } from '../shared/activities';
+import type { AttemptFailure } from '../shared/attempt-failure';
 import { retryDelayMs } from '../shared/retry-delay';
 import { describePair } from '../shared/text';
 import { proxyCreateLinkToken } from './activity-proxies';
-import { settle, type ParsedFailure } from './activity-results';
 import { cancellationFailure, creationFailed, creationGaveUp, isCancelled } from './endings';
 import type { RunStatus } from './run-status';
+import { settle } from './settle';
 
 const COMPLETED_BY_HAND = {
   type: 'TokenLost',
@@ -38,19 +39,17 @@ export async function createToken(
     const outcome = await settle(createLinkToken(input), 'jwe', COMPLETED_BY_HAND);
     if ('result' in outcome) return outcome.result;
 
-    const { failure } = outcome;
-    const wasCancelled = failure.how === 'cancelled';
+    const { failure, how } = outcome;
+    const wasCancelled = how === 'cancelled';
     // The activity ends as cancelled only if its run was cancelled before the request was sent.
     const isUnsent = wasCancelled && isCancelled();
     if (failure.tokenMayExist && !isUnsent) status.countUnconfirmed(failure.message);
 
     const gaveUp = () => creationGaveUp(failure, deadlineAtMs, status.current);
-    if (!failure.runMayRetry) throw creationFailed(failure, status.current);
+    if (failure.permanent) throw creationFailed(failure, status.current);
     if (isCancelled() || wasCancelled) throw cancellationFailure(status.current, null, []);
     // Temporal repeats an attempt that created nothing until its delay would pass the deadline.
-    if (!failure.tokenMayExist || failure.how === 'scheduleToClose') {
-      throw gaveUp();
-    }
+    if (!failure.tokenMayExist || how === 'scheduleToClose') throw gaveUp();
     // The wait counts activities only. If attempts within an activity opened the circuit breaker of
     // a worker, that may hold the next request back for longer.
     const waitMs = retryDelayMs(retries, activityNumber, failure.retryAfterMs);
@@ -62,7 +61,11 @@ export async function createToken(
 }
 
 /** @throws the ending of a cancelled run. */
-async function pause(waitMs: number, { message }: ParsedFailure, status: RunStatus): Promise<void> {
+async function pause(
+  waitMs: number,
+  { message }: AttemptFailure,
+  status: RunStatus,
+): Promise<void> {
   status.showWaitingToCreate(message, Date.now() + waitMs);
   await sleep(waitMs, { summary: 'pause before the next attempt to create' }).catch(
     () => undefined,

@@ -6,9 +6,9 @@ import type { RunPlan } from '../shared/activities';
 import { shortenPauseMs } from '../shared/retry-delay';
 import { describePair } from '../shared/text';
 import { proxyDeliverLinkToken } from './activity-proxies';
-import { settle } from './activity-results';
 import { cancellationFailure, isCancelled } from './endings';
 import type { RunStatus } from './run-status';
+import { settle } from './settle';
 import type { Updates } from './updates';
 
 /**

@@ -8,10 +8,14 @@ import { isRunFailureType, type FailureType } from '../contract/failure-types';
 import { MAX_SINKS_TRIED } from '../contract/limits';
 import type { FailureDetails, SealedToken, Status } from '../contract/schemas';
 import { terminalFailure } from '../shared/application-failure';
+import {
+  findApplicationFailure,
+  readAttemptFailure,
+  type AttemptFailure,
+} from '../shared/attempt-failure';
 import { commandLine, reportCommand } from '../shared/command-line';
 import { toObject } from '../shared/object';
 import { formatCount } from '../shared/text';
-import { findApplicationFailure, parseFailure, type ParsedFailure } from './activity-results';
 
 /*
  * How a run ends without a receipt: the type, the message and the details of each failure.
@@ -60,19 +64,19 @@ export function startFailure(
   }
   const message =
     `the worker could not ${work}, and created nothing:` +
-    ` ${parseFailure(error).message}; start again`;
+    ` ${readAttemptFailure(error).message}; start again`;
   return createFailure(fallbackType, message);
 }
 
 /** Builds the failure of a run whose creation failed for good. */
-export function creationFailed(failure: ParsedFailure, count: Count): ApplicationFailure {
+export function creationFailed(failure: AttemptFailure, count: Count): ApplicationFailure {
   const type = isRunFailureType(failure.type) ? failure.type : 'AtlasUnavailable';
-  return creationFailure(type, failure.message, failure, count);
+  return creationEnded(type, failure.message, failure, count);
 }
 
 /** Builds the failure of a run that has no time left to create a token. */
 export function creationGaveUp(
-  failure: ParsedFailure,
+  failure: AttemptFailure,
   deadlineAtMs: number,
   count: Count,
 ): ApplicationFailure {
@@ -81,13 +85,13 @@ export function creationGaveUp(
   const message =
     `gave up: the retry deadline ${why}; last error: ${failure.message};` +
     ' start a new run once that is resolved';
-  return creationFailure('AtlasUnavailable', message, failure, count);
+  return creationEnded('AtlasUnavailable', message, failure, count);
 }
 
-function creationFailure(
+function creationEnded(
   type: FailureType,
   message: string,
-  { details }: ParsedFailure,
+  { details }: AttemptFailure,
   { unconfirmedTokens }: Count,
 ): ApplicationFailure {
   const text = unconfirmedTokens > 0 ? `${message}; ${DO_NOT_RESET}` : message;

@@ -23,12 +23,12 @@ import type {
 import { workflowIdFor } from '../contract/workflow-id';
 import type { LinkState } from '../shared/activities';
 import { terminalFailure } from '../shared/application-failure';
+import { readAttemptFailure } from '../shared/attempt-failure';
 import { commandLine } from '../shared/command-line';
 import { invalidRequest } from '../shared/invalid-request';
 import { toObject } from '../shared/object';
 import { cutAndEscape } from '../shared/text';
 import { checkLink } from './activity-proxies';
-import { parseFailure } from './activity-results';
 import { createFailure, firstDetails, isCancelled } from './endings';
 import { countScheduledRun } from './metrics';
 import { prepareLiveMigration } from './prepare-live-migration';
@@ -116,7 +116,7 @@ async function readLinkState(request: PrepareRequest, always: boolean): Promise<
     // Temporal does not retry in a cancelled run, so there the failure of the last attempt says
     // little.
     if (isCancellation(error) || isCancelled()) throw new CancelledFailure('cancelled');
-    const { type, message, details } = parseFailure(error);
+    const { type, message, details } = readAttemptFailure(error);
     throw createFailure(type ?? 'AtlasUnavailable', message, { unconfirmedTokens: 0, ...details });
   }
 }

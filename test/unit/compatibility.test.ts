@@ -5,7 +5,7 @@ import { ApplicationFailure } from '@temporalio/common';
 import { createActivities } from '../../src/activities';
 import { createLinkTokenActivity } from '../../src/activities/create-link-token';
 import { deliverLinkTokenActivity } from '../../src/activities/deliver-link-token';
-import { creationFailure, deliveryFailure } from '../../src/activities/failures';
+import { attemptFailure, creationAttemptFailure } from '../../src/activities/failures';
 import { validateRequestActivity } from '../../src/activities/validate-request';
 import type { AdminApi } from '../../src/atlas/admin-api';
 import { responseError } from '../../src/atlas/failures';
@@ -20,9 +20,9 @@ import { workflowIdFor } from '../../src/contract/workflow-id';
 import * as workflows from '../../src/contract/workflows';
 import { createSealer } from '../../src/secrets/sealing';
 import * as shared from '../../src/shared/activities';
+import { NOTHING_DONE, readAttemptFailure } from '../../src/shared/attempt-failure';
 import type { Sink } from '../../src/sinks/sink';
 import { linkTokenCreatedSchema } from '../../src/sinks/webhook';
-import { parseFailure } from '../../src/workflows/activity-results';
 import { isRedelivery } from '../../src/workflows/updates';
 import { attemptIn, organizations, type Untyped } from './activities/attempt';
 import { SINKS, load } from './config/configuration';
@@ -60,7 +60,8 @@ interface Stored {
   status: unknown;
   memo: Record<string, unknown>;
   activities: Record<keyof shared.Activities, StoredActivity>;
-  attemptFailures: Record<'creation' | 'delivery', Record<string, unknown>>;
+  /** The details of failed attempts: for callers, and the facts for the workflow. */
+  attemptFailures: Record<'creation' | 'delivery', [Record<string, unknown>, object]>;
   failureDetails: Record<string, unknown>;
   sealedToken: { keySet: unknown; workflowId: string; jwe: string; opens: unknown };
   receipt: { location: string };
@@ -142,9 +143,9 @@ describe.each(RELEASES)('what release %s wrote', (release) => {
   it.each(Object.entries(stored.attemptFailures))(
     'is read: the details of a failed attempt (%s)',
     (_what, details) => {
-      const failure = ApplicationFailure.nonRetryable('', 'AtlasUnavailable', details);
-      const { details: ofAtlas, ...ofAttempt } = parseFailure(failure);
-      expect({ ...ofAtlas, ...ofAttempt }).toMatchObject(details);
+      const failure = ApplicationFailure.nonRetryable('', 'AtlasUnavailable', ...details);
+      const [forCallers, facts] = details;
+      expect(readAttemptFailure(failure)).toMatchObject({ details: forCallers, ...facts });
     },
   );
 
@@ -200,20 +201,17 @@ describe.each(RELEASES)('what release %s wrote', (release) => {
 
   it('is what this release writes: the details of failed attempts', () => {
     const timing = { info: attemptIn().context.info, failureCount: 1, backoff: BACKOFF };
-    const { errorCode, reason, detail } = stored.attemptFailures.creation;
+    const { errorCode, reason, detail } = stored.attemptFailures.creation[0];
     const json = { error: 503, errorCode, reason, detail };
     const response = { status: 503, json, retryAfterMs: 60_000 };
-    const creation = creationFailure(responseError('linkTokens', response).failure, timing);
-    const unavailable = {
-      type: 'SinkUnavailable',
-      message: '',
-      retryable: true,
-      retryAfterMs: 60_000,
-    } as const;
-    const delivery = deliveryFailure(unavailable, timing, false);
-    const written = [creation, delivery].map(({ details }) => keysOf(asStored(details?.[0])));
+    const creation = creationAttemptFailure(responseError('linkTokens', response).failure, timing);
+    const facts = { ...NOTHING_DONE, retryAfterMs: 60_000 };
+    const unavailable = { ...facts, type: 'SinkUnavailable', message: '', details: {} };
+    const delivery = attemptFailure(unavailable, timing);
+    const written = [creation, delivery].map(({ details }) => asStored(details) as object[]);
     const { creation: ofCreation, delivery: ofDelivery } = stored.attemptFailures;
-    expect(written).toEqual([expectation(keysOf(ofCreation)), expectation(keysOf(ofDelivery))]);
+    const keys = [ofCreation, ofDelivery].map((details) => expectation(details.map(keysOf)));
+    expect(written.map((details) => details.map(keysOf))).toEqual(keys);
   });
 });
 

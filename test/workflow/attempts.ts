@@ -1,10 +1,11 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { CompleteAsyncError, Context } from '@temporalio/activity';
 import { CancelledFailure } from '@temporalio/common';
-import { creationFailure, deliveryFailure } from '../../src/activities/failures';
+import { attemptFailure, creationAttemptFailure } from '../../src/activities/failures';
 import type { AtlasFailure } from '../../src/atlas/failures';
 import type { Receipt, SealedToken } from '../../src/contract/schemas';
 import type { Backoff, CreateInput, DeliverInput } from '../../src/shared/activities';
+import { NOTHING_DONE } from '../../src/shared/attempt-failure';
 import type { DeliveryFailure } from '../../src/sinks/failures';
 import { sharedTemporal } from '../support/temporal';
 
@@ -70,17 +71,18 @@ function failedCreation(
   message: string,
   more: Partial<AtlasFailure> = {},
 ): Creation {
-  const outcome = { type, tokenMayExist, message, retryable: false, details: {}, ...more };
+  const facts = { ...NOTHING_DONE, permanent: true, tokenMayExist };
+  const outcome = { ...facts, type, message, details: {}, ...more };
   return ({ activityNumber }, backoff) => {
     const { info } = Context.current();
     const failureCount = activityNumber - 1 + info.attempt;
-    throw creationFailure(outcome, { info, failureCount, backoff });
+    throw creationAttemptFailure(outcome, { info, failureCount, backoff });
   };
 }
 
 const unavailable = (status: number, tokenMayExist: boolean, retryAfterMs?: number) =>
   failedCreation('AtlasUnavailable', tokenMayExist, `Atlas returned ${status}`, {
-    retryable: true,
+    permanent: false,
     details: { status },
     retryAfterMs,
   });
@@ -173,11 +175,10 @@ function failedDelivery(
 ): Delivery {
   return (_input, _sink, backoff) => {
     const { info } = Context.current();
-    throw deliveryFailure(
-      { type, message, retryable: false, ...more },
-      { info, failureCount: info.attempt, backoff },
-      callsSink || info.attempt > 1,
-    );
+    const sinkTried = callsSink || info.attempt > 1;
+    const facts = { ...NOTHING_DONE, permanent: true, sinkTried };
+    const timing = { info, failureCount: info.attempt, backoff };
+    throw attemptFailure({ ...facts, type, message, details: {}, ...more }, timing);
   };
 }
 
@@ -185,7 +186,7 @@ export const sinkRejects = failedDelivery('SinkRejected', 'the sink rejects it')
 
 /** Temporal retries it until the round ends. */
 export const sinkUnavailable = (retryAfterMs?: number) =>
-  failedDelivery('SinkUnavailable', 'the sink is away', { retryable: true, retryAfterMs });
+  failedDelivery('SinkUnavailable', 'the sink is away', { permanent: false, retryAfterMs });
 
 export const unreadable = failedDelivery('SealedTokenUnreadable', 'no such key', {
   callsSink: false,

@@ -102,7 +102,7 @@ describe('Atlas is not called', () => {
     expect(failure).toMatchObject({
       type: 'InvalidRequest',
       nonRetryable,
-      details: [{ tokenMayExist: false }],
+      details: [{}, { tokenMayExist: false }],
     });
     expect(failure.message).toContain('a worker of another release scheduled it');
   });
@@ -135,7 +135,11 @@ describe('the check of the run before a request:', () => {
   const RATE_LIMITED = {
     message: 'Atlas returned 429',
     applicationFailureInfo: {
-      details: { payloads: [payloadConverter.toPayload({ status: 429, tokenMayExist: true })] },
+      details: {
+        payloads: [{ status: 429 }, { tokenMayExist: true }].map((value) =>
+          payloadConverter.toPayload(value),
+        ),
+      },
     },
   };
   const retry = {
@@ -181,7 +185,7 @@ describe('the check of the run before a request:', () => {
       {
         nonRetryable: true,
         message: RATE_LIMITED.message,
-        details: [{ status: 429, tokenMayExist: false, runMayRetry: true }],
+        details: [{ status: 429 }, { tokenMayExist: false, permanent: false }],
       },
     ],
     [
@@ -193,7 +197,7 @@ describe('the check of the run before a request:', () => {
     const { post, ending } = attemptOf(describe, {});
     expect(await failureOf(ending)).toMatchObject({
       type: 'AtlasUnavailable',
-      details: [{ tokenMayExist: false }],
+      details: [{}, { tokenMayExist: false }],
       ...failure,
     });
     expect(post).not.toHaveBeenCalled();

@@ -104,7 +104,7 @@ describe('no sink gets a token', () => {
     const failure = await failureOf(
       attemptWithoutDelivery(info, sink, seal({ sourceOrgId }, workflowId)),
     );
-    expect(failure).toMatchObject({ type: 'SinkRejected', details: [{ sinkTried: false }] });
+    expect(failure).toMatchObject({ type: 'SinkRejected', details: [{}, { sinkTried: false }] });
     expect(failure.message).toContain(message);
   });
 });
@@ -125,7 +125,7 @@ it.each<[what: string, info: Partial<Info>, sink: string, sinkTried: boolean, fa
   deliver.mockRejectedValue(new SinkRejectedError('no'));
   expect(await failureOf(attempt(info, sink))).toMatchObject({
     ...failure,
-    details: [{ sinkTried }],
+    details: [{}, { sinkTried }],
   });
 });
 
@@ -133,7 +133,7 @@ it('a second attempt that cannot read its input still names its sink as tried', 
   const failing = attemptWithoutDelivery({ attempt: 2 }, 'drop', { jwe: 5 });
   expect(await failureOf(failing)).toMatchObject({
     type: 'InvalidRequest',
-    details: [{ sinkTried: true }],
+    details: [{}, { sinkTried: true }],
   });
 });
 
@@ -156,7 +156,7 @@ it.each([
   expect(await failureOnceStopped({ workerShutdown: true }, info)).toMatchObject({
     type: 'SinkUnavailable',
     nonRetryable: false,
-    details: [{ sinkTried: true }],
+    details: [{}, { sinkTried: true }],
   });
 });
 

@@ -11,6 +11,7 @@ import {
   type FailureDetails,
 } from '../../../src/contract/schemas';
 import type { Retries } from '../../../src/shared/activities';
+import { NOTHING_DONE } from '../../../src/shared/attempt-failure';
 import { escapeControls } from '../../../src/shared/text';
 import type { DeliveryFailure } from '../../../src/sinks/failures';
 import { GRPC } from '../../../src/temporal/grpc';
@@ -37,29 +38,25 @@ const timing = (leftMs: number) => ({
   backoff: BACKOFF,
 });
 
-function creation(change: Partial<AtlasFailure>, leftMs = HOUR_MS): ApplicationFailure {
-  const message = 'Atlas returned 429';
-  const outcome = {
-    type: 'AtlasUnavailable',
-    message,
-    retryable: true,
-    tokenMayExist: false,
-  } as const;
-  return failures.creationFailure({ ...outcome, details: STATUS, ...change }, timing(leftMs));
-}
-
-function delivery(change: Partial<DeliveryFailure>, leftMs = HOUR_MS): ApplicationFailure {
-  const outcome = {
-    type: 'SinkUnavailable',
-    retryable: true,
-    message: 'the sink is down',
-  } as const;
-  return failures.deliveryFailure({ ...outcome, ...change }, timing(leftMs), true);
-}
-
 const STATUS = { status: 429 };
 const WAIT = { retryAfterMs: 60_000 };
 const WAIT_PAST_DEADLINE = { retryAfterMs: HOUR_MS };
+
+function creation(change: Partial<AtlasFailure>, leftMs = HOUR_MS): ApplicationFailure {
+  const outcome = { type: 'AtlasUnavailable', message: 'Atlas returned 429' } as const;
+  return failures.creationAttemptFailure(
+    { ...NOTHING_DONE, ...outcome, details: STATUS, ...change },
+    timing(leftMs),
+  );
+}
+
+function delivery(change: Partial<DeliveryFailure>, leftMs = HOUR_MS): ApplicationFailure {
+  const outcome = { type: 'SinkUnavailable', message: 'the sink is down' } as const;
+  return failures.attemptFailure(
+    { ...NOTHING_DONE, ...outcome, details: {}, ...change },
+    timing(leftMs),
+  );
+}
 
 it.each<[what: string, delayS: number, change: Partial<AtlasFailure>]>([
   ['without Retry-After', 3, {}],
@@ -67,93 +64,56 @@ it.each<[what: string, delayS: number, change: Partial<AtlasFailure>]>([
   // It backs off as a probe does, after one failure.
   ['that the circuit breaker rejected', 60.5, { ...WAIT, consecutiveAtlasFailures: 1 }],
 ])('a creation attempt %s is retried after %d s', (_what, delayS, change) => {
-  const failure = creation(change);
-  expect(failure).toMatchObject({
+  expect(creation(change)).toMatchObject({
     type: 'AtlasUnavailable',
     nonRetryable: false,
     nextRetryDelay: delayS * 1000,
+    details: [STATUS, NOTHING_DONE],
   });
-  expect(failure.details).toEqual([{ ...STATUS, tokenMayExist: false, runMayRetry: true }]);
 });
 
-it.each<[what: string, type: string, change: Partial<AtlasFailure>, details: object]>([
-  [
-    'with a Retry-After past the deadline',
-    'AtlasUnavailable',
-    WAIT_PAST_DEADLINE,
-    { tokenMayExist: false, runMayRetry: true },
-  ],
-  [
-    'after which a token may exist',
-    'TokenUnconfirmed',
-    { tokenMayExist: true },
-    { tokenMayExist: true, runMayRetry: true },
-  ],
-  [
-    'with Retry-After, and a possible token',
-    'TokenUnconfirmed',
-    { tokenMayExist: true, ...WAIT },
-    { tokenMayExist: true, runMayRetry: true, ...WAIT },
-  ],
-  [
-    'that lost its token',
-    'TokenLost',
-    { type: 'TokenLost', retryable: false, tokenMayExist: true },
-    { tokenMayExist: true, runMayRetry: false },
-  ],
-  [
-    'that Atlas rejected',
-    'AtlasRequestRejected',
-    { type: 'AtlasRequestRejected', retryable: false },
-    { tokenMayExist: false, runMayRetry: false },
-  ],
-])(
-  'a creation attempt %s fails as %s, which Temporal does not retry',
-  (_what, type, change, details) => {
-    const failure = creation(change);
-    expect(failure).toMatchObject({ type, nonRetryable: true });
-    expect(failure.nextRetryDelay).toBeUndefined();
-    expect(failure.details).toEqual([{ ...STATUS, ...details }]);
-  },
-);
+const LOST = { type: 'TokenLost', permanent: true, tokenMayExist: true } as const;
+const REJECTED = { type: 'AtlasRequestRejected', permanent: true } as const;
+
+it.each<[what: string, type: string, change: Partial<AtlasFailure>]>([
+  ['with a Retry-After past the deadline', 'AtlasUnavailable', WAIT_PAST_DEADLINE],
+  ['after which a token may exist', 'TokenUnconfirmed', { tokenMayExist: true }],
+  ['with Retry-After, and a possible token', 'TokenUnconfirmed', { tokenMayExist: true, ...WAIT }],
+  ['that lost its token', 'TokenLost', LOST],
+  ['that Atlas rejected', 'AtlasRequestRejected', REJECTED],
+])('a creation attempt %s fails as %s, which Temporal does not retry', (_what, type, change) => {
+  const { type: _type, ...facts } = change;
+  const failure = creation(change);
+  const details = [STATUS, { ...NOTHING_DONE, ...facts }];
+  expect(failure).toMatchObject({ type, nonRetryable: true, details });
+  expect(failure.nextRetryDelay).toBeUndefined();
+});
 
 it.each([
   ['without a wait', 3, {}],
   ['with a wait that the sink asks for', 62, WAIT],
-])(
-  'a delivery attempt %s is retried after %d s',
-  (_what, delayS, change: { retryAfterMs?: number }) => {
-    const failure = delivery(change);
-    const expected = { type: 'SinkUnavailable', nonRetryable: false, message: 'the sink is down' };
-    expect(failure).toMatchObject({ ...expected, nextRetryDelay: delayS * 1000 });
-    expect(failure.details).toEqual([{ sinkTried: true, retryAfterMs: change.retryAfterMs }]);
-  },
-);
+])('a delivery attempt %s is retried after %d s', (_what, delayS, change) => {
+  expect(delivery(change)).toMatchObject({
+    type: 'SinkUnavailable',
+    nonRetryable: false,
+    message: 'the sink is down',
+    nextRetryDelay: delayS * 1000,
+    details: [{}, { ...NOTHING_DONE, ...change }],
+  });
+});
 
 it.each<[what: string, type: string, change: Partial<DeliveryFailure>]>([
   ['with a wait past the deadline', 'SinkUnavailable', WAIT_PAST_DEADLINE],
-  ['that the sink rejects', 'SinkRejected', { type: 'SinkRejected', retryable: false }],
+  ['that the sink rejects', 'SinkRejected', { type: 'SinkRejected', permanent: true }],
 ])('a delivery attempt %s fails as %s, which Temporal does not retry', (_what, type, change) => {
   const failure = delivery(change);
   expect(failure).toMatchObject({ type, nonRetryable: true, message: 'the sink is down' });
   expect(failure.nextRetryDelay).toBeUndefined();
-  expect(failure.details).toEqual([{ sinkTried: true, retryAfterMs: change.retryAfterMs }]);
 });
 
 it('an attempt whose backoff goes past the deadline is the last', () => {
   expect(creation({}, 500)).toMatchObject({ nonRetryable: true, message: 'Atlas returned 429' });
   expect(delivery({}, 500)).toMatchObject({ nonRetryable: true, message: 'the sink is down' });
-});
-
-it.each([
-  ['is retried no earlier than the server asked for', true, 7000],
-  ['is not retried if its outcome is final', false, undefined],
-])('a failed call that creates nothing %s', (_what, retryable, nextRetryDelay) => {
-  const call = { type: 'AtlasUnavailable', message: 'Atlas returned 429' } as const;
-  const outcome = { ...call, details: STATUS, retryable, retryAfterMs: 7000 };
-  const failure = failures.repeatableCallFailure(outcome);
-  expect(failure).toMatchObject({ ...call, nonRetryable: !retryable, details: [STATUS] });
-  expect(failure.nextRetryDelay).toBe(nextRetryDelay);
 });
 
 it.each([

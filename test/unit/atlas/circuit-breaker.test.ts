@@ -62,7 +62,7 @@ it('after a failure all requests are held back until a stated time', async () =>
     ' until 2026-01-02T03:04:35.000Z, after this error: Atlas returned 503';
   expect(rejections[0]).toMatchObject({
     type: 'AtlasUnavailable',
-    retryable: true,
+    permanent: false,
     tokenMayExist: false,
     details: { status: 503 },
     retryAfterMs: 30_000,

@@ -12,17 +12,17 @@ function responded(
   return failures.responseError(endpoint, { status, json, retryAfterMs }).failure;
 }
 
-/** Holds the type of each outcome, whether it is retried, and whether a token may exist. */
+/** Holds the type of each outcome, whether it is permanent, and whether a token may exist. */
 const OUTCOMES = {
-  'fails as AtlasRequestRejected': ['AtlasRequestRejected', false, false],
-  'fails as AtlasResponseInvalid': ['AtlasResponseInvalid', false, false],
-  'fails as AtlasResponseInvalid, and a token may exist': ['AtlasResponseInvalid', false, true],
-  'fails as AtlasUnavailable': ['AtlasUnavailable', false, false],
-  'is retried': ['AtlasUnavailable', true, false],
-  'is retried, and a token may exist': ['AtlasUnavailable', true, true],
+  'fails as AtlasRequestRejected': ['AtlasRequestRejected', true, false],
+  'fails as AtlasResponseInvalid': ['AtlasResponseInvalid', true, false],
+  'fails as AtlasResponseInvalid, and a token may exist': ['AtlasResponseInvalid', true, true],
+  'fails as AtlasUnavailable': ['AtlasUnavailable', true, false],
+  'is retried': ['AtlasUnavailable', false, false],
+  'is retried, and a token may exist': ['AtlasUnavailable', false, true],
 } as const satisfies Record<
   string,
-  [type: FailureType, retryable: boolean, tokenMayExist: boolean]
+  [type: FailureType, permanent: boolean, tokenMayExist: boolean]
 >;
 
 const REFUSALS = [300, 399, 400, 401, 402, 403, 404, 406, 409, 499];
@@ -52,16 +52,16 @@ it.each<Row>([
       // token.
       const json = { errorCode: 'UNEXPECTED_ERROR', detail: 'a detail' };
       const failure = responded(endpoint, status, json, 7000);
-      const { type, retryable, tokenMayExist, details, message } = failure;
-      expect([status, type, retryable, tokenMayExist]).toEqual([status, ...OUTCOMES[name]]);
-      expect(failure.retryAfterMs).toBe(retryable ? 7000 : undefined);
+      const { type, permanent, tokenMayExist, details, message } = failure;
+      expect([status, type, permanent, tokenMayExist]).toEqual([status, ...OUTCOMES[name]]);
+      expect(failure.retryAfterMs).toBe(permanent ? undefined : 7000);
       const isSuccess = status < 300;
       expect(details).toEqual(isSuccess ? { status } : { status, ...json });
       expect(message.includes('a detail')).toBe(!isSuccess);
       // It says what to do exactly where no retry helps, and sends nobody to look for a token that
       // was not requested.
       const hasRemedy = /^Atlas returned \d+[^;]* to the [a-z-]+ request[^;]*; \w/.test(message);
-      expect([status, hasRemedy]).toEqual([status, !retryable]);
+      expect([status, hasRemedy]).toEqual([status, permanent]);
       if (endpoint !== 'linkTokens') expect(message).not.toContain('link-token');
     }
   },
@@ -99,13 +99,13 @@ it('403 access_denied to the access-token request is retried', () => {
   });
   expect(failure).toMatchObject({
     type: 'AtlasUnavailable',
-    retryable: true,
+    permanent: false,
     tokenMayExist: false,
   });
   expect(failure.message).toBe(
     'Atlas returned 403 access_denied to the access-token request: "Too many."',
   );
-  expect(responded('oauthToken', 403, { error: 'invalid_client' }).retryable).toBe(false);
+  expect(responded('oauthToken', 403, { error: 'invalid_client' }).permanent).toBe(true);
 });
 
 describe("Atlas's own message", () => {
@@ -203,7 +203,7 @@ it.each<[string, string, Endpoint, outcome: keyof typeof OUTCOMES, message: stri
 ])(
   'a connection that failed with %s %s the request to %s was written %s: %s',
   (code, when, endpoint, name, message) => {
-    const [type, retryable, tokenMayExist] = OUTCOMES[name];
+    const [type, permanent, tokenMayExist] = OUTCOMES[name];
     const { failure } = failures.connectionError(
       endpoint,
       when === 'after',
@@ -212,8 +212,9 @@ it.each<[string, string, Endpoint, outcome: keyof typeof OUTCOMES, message: stri
     );
     expect(failure).toEqual({
       type,
-      retryable,
+      permanent,
       tokenMayExist,
+      sinkTried: false,
       details: { reason: code },
       message: expect.stringContaining(message),
     });
@@ -234,7 +235,7 @@ describe('an error of the worker itself', () => {
     const failure = failures.classifyAtlasError(error, 'linkTokens');
     expect(failure).toMatchObject({
       type: 'AtlasUnavailable',
-      retryable: true,
+      permanent: false,
       tokenMayExist: false,
     });
     expect(failure.message).toContain(message);
@@ -246,7 +247,7 @@ describe('an error of the worker itself', () => {
     ['null', null],
   ])('that is %s during a link-token request is TokenLost, and never quoted', (_what, error) => {
     const failure = failures.classifyAtlasError(error, 'linkTokens');
-    expect(failure).toMatchObject({ type: 'TokenLost', retryable: false, tokenMayExist: true });
+    expect(failure).toMatchObject({ type: 'TokenLost', permanent: true, tokenMayExist: true });
     expect(JSON.stringify(failure)).not.toContain('CANARY');
   });
 
@@ -254,7 +255,7 @@ describe('an error of the worker itself', () => {
     ['unknown', new TypeError('CANARY')],
     ['null', null],
   ])('that is %s during a request that creates nothing is AtlasResponseInvalid', (_what, error) => {
-    const harmless = { type: 'AtlasResponseInvalid', retryable: false, tokenMayExist: false };
+    const harmless = { type: 'AtlasResponseInvalid', permanent: true, tokenMayExist: false };
     expect(failures.classifyAtlasError(error, 'orgs')).toMatchObject(harmless);
   });
 });

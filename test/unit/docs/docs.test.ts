@@ -136,9 +136,9 @@ it('docs/architecture.md says what the code does after a response of each status
   );
   const classified = documented.map(([status]) => {
     const response = { status: Number(status), json: null, retryAfterMs: undefined };
-    const { retryable, type, tokenMayExist } = responseError('linkTokens', response).failure;
+    const { permanent, type, tokenMayExist } = responseError('linkTokens', response).failure;
     const retried = `retried by ${tokenMayExist ? 'the run' : 'Temporal'}`;
-    return [status, retryable ? retried : `fails: \`${type}\``, tokenMayExist ? 'yes' : 'no'];
+    return [status, permanent ? `fails: \`${type}\`` : retried, tokenMayExist ? 'yes' : 'no'];
   });
   expect(documented).toEqual(classified);
   const classes = documented.map(([status]) => Math.floor(Number(status) / 100));

@@ -83,7 +83,7 @@ describe('a sealed token', () => {
       'a worker of that release',
     ],
   ])('%s does not open on this worker, and is retried', async (_what, jwe, message) => {
-    const retried = { retryable: true, message: expect.stringContaining(message) };
+    const retried = { permanent: false, message: expect.stringContaining(message) };
     expect(await failureOf(await jwe())).toMatchObject(retried);
   });
 
@@ -109,7 +109,7 @@ describe('a sealed token', () => {
       'was altered',
     ],
   ])('%s does not open, and is not retried', async (_what, jwe, message) => {
-    const final = { retryable: false, message: expect.stringContaining(message) };
+    const final = { permanent: true, message: expect.stringContaining(message) };
     expect(await failureOf(await jwe())).toMatchObject(final);
   });
 
@@ -166,7 +166,7 @@ describe('a key set', () => {
   it('that is damaged while a worker runs leaves the former one in use', async () => {
     const running = createSealer(jest.fn(() => '{"keys": [').mockReturnValueOnce(jsonOf(first)));
     const jwe = await sealOne({ by: sealerOf(second) });
-    expect(await failureOf(jwe, running)).toMatchObject({ retryable: true });
+    expect(await failureOf(jwe, running)).toMatchObject({ permanent: false });
     await expect(running.open(await sealOne(), WORKFLOW_ID)).resolves.toMatchObject({
       linkToken: TOKEN,
     });

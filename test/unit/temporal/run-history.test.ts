@@ -84,7 +84,7 @@ it('a terminated run names up to 100 sinks that it called, and no others', async
     {
       activityTaskFailedEventAttributes: {
         scheduledEventId: 2,
-        failure: { applicationFailureInfo: { details: payloads({ sinkTried: false }) } },
+        failure: { applicationFailureInfo: { details: payloads({}, { sinkTried: false }) } },
       },
     },
     ...Array.from({ length: 101 }, (_, n) =>
@@ -129,7 +129,7 @@ it.each([
 ])(
   'an attempt that %s after the last workflow task of a terminated run %s',
   async (_what, _counts, details, count) => {
-    const failure = { message: 'why', applicationFailureInfo: { details: payloads(details) } };
+    const failure = { message: 'why', applicationFailureInfo: { details: payloads({}, details) } };
     const failed = { scheduledEventId: 5, failure };
     const client = serve([
       scheduled(5, 'createLinkToken'),

@@ -1,7 +1,8 @@
-import type { ParsedFailure } from '../../../src/workflows/activity-results';
+import type { AttemptFailure } from '../../../src/shared/attempt-failure';
 import { createToken } from '../../../src/workflows/create-token';
 import { deliverToken } from '../../../src/workflows/deliver-token';
 import type { RunStatus } from '../../../src/workflows/run-status';
+import type { Failed } from '../../../src/workflows/settle';
 import type { Updates } from '../../../src/workflows/updates';
 import { BACKOFF, aReceipt, aRequest, aToken } from '../samples';
 
@@ -10,7 +11,7 @@ import { BACKOFF, aReceipt, aRequest, aToken } from '../samples';
 const HOUR_MS = 3_600_000;
 const PAUSE_MS = 60_000;
 
-type Failure = Partial<ParsedFailure>;
+type Failure = Partial<AttemptFailure & Failed>;
 /** The outcome of an activity, and what happens meanwhile. */
 type Step = { fails?: Failure; meanwhile?: () => void };
 
@@ -24,7 +25,9 @@ const mockRun = {
     mockRun.trace.push(what);
     const { fails, meanwhile } = mockRun.steps.shift() ?? {};
     meanwhile?.();
-    return Promise.resolve(fails ? { failure: { ...FAILURE, ...fails } } : { result });
+    if (!fails) return Promise.resolve({ result });
+    const { how = 'failed', ...failure } = fails;
+    return Promise.resolve({ failure: { ...FAILURE, ...failure }, how });
   },
 };
 
@@ -38,7 +41,7 @@ jest.mock('@temporalio/workflow', () => ({
   condition: () => Promise.resolve(mockRun.trace.push('pause')),
   workflowInfo: () => ({ workflowId: 'id', runId: 'id', ...mockRun.history }),
 }));
-jest.mock('../../../src/workflows/activity-results', () => ({
+jest.mock('../../../src/workflows/settle', () => ({
   settle: (outcome: unknown) => outcome,
 }));
 jest.mock('../../../src/workflows/activity-proxies', () => ({
@@ -53,13 +56,11 @@ beforeAll(() => {
 });
 afterAll(() => void jest.restoreAllMocks());
 
-const FAILURE: ParsedFailure = {
-  how: 'failed',
+const FAILURE: AttemptFailure = {
   type: 'TokenUnconfirmed',
   message: 'Atlas returned 503',
   details: {},
-  runMayRetry: true,
-  retryAfterMs: undefined,
+  permanent: false,
   tokenMayExist: true,
   sinkTried: true,
 };
@@ -82,7 +83,7 @@ const begin = (steps: Step[]) =>
 /** A CancelledFailure has no type. */
 const typeOf = (error: unknown) => (error as { type?: string }).type ?? 'Cancelled';
 
-const REJECTED = { type: 'AtlasRequestRejected', runMayRetry: false, tokenMayExist: false };
+const REJECTED = { type: 'AtlasRequestRejected', permanent: true, tokenMayExist: false };
 const NOT_CREATED = { type: 'AtlasUnavailable', tokenMayExist: false };
 
 /** What happened, as the workflow sees it; an activity has failed only after Temporal's retries. */
@@ -96,13 +97,13 @@ it.each<[what: string, next: string, creation: Creation]>([
   [
     'Atlas responded 2xx without a token',
     'fails: AtlasResponseInvalid',
-    { fails: { type: 'AtlasResponseInvalid', runMayRetry: false } },
+    { fails: { type: 'AtlasResponseInvalid', permanent: true } },
   ],
-  ['the token was lost', 'fails: TokenLost', { fails: { type: 'TokenLost', runMayRetry: false } }],
+  ['the token was lost', 'fails: TokenLost', { fails: { type: 'TokenLost', permanent: true } }],
   [
     'it failed for good with an unknown type',
     'fails: AtlasUnavailable',
-    { fails: { type: 'Odd', runMayRetry: false } },
+    { fails: { type: 'Odd', permanent: true } },
   ],
   [
     'the run was cancelled, and a token may exist',
@@ -179,7 +180,7 @@ describe('a delivery', () => {
     return { trace: mockRun.trace, ending };
   }
 
-  const SINK_REJECTED = { type: 'SinkRejected', runMayRetry: false };
+  const SINK_REJECTED = { type: 'SinkRejected', permanent: true };
   const WAIT = { ...SINK_REJECTED, retryAfterMs: 90_000 };
   type Case = { fails?: Failure; meanwhile?: () => void; before?: () => void };
 
@@ -261,7 +262,7 @@ describe('a delivery', () => {
   });
 
   it('that fails with an unknown type makes the run undelivered with SinkUnavailable', async () => {
-    await deliver([{ fails: { type: 'Odd', runMayRetry: false } }]);
+    await deliver([{ fails: { type: 'Odd', permanent: true } }]);
     expect(published).toEqual({ type: 'SinkUnavailable', nextRoundAtMs: PAUSE_MS });
   });
 });
