@@ -30,8 +30,6 @@ const attemptTimeoutsSchema = z.object({
   heartbeatTimeoutMs: ms,
 });
 
-export type AttemptTimeouts = z.output<typeof attemptTimeoutsSchema>;
-
 /**
  * The settings `retries`, with the timeouts of an attempt. Both loops of a run have the same
  * backoff.

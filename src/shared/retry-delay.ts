@@ -1,7 +1,8 @@
+import type { RetryPolicy } from '@temporalio/common';
 import type { Backoff } from './activities';
 
 /** The factor from each delay to the next. */
-export const BACKOFF_COEFFICIENT = 2;
+const BACKOFF_COEFFICIENT = 2;
 
 /**
  * Computes exponential backoff with jitter, which Temporal's retry policy lacks.
@@ -20,6 +21,18 @@ export function retryDelayMs(
   const delayMs =
     retryAfterMs === undefined ? backoffMs * (0.5 + random / 2) : retryAfterMs + backoffMs * random;
   return Math.round(delayMs);
+}
+
+/**
+ * Builds the retry policy for attempts that report nothing. One that reports its failure sets the
+ * next delay itself, with jitter.
+ */
+export function retryPolicy({ initialIntervalMs, maximumIntervalMs }: Backoff): RetryPolicy {
+  return {
+    initialInterval: initialIntervalMs,
+    backoffCoefficient: BACKOFF_COEFFICIENT,
+    maximumInterval: maximumIntervalMs,
+  };
 }
 
 /**

@@ -1,10 +1,9 @@
-import { sleep } from '@temporalio/workflow';
+import { ActivityCancellationType, proxyActivities, sleep } from '@temporalio/workflow';
 import type { SealedToken } from '../contract/schemas';
-import type { RunPlan } from '../shared/activities';
+import type { Activities, CreateInput, RunPlan } from '../shared/activities';
 import type { AttemptFailure } from '../shared/attempt-failure';
-import { retryDelayMs } from '../shared/retry-delay';
+import { retryDelayMs, retryPolicy } from '../shared/retry-delay';
 import { describePair } from '../shared/text';
-import { proxyCreateLinkToken } from './activity-proxies';
 import { cancellationFailure, creationFailed, creationGaveUp, isCancelled } from './endings';
 import type { RunStatus } from './run-status';
 import { settle } from './settle';
@@ -25,18 +24,17 @@ const COMPLETED_BY_HAND = {
  *   created.
  */
 export async function createToken(
-  { request, retries }: RunPlan,
+  plan: RunPlan,
   deadlineAtMs: number,
   status: RunStatus,
 ): Promise<SealedToken> {
-  const summary = `create a link-token in ${describePair(request)}`;
+  const { request, retries } = plan;
   for (let activityNumber = 1; ; activityNumber += 1) {
     const { unconfirmedTokens } = status.current;
     const remainingMs = deadlineAtMs - Date.now();
-    const createLinkToken = proxyCreateLinkToken(retries, remainingMs, request.orgId, summary);
     status.showCreating(request);
     const input = { request, unconfirmedTokens, activityNumber };
-    const outcome = await settle(createLinkToken(input), 'jwe', COMPLETED_BY_HAND);
+    const outcome = await settle(create(plan, input, remainingMs), 'jwe', COMPLETED_BY_HAND);
     if ('result' in outcome) return outcome.result;
 
     const { failure, how } = outcome;
@@ -58,6 +56,33 @@ export async function createToken(
     // The pause may end late, when no worker was running.
     if (Date.now() >= deadlineAtMs) throw gaveUp();
   }
+}
+
+function create(
+  { request, retries }: RunPlan,
+  input: CreateInput,
+  remainingMs: number,
+): Promise<SealedToken> {
+  const { attemptTimeoutMs, heartbeatTimeoutMs } = retries.create;
+  const { createLinkToken } = proxyActivities<Activities>({
+    startToCloseTimeout: attemptTimeoutMs,
+    heartbeatTimeout: heartbeatTimeoutMs,
+    // An attempt may begin until the deadline.
+    scheduleToCloseTimeout: remainingMs + attemptTimeoutMs,
+    retry: {
+      ...retryPolicy(retries),
+      // An attempt that vanished may have created a token, so it comes back to the workflow. These
+      // are the server's names for its timeouts.
+      nonRetryableErrorTypes: ['TemporalTimeout:StartToClose', 'TemporalTimeout:Heartbeat'],
+    },
+    // The result of a cancelled attempt says what was created.
+    cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+    // On a server that has fairness, the queued tasks of one organization do not delay those of
+    // another.
+    priority: { fairnessKey: request.orgId },
+    summary: `create a link-token in ${describePair(request)}`,
+  });
+  return createLinkToken(input);
 }
 
 /** @throws the ending of a cancelled run. */

@@ -1,11 +1,17 @@
-import { CancellationScope, condition, workflowInfo } from '@temporalio/workflow';
+import {
+  ActivityCancellationType,
+  CancellationScope,
+  condition,
+  proxyActivities,
+  workflowInfo,
+  type RetryPolicy,
+} from '@temporalio/workflow';
 import { isDeliveryFailureType } from '../contract/failure-types';
 import { MAX_SINKS_TRIED } from '../contract/limits';
 import type { Receipt, SealedToken } from '../contract/schemas';
-import type { RunPlan } from '../shared/activities';
-import { shortenPauseMs } from '../shared/retry-delay';
+import type { Activities, RunPlan } from '../shared/activities';
+import { retryPolicy, shortenPauseMs } from '../shared/retry-delay';
 import { describePair } from '../shared/text';
-import { proxyDeliverLinkToken } from './activity-proxies';
 import { cancellationFailure, isCancelled } from './endings';
 import type { RunStatus } from './run-status';
 import { settle } from './settle';
@@ -17,6 +23,13 @@ import type { Updates } from './updates';
  */
 const LONG_HISTORY = { events: 20_000, bytes: 10 * 1024 * 1024 };
 const PAUSE_OF_LONG_HISTORY_MS = 6 * 3_600_000;
+
+/**
+ * The first failure that an attempt reports is final, since a round of length 0 leaves no time for
+ * a retry. An attempt that was lost or stopped is repeated once: if the sink has the token already,
+ * it recognizes the delivery id.
+ */
+const ONE_REPORTED_ATTEMPT: RetryPolicy = { maximumAttempts: 2 };
 
 /**
  * Delivers a token, however long that takes: a round of attempts, a pause, the next round; a
@@ -82,11 +95,24 @@ export async function deliverToken(
     if (isCancelled()) throw cancelled();
   }
 
+  /** @param once one attempt: someone requested it now, or the run is being cancelled. */
   function deliverTo(sink: string, once: boolean) {
     const { deliveryId, jwe } = sealedToken;
     status.showDelivering(sink);
-    const summary = `deliver token ${deliveryId} of ${describePair(request)} to sink ${sink}`;
-    return proxyDeliverLinkToken(retries, once, request.orgId, summary)({ jwe }, sink);
+    const { attemptTimeoutMs, heartbeatTimeoutMs } = retries.deliver;
+    const { deliverLinkToken } = proxyActivities<Activities>({
+      startToCloseTimeout: attemptTimeoutMs,
+      heartbeatTimeout: heartbeatTimeoutMs,
+      // An attempt may begin until the end of the round.
+      scheduleToCloseTimeout: (once ? 0 : retries.roundMs) + attemptTimeoutMs,
+      retry: once ? ONE_REPORTED_ATTEMPT : retryPolicy(retries),
+      // The result of a cancelled attempt says what was delivered.
+      cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+      // As for a creation.
+      priority: { fairnessKey: request.orgId },
+      summary: `deliver token ${deliveryId} of ${describePair(request)} to sink ${sink}`,
+    });
+    return deliverLinkToken({ jwe }, sink);
   }
 
   /** Names the failure of the request's sink too, for which the run keeps waiting. */

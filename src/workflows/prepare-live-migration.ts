@@ -1,16 +1,16 @@
 import {
   ApplicationFailure,
   CancelledFailure,
+  proxyLocalActivities,
   setDefaultSignalHandler,
   workflowInfo,
 } from '@temporalio/workflow';
 import { MAX_MEMO_LENGTH, SHORTEST_WORKFLOW_TIMEOUT_MS } from '../contract/limits';
 import type { FieldProblem, PrepareRequest, Receipt, Recovery } from '../contract/schemas';
-import type { RunPlan } from '../shared/activities';
+import type { Activities, RunPlan } from '../shared/activities';
 import { invalidRequest } from '../shared/invalid-request';
 import { fitsAsJson } from '../shared/object';
 import { UNREADABLE } from '../shared/payload-converter';
-import { proxyFindToken, validateRequest } from './activity-proxies';
 import { createToken } from './create-token';
 import { deliverToken } from './deliver-token';
 import { cancelledAtStart, isCancelled, startFailure } from './endings';
@@ -71,6 +71,13 @@ async function validateStart(request: PrepareRequest, recovery?: Recovery): Prom
   throw cancelledAtStart(recovery !== undefined);
 }
 
+/** Pure and quick. A bug in it must not be retried unseen for ever. */
+const { validateRequest } = proxyLocalActivities<Activities>({
+  startToCloseTimeout: '5s',
+  retry: { maximumAttempts: 3 },
+  summary: 'validate the request',
+});
+
 /** A worker that cannot validate is reported as `AtlasUnavailable`: a later start may succeed. */
 function validate(request: PrepareRequest, recovery?: Recovery): Promise<RunPlan> {
   return validateRequest(request, recovery ?? null).catch((error: unknown) => {
@@ -78,8 +85,19 @@ function validate(request: PrepareRequest, recovery?: Recovery): Promise<RunPlan
   });
 }
 
+/**
+ * Retries wait on a timer of the server, so a list that does not respond holds no workflow task.
+ * They are counted, and come every half minute after the first four: Core measures the time of a
+ * local activity by the clock of its worker.
+ */
 function requireNoToken(request: PrepareRequest, { retries }: RunPlan): Promise<void> {
-  const findToken = proxyFindToken(retries);
+  const maximumAttempts = 4 + Math.ceil(retries.giveUpAfterMs / 30_000);
+  const { findToken } = proxyLocalActivities<Activities>({
+    startToCloseTimeout: '10s',
+    retry: { initialInterval: '2s', maximumInterval: '30s', maximumAttempts },
+    localRetryThreshold: '1s',
+    summary: 'look for an earlier token',
+  });
   return findToken(request).catch((error: unknown) => {
     throw startFailure(error, 'TemporalUnavailable', 'look for an earlier token');
   });

@@ -1,5 +1,6 @@
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import {
+  ActivityCancellationType,
   ApplicationFailure,
   CancelledFailure,
   ChildWorkflowFailure,
@@ -7,6 +8,7 @@ import {
   TerminatedFailure,
   WorkflowIdReusePolicy,
   isCancellation,
+  proxyActivities,
   setDefaultSignalHandler,
   startChild,
   workflowInfo,
@@ -21,14 +23,13 @@ import type {
   ScheduledResult,
 } from '../contract/schemas';
 import { workflowIdFor } from '../contract/workflow-id';
-import type { LinkState } from '../shared/activities';
+import type { Activities, LinkState } from '../shared/activities';
 import { terminalFailure } from '../shared/application-failure';
 import { readAttemptFailure } from '../shared/attempt-failure';
 import { commandLine } from '../shared/command-line';
 import { invalidRequest } from '../shared/invalid-request';
 import { toObject } from '../shared/object';
 import { cutAndEscape } from '../shared/text';
-import { checkLink } from './activity-proxies';
 import { createFailure, firstDetails, isCancelled } from './endings';
 import { countScheduledRun } from './metrics';
 import { prepareLiveMigration } from './prepare-live-migration';
@@ -100,6 +101,18 @@ async function prepareUnlessLinked(
     };
   }
 }
+
+/** Long enough for a brief outage and for the slowest attempt. */
+const { checkLink } = proxyActivities<Activities>({
+  startToCloseTimeout: '30m',
+  heartbeatTimeout: '30s',
+  scheduleToCloseTimeout: '1h',
+  retry: { initialInterval: '1s', maximumInterval: '1m' },
+  // Otherwise a cancelled run would end before its attempt, whose heartbeats Temporal then refuses:
+  // an alert counts these.
+  cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+  summary: 'check the link',
+});
 
 async function readLinkState(request: PrepareRequest, always: boolean): Promise<LinkState> {
   // Temporal passes on the result of the schedule's previous run.

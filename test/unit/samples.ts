@@ -1,5 +1,6 @@
 import { forEachClaim } from '../../src/contract/claims';
 import type { PrepareRequest, Receipt, SealedToken } from '../../src/contract/schemas';
+import type { Retries } from '../../src/shared/activities';
 import type { Sink } from '../../src/sinks/sink';
 
 /*
@@ -14,6 +15,16 @@ export const OTHER_ORG = '64f1c0ffee5eed0000000b72';
 
 /** The backoff of a third attempt is 2 to 4 s. */
 export const BACKOFF = { initialIntervalMs: 1000, maximumIntervalMs: 60_000 };
+
+const ATTEMPT_TIMEOUTS = { attemptTimeoutMs: 0, heartbeatTimeoutMs: 0 };
+export const RETRIES: Retries = {
+  ...BACKOFF,
+  create: ATTEMPT_TIMEOUTS,
+  giveUpAfterMs: 600_000,
+  deliver: ATTEMPT_TIMEOUTS,
+  roundMs: 60_000,
+  maximumPauseMs: 600_000,
+};
 
 /** A request as a caller sends it, without the optional fields. `more` need not be valid. */
 export const aRequest = (more: object = {}): PrepareRequest => ({

@@ -1,10 +1,12 @@
+import type { ActivityOptions } from '@temporalio/workflow';
+import type { RunPlan } from '../../../src/shared/activities';
 import type { AttemptFailure } from '../../../src/shared/attempt-failure';
 import { createToken } from '../../../src/workflows/create-token';
 import { deliverToken } from '../../../src/workflows/deliver-token';
 import type { RunStatus } from '../../../src/workflows/run-status';
 import type { Failed } from '../../../src/workflows/settle';
 import type { Updates } from '../../../src/workflows/updates';
-import { BACKOFF, aReceipt, aRequest, aToken } from '../samples';
+import { RETRIES, aReceipt, aRequest, aToken } from '../samples';
 
 /** The loops of a run, with scripted outcomes of activities: what follows from each. */
 
@@ -40,14 +42,14 @@ jest.mock('@temporalio/workflow', () => ({
   sleep: () => Promise.resolve(mockRun.trace.push('pause')),
   condition: () => Promise.resolve(mockRun.trace.push('pause')),
   workflowInfo: () => ({ workflowId: 'id', runId: 'id', ...mockRun.history }),
+  proxyActivities: ({ retry }: ActivityOptions) => ({
+    createLinkToken: () => mockRun.next('create', aToken()),
+    deliverLinkToken: (_input: object, sink: string) =>
+      mockRun.next(retry?.maximumAttempts ? 'one attempt' : 'round', aReceipt({ sink })),
+  }),
 }));
 jest.mock('../../../src/workflows/settle', () => ({
   settle: (outcome: unknown) => outcome,
-}));
-jest.mock('../../../src/workflows/activity-proxies', () => ({
-  proxyCreateLinkToken: () => () => mockRun.next('create', aToken()),
-  proxyDeliverLinkToken: (_retries: object, once: boolean) => (_input: object, sink: string) =>
-    mockRun.next(once ? 'one attempt' : 'round', aReceipt({ sink })),
 }));
 
 beforeAll(() => {
@@ -66,8 +68,8 @@ const FAILURE: AttemptFailure = {
 };
 const PLAN = {
   request: aRequest({ sink: 'files' }),
-  retries: { ...BACKOFF, maximumIntervalMs: PAUSE_MS, maximumPauseMs: 6 * HOUR_MS },
-} as Parameters<typeof createToken>[0];
+  retries: { ...RETRIES, maximumIntervalMs: PAUSE_MS, maximumPauseMs: 6 * HOUR_MS },
+} as RunPlan;
 
 const cancel = () => void (mockRun.isCancelled = true);
 const lengthenHistory = () => void (mockRun.history.historyLength = 20_000);
