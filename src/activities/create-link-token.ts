@@ -57,8 +57,7 @@ export function createLinkTokenActivity(
     const { request, unconfirmedTokens, activityNumber } = parseInput(createInputSchema, input);
     const { problems, entries: accessListIps } = validateAccessList(request.accessListIps);
     if (problems.length > 0) throw invalidRequest(problems, {}, REFUSED);
-    const { sink: _, ...requestFacts } = request;
-    const { orgId } = requestFacts;
+    const { orgId } = request;
     const { workflowId } = requireRunOfPair(info, request);
     const failureCount = activityNumber - 1 + info.attempt;
     let startedAtMs: number | undefined;
@@ -92,7 +91,7 @@ export function createLinkTokenActivity(
     if (Buffer.byteLength(JSON.stringify(linkToken)) > MAX_LINK_TOKEN_BYTES) {
       return fail(TOKEN_TOO_LARGE);
     }
-    const facts = { ...requestFacts, accessListIps, credential, unconfirmedTokens };
+    const facts = { ...request, accessListIps, credential, unconfirmedTokens };
     const sealed = await sealer.seal(linkToken, facts, workflowId).catch(() => fail(NOT_SEALED));
     const { deliveryId, tokenSha256, createdAt } = sealed;
     // Before the wait, in which this process may end: by the time of this line, an operator finds

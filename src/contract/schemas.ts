@@ -148,7 +148,8 @@ export const deliverySchema = tokenFactsSchema
  */
 export const sealedTokenSchema = z.object({ jwe: z.string().max(MAX_JWE_LENGTH), ...tokenFacts });
 
-export type SealedToken = z.output<typeof sealedTokenSchema>;
+/** As a worker wrote it, perhaps one of the release before, without the claims that are newer. */
+export type SealedToken = z.input<typeof sealedTokenSchema>;
 
 /** The result of a run. It has no secret, and every key is always present. */
 export const receiptSchema = z
@@ -177,7 +178,7 @@ export const recoverySchema = z.strictObject(
   'is not {sealedToken, sinksTried}',
 );
 
-export type Recovery = z.output<typeof recoverySchema>;
+export type Recovery = z.input<typeof recoverySchema>;
 
 /** Input of `prepareOnSchedule`. */
 export const scheduledRequestSchema = z.strictObject({

@@ -112,18 +112,18 @@ export function createSealer(readKeySet: () => string) {
     /** Lists the ids of the keys that a restart of the worker would lose. */
     keyIdsOnlyInMemory: () => findKeysMissingFrom(readStored()).map(({ kid }) => kid),
 
-    /** Seals a new token, and gives it a delivery id. */
+    /** Seals a new token, and gives it a delivery id. Only what a receipt may say goes with it. */
     async seal(
       linkToken: string,
       facts: Omit<TokenFacts, 'deliveryId' | 'tokenSha256' | 'createdAt'>,
       workflowId: string,
     ): Promise<SealedToken> {
-      const tokenFacts: TokenFacts = {
+      const tokenFacts = tokenFactsSchema.parse({
         ...facts,
         deliveryId: randomUUID(),
         tokenSha256: createHash('sha256').update(linkToken).digest('hex'),
         createdAt: new Date().toISOString(),
-      };
+      });
       const [{ kid, k }] = keys;
       const payload = new TextEncoder().encode(
         JSON.stringify({ version: PAYLOAD_VERSION, linkToken, ...tokenFacts }),

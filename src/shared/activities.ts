@@ -1,13 +1,13 @@
 import { z } from 'zod';
 import {
   organizationId,
+  type receiptSchema,
   sealedTokenSchema,
   sinkName,
   timestamp,
   validRequestSchema,
   type CheckReport,
   type PrepareRequest,
-  type Receipt,
   type Recovery,
   type SealedToken,
 } from '../contract/schemas';
@@ -15,6 +15,9 @@ import {
 /*
  * The activities, with their inputs and results. Workflows import only the types. Anyone who may
  * start work in the namespace can call an activity, so none trusts its input.
+ *
+ * The types are those of the schemas' input: a worker of the release before wrote no field that
+ * has a default here, and a workflow reads what it wrote as it is.
  */
 
 const ms = z.number().min(0);
@@ -22,7 +25,7 @@ const ms = z.number().min(0);
 /** Delays between attempts; each is twice the one before. */
 const backoffSchema = z.object({ initialIntervalMs: ms, maximumIntervalMs: ms });
 
-export type Backoff = z.output<typeof backoffSchema>;
+export type Backoff = z.input<typeof backoffSchema>;
 
 const attemptTimeoutsSchema = z.object({
   /** Exceeds the longest attempt of the worker that set it, so that an attempt ends by itself. */
@@ -48,7 +51,7 @@ const retriesSchema = backoffSchema.extend({
   maximumPauseMs: ms,
 });
 
-export type Retries = z.output<typeof retriesSchema>;
+export type Retries = z.input<typeof retriesSchema>;
 
 /** What a run goes by: its valid request and its retries. Workflow code reads no configuration. */
 export const runPlanSchema = z.object({
@@ -56,7 +59,7 @@ export const runPlanSchema = z.object({
   retries: retriesSchema,
 });
 
-export type RunPlan = z.output<typeof runPlanSchema>;
+export type RunPlan = z.input<typeof runPlanSchema>;
 
 export const createInputSchema = z.object({
   request: validRequestSchema,
@@ -65,12 +68,12 @@ export const createInputSchema = z.object({
   activityNumber: z.int().min(1),
 });
 
-export type CreateInput = z.output<typeof createInputSchema>;
+export type CreateInput = z.input<typeof createInputSchema>;
 
 /** Each round writes this to the history, so it is small. */
 export const deliverInputSchema = sealedTokenSchema.pick({ jwe: true });
 
-export type DeliverInput = z.output<typeof deliverInputSchema>;
+export type DeliverInput = z.input<typeof deliverInputSchema>;
 
 export const linkCheckSchema = z.object({
   orgId: organizationId,
@@ -89,7 +92,10 @@ export const linkStateSchema = z.object({
   tokenRunId: z.uuid().nullable(),
 });
 
-export type LinkState = z.output<typeof linkStateSchema>;
+export type LinkState = z.input<typeof linkStateSchema>;
+
+/** A receipt without what only the run knows. */
+export type Delivered = Omit<z.input<typeof receiptSchema>, 'alsoTried'>;
 
 export interface Activities {
   validateRequest(request: PrepareRequest, recovery: Recovery | null): Promise<RunPlan>;
@@ -99,7 +105,7 @@ export interface Activities {
    */
   findToken(request: unknown): Promise<void>;
   createLinkToken(input: CreateInput): Promise<SealedToken>;
-  deliverLinkToken(sealedToken: DeliverInput, sink: string): Promise<Omit<Receipt, 'alsoTried'>>;
+  deliverLinkToken(sealedToken: DeliverInput, sink: string): Promise<Delivered>;
   checkLink(check: z.output<typeof linkCheckSchema>): Promise<LinkState>;
   /** @param request not validated yet; null to check the worker alone. */
   runChecks(request: unknown): Promise<CheckReport>;

@@ -110,7 +110,7 @@ export function readFacts(details: readonly unknown[], permanent = false): Attem
     sinkTried: facts.sinkTried !== false,
     // A timer of any other length would fail the workflow task for ever.
     retryAfterMs: facts.retryAfterMs && Math.min(facts.retryAfterMs, MAX_REQUESTED_WAIT_MS),
-  };
+  } satisfies Required<AttemptFacts>;
 }
 
 /**

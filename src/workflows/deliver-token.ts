@@ -6,6 +6,7 @@ import {
   workflowInfo,
   type RetryPolicy,
 } from '@temporalio/workflow';
+import { forEachClaim } from '../contract/claims';
 import { isDeliveryFailureType } from '../contract/failure-types';
 import { MAX_SINKS_TRIED } from '../contract/limits';
 import type { Receipt, SealedToken } from '../contract/schemas';
@@ -63,7 +64,9 @@ export async function deliverToken(
     const outcome = await settle(delivery, 'location', completedByHand(sink));
     if ('result' in outcome) {
       sinksTried.delete(sink);
-      return { ...outcome.result, alsoTried: [...sinksTried].slice(0, MAX_SINKS_TRIED) };
+      const { result } = outcome;
+      const claims = forEachClaim((claim) => result[claim] ?? null);
+      return { ...result, ...claims, alsoTried: [...sinksTried].slice(0, MAX_SINKS_TRIED) };
     }
 
     const { failure } = outcome;

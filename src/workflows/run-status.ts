@@ -10,9 +10,10 @@ import {
 import { CLAIMS, forEachClaim } from '../contract/claims';
 import type { DeliveryFailureType } from '../contract/failure-types';
 import { MAX_MESSAGE_LENGTH } from '../contract/limits';
-import type { Receipt, RunMemo, SealedToken, Status, ValidRequest } from '../contract/schemas';
+import type { Receipt, RunMemo, SealedToken, Status } from '../contract/schemas';
 import type { Step } from '../contract/steps';
 import { statusQuery } from '../contract/workflows';
+import type { RunPlan } from '../shared/activities';
 import { commandLine } from '../shared/command-line';
 import { cut, describePair, escapeControls } from '../shared/text';
 import { createFailure, firstDetails } from './endings';
@@ -63,7 +64,7 @@ export function createRunStatus() {
     nextAttemptAt: null,
   };
   let outcome: Outcome | null = null;
-  let request: ValidRequest | null = null;
+  let request: RunPlan['request'] | null = null;
   let createUntil = '';
   let creatingSince = '';
   let token: SealedToken | null = null;
@@ -100,12 +101,12 @@ export function createRunStatus() {
       return ENDINGS.includes(status.step);
     },
 
-    setRequest(valid: ValidRequest, deadlineAtMs: number): void {
+    setRequest(valid: RunPlan['request'], deadlineAtMs: number): void {
       request = valid;
       createUntil = new Date(deadlineAtMs).toISOString();
     },
 
-    showCreating(valid: ValidRequest): void {
+    showCreating(valid: RunPlan['request']): void {
       const { credential, accessListIps } = valid;
       creatingSince = formatNow();
       show(
@@ -203,10 +204,10 @@ function writeMemo(fields: Partial<RunMemo>): void {
 }
 
 /** Picks what the log says of a token, with long lists cut. */
-function getFacts(receipt: Partial<Receipt>): Record<string, unknown> {
+function getFacts(receipt: Partial<Record<keyof Receipt, unknown>>): Record<string, unknown> {
   const facts: Record<string, unknown> = {};
   for (const name of Object.keys(LOGGED_FACTS) as (keyof Receipt)[]) {
-    const value: unknown = receipt[name];
+    const value = receipt[name];
     if (value === undefined) continue;
     facts[name] = Array.isArray(value) ? value.slice(0, MAX_LOGGED_ENTRIES) : value;
   }
@@ -216,7 +217,7 @@ function getFacts(receipt: Partial<Receipt>): Record<string, unknown> {
 /** Formats what the Temporal UI shows of a run, in Markdown. */
 function formatCurrentDetails(
   { step, description, unconfirmedTokens, nextAttemptAt }: Status,
-  request: ValidRequest | null,
+  request: RunPlan['request'] | null,
   createUntil: string,
 ): string {
   const explanation =
@@ -235,7 +236,7 @@ function formatCurrentDetails(
   return paragraphs.filter(Boolean).join('\n\n');
 }
 
-function formatRequest(request: ValidRequest): string {
+function formatRequest(request: RunPlan['request']): string {
   const { orgId, sourceOrgId, accessListIps, sink } = request;
   const lines = {
     orgId: `Atlas organization: ${orgId}`,
@@ -244,9 +245,9 @@ function formatRequest(request: ValidRequest): string {
     sink: `Sink: ${sink}`,
     ...forEachClaim((claim) => {
       const text = request[claim];
-      return text && `Claimed ${CLAIMS[claim]}: ${quoteLiterally(text)}`;
+      return text ? `Claimed ${CLAIMS[claim]}: ${quoteLiterally(text)}` : null;
     }),
-  } satisfies Record<Exclude<keyof ValidRequest, 'credential' | 'warnings'>, string | null>;
+  } satisfies Record<Exclude<keyof RunPlan['request'], 'credential' | 'warnings'>, string | null>;
   return Object.values(lines).filter(Boolean).join('  \n');
 }
 

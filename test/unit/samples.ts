@@ -63,6 +63,7 @@ export function aReceipt(more: object = {}): Receipt {
   const { jwe: _, ...facts } = aToken();
   return {
     ...facts,
+    ...FACTS,
     sink: 'drop',
     alsoTried: [],
     location: 'file tokens/x.link-token',

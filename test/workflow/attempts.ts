@@ -3,8 +3,8 @@ import { CompleteAsyncError, Context } from '@temporalio/activity';
 import { CancelledFailure } from '@temporalio/common';
 import { attemptFailure, creationAttemptFailure } from '../../src/activities/failures';
 import type { AtlasFailure } from '../../src/atlas/failures';
-import type { Receipt, SealedToken } from '../../src/contract/schemas';
-import type { Backoff, CreateInput, DeliverInput } from '../../src/shared/activities';
+import type { SealedToken } from '../../src/contract/schemas';
+import type { Backoff, CreateInput, Delivered, DeliverInput } from '../../src/shared/activities';
 import { NOTHING_DONE } from '../../src/shared/attempt-failure';
 import type { DeliveryFailure } from '../../src/sinks/failures';
 import { sharedTemporal } from '../support/temporal';
@@ -12,14 +12,12 @@ import { sharedTemporal } from '../support/temporal';
 /** One attempt to create a token: it returns or throws what the real activity does. */
 export type Creation = (input: CreateInput, backoff: Backoff) => SealedToken | Promise<SealedToken>;
 
-type SinkReceipt = Omit<Receipt, 'alsoTried'>;
-
 /** One attempt to deliver a token. */
 export type Delivery = (
   input: DeliverInput,
   sink: string,
   backoff: Backoff,
-) => SinkReceipt | Promise<SinkReceipt>;
+) => Delivered | Promise<Delivered>;
 
 /** Holds an attempt until a test lets it go on. */
 export class Gate {
@@ -151,7 +149,7 @@ export const completedByHand: Creation = ({ request, unconfirmedTokens }) => ({
 });
 
 /** The sink stores the token. */
-export function stored({ jwe }: DeliverInput, sink: string): SinkReceipt {
+export function stored({ jwe }: DeliverInput, sink: string): Delivered {
   const facts = JSON.parse(jwe) as SealedToken;
   return { ...facts, sink, location: `place of ${sink}`, deliveredAt: new Date().toISOString() };
 }

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { CompactEncrypt, base64url, decodeProtectedHeader } from 'jose';
-import { sealedTokenSchema } from '../../../src/contract/schemas';
+import { sealedTokenSchema, tokenFactsSchema } from '../../../src/contract/schemas';
 import { workflowIdFor } from '../../../src/contract/workflow-id';
 import { SealedTokenUnreadableError, createSealer, makeKey } from '../../../src/secrets/sealing';
 import { ANY_CHARACTER } from '../../support/any-character';
@@ -42,6 +42,12 @@ describe('a sealed token', () => {
     const header = { alg: 'dir', enc: 'A256GCM', kid: 'first', aud: WORKFLOW_ID };
     expect(decodeProtectedHeader(sealed.jwe)).toEqual(header);
     expect((await sealer.seal('abc', COUNTED, WORKFLOW_ID)).deliveryId).not.toBe(sealed.deliveryId);
+  });
+
+  it('has no fact that a receipt may not have', async () => {
+    const facts = { ...COUNTED, sink: 'drop', fieldOfTheWorker: 1 };
+    const { jwe: _, ...sealed } = await sealer.seal('abc', facts, WORKFLOW_ID);
+    expect(Object.keys(sealed).sort()).toEqual(Object.keys(tokenFactsSchema.shape).sort());
   });
 
   it('opens to the same token, whatever its characters, and shows it nowhere', async () => {

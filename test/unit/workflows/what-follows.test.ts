@@ -15,7 +15,7 @@ const PAUSE_MS = 60_000;
 
 type Failure = Partial<AttemptFailure & Failed>;
 /** The outcome of an activity, and what happens meanwhile. */
-type Step = { fails?: Failure; meanwhile?: () => void };
+type Step = { fails?: Failure; returns?: object; meanwhile?: () => void };
 
 const mockRun = {
   isCancelled: false,
@@ -25,9 +25,9 @@ const mockRun = {
   trace: [] as string[],
   next(what: string, result: object) {
     mockRun.trace.push(what);
-    const { fails, meanwhile } = mockRun.steps.shift() ?? {};
+    const { fails, returns = result, meanwhile } = mockRun.steps.shift() ?? {};
     meanwhile?.();
-    if (!fails) return Promise.resolve({ result });
+    if (!fails) return Promise.resolve({ result: returns });
     const { how = 'failed', ...failure } = fails;
     return Promise.resolve({ failure: { ...FAILURE, ...failure }, how });
   },
@@ -261,6 +261,14 @@ describe('a delivery', () => {
     const goesOn = isAtOnce ? 'at once, as a redelivery' : WHEN.get(published?.nextRoundAtMs ?? -1);
     expect(ending === 'delivered' ? goesOn : ending).toBe(next);
     if (ending === 'delivered' && !isAtOnce) expect(published?.type).toBe('SinkRejected');
+  });
+
+  it('by a worker that did not know a claim has it as null', async () => {
+    const { requestedBy: _, ...older } = aReceipt();
+    begin([{ returns: older }]);
+    updates = { redelivery: null, runStoppable: (work) => work() };
+    const receipt = await deliverToken(PLAN, aToken(), [], { status, updates });
+    expect(receipt).toEqual({ ...aReceipt(), requestedBy: null });
   });
 
   it('that fails with an unknown type makes the run undelivered with SinkUnavailable', async () => {
