@@ -3,7 +3,7 @@ import type { Services } from '../config/services';
 import { WORKER_CHECK_FAILED } from '../contract/failure-types';
 import { organizationId, type CheckReport } from '../contract/schemas';
 import type { Scope } from '../doctor/check-result';
-import { runAll } from '../doctor/run-checks';
+import { runAll } from '../doctor/run-all';
 import { checkRunList } from '../doctor/temporal-checks';
 import { wholeWorker, workerChecks } from '../doctor/worker-checks';
 import { validateAgainstConfig } from '../requests/validate-against-config';

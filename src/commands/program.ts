@@ -112,7 +112,7 @@ function createProgram(io: Io, stop: Stop) {
     stdin: io.stdin,
     output: () => createOutput(io, program.opts().json ?? false, stop),
     async env() {
-      const { overrideTemporalSettings } = await import('../temporal/settings.js');
+      const { overrideTemporalSettings } = await import('../temporal/connection-settings.js');
       return overrideTemporalSettings(io.env, program.opts());
     },
     async withTemporal(work) {

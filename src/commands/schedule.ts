@@ -8,7 +8,7 @@ export const scheduleCommand = ({ stdin, withTemporal }: ProgramContext) =>
   new Command('schedule').description('create schedules that renew tokens').addCommand(
     createCommand().action(async (options) => {
       const [{ makeRequest }, { createSchedule }] = await Promise.all([
-        import('./runs/request.js'),
+        import('./runs/make-request.js'),
         import('./runs/create-schedule.js'),
       ]);
       const request = await makeRequest(options, 'no schedule was created', stdin, {

@@ -36,7 +36,7 @@ export function startCommand({ stdin, withTemporal }: ProgramContext) {
         const { startMany } = await import('./runs/start.js');
         return withTemporal((context) => startMany(context, requests, { wait, dryRun }));
       }
-      const { makeRequest } = await import('./runs/request.js');
+      const { makeRequest } = await import('./runs/make-request.js');
       const request = await makeRequest(options, 'nothing was started', stdin);
       const { start, dryRunStart } = await import('./runs/start.js');
       return withTemporal((context) =>

@@ -3,7 +3,7 @@ import { createServices } from '../config/services';
 import type { Finding } from '../contract/schemas';
 import { connectClient } from '../temporal/connection';
 import { failedCheck, unchecked, warning, type CheckResult } from './check-result';
-import { runAll } from './run-checks';
+import { runAll } from './run-all';
 import { checkTaskQueue } from './task-queue';
 import { checkNamespace, checkRunList } from './temporal-checks';
 import { wholeWorker, workerChecks } from './worker-checks';

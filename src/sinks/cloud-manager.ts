@@ -10,8 +10,8 @@ import {
   type ReferenceContext,
 } from '../secrets/read-secret';
 import { SinkRejectedError, SinkUnavailableError, type Sink, type SinkType } from './sink';
-import { createSinkSend, joinUrl, statusError, type Advice } from './utils/http';
 import { durationMs, httpConfig, httpUrl } from './utils/http-config';
+import { createSinkSend, joinUrl, statusError, type Advice } from './utils/sink-http';
 
 const configSchema = (context: ReferenceContext) =>
   httpConfig('baseUrl', {

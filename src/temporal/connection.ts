@@ -1,8 +1,8 @@
 import { Client, Connection, type ConnectionLike } from '@temporalio/client';
 import { raceSignal, withTimeout } from '../abort';
 import { escapeControls } from '../shared/text';
+import { readTemporalSettings, type TemporalSettings } from './connection-settings';
 import { GRPC, findGrpcCode, findGrpcError, isDenial } from './grpc';
-import { readTemporalSettings, type TemporalSettings } from './settings';
 
 const CHANNEL_ARGS = {
   // Allows for a large page of a history. gRPC's default is 4 MiB, and SDK 1.24.0 sets the option

@@ -8,7 +8,7 @@ import type { Config } from '../config';
 import { addAttemptTimeouts } from '../config/attempt-timeouts';
 import { createServices } from '../config/services';
 import { VERSION } from '../version';
-import { countAttempts, timeAtlasRequests } from './metrics';
+import { countAttempts, timeAtlasRequests } from './worker-metrics';
 
 interface WorkerContext {
   connection: NativeConnection;

@@ -3,7 +3,7 @@ import type { Logger } from '@temporalio/worker';
 import pMap from 'p-map';
 import type { Services } from '../config/services';
 import { credentialChecks } from '../doctor/credential-checks';
-import { runAll } from '../doctor/run-checks';
+import { runAll } from '../doctor/run-all';
 
 const CONCURRENCY = 5;
 /** Workers that start together must not reach Atlas's limit of requests. */

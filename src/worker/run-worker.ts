@@ -9,10 +9,10 @@ import { createWorker } from './create-worker';
 import { findReadinessProblem, startHealth } from './health';
 import { logCredentialChecks } from './log-credential-checks';
 import { createLogger, logNodeWarnings } from './logger';
-import { startRunCounters } from './metrics';
 import { watchOverdueRuns } from './overdue-runs';
 import { installRuntime } from './runtime';
 import { drainOnSignals, runUntilDrained } from './shutdown';
+import { startRunCounters } from './worker-metrics';
 
 /** Long enough for a start on a node that is starting much else. */
 const CONNECT_TIMEOUT_MS = 60_000;

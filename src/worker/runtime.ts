@@ -2,7 +2,7 @@ import type { MetricMeter } from '@temporalio/common';
 import { Runtime, type Logger, type LogLevel } from '@temporalio/worker';
 import type { Config } from '../config';
 import { hostPort } from './health';
-import { metricsOptions } from './metrics';
+import { metricsOptions } from './worker-metrics';
 
 /**
  * Installs the Temporal runtime, whose native Core writes to our log too.

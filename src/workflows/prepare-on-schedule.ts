@@ -31,8 +31,8 @@ import { invalidRequest } from '../shared/invalid-request';
 import { toObject } from '../shared/object';
 import { cutAndEscape } from '../shared/text';
 import { createFailure, firstDetails, isCancelled } from './endings';
-import { countScheduledRun } from './metrics';
 import { prepareLiveMigration } from './prepare-live-migration';
+import { countScheduledRun } from './run-metrics';
 
 /**
  * Creates a token for a pair of organizations unless the source is linked, or the pair's last token

@@ -17,7 +17,7 @@ import type { RunPlan } from '../shared/activities';
 import { commandLine } from '../shared/command-line';
 import { cut, describePair, escapeControls } from '../shared/text';
 import { createFailure, firstDetails } from './endings';
-import { countDelivery, countFailedDelivery, countRun, countUnconfirmedToken } from './metrics';
+import { countDelivery, countFailedDelivery, countRun, countUnconfirmedToken } from './run-metrics';
 
 /** Names what the log says of a token. The log outlives the run, whose history Temporal deletes. */
 const LOGGED_FACTS = {

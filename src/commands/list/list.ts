@@ -4,7 +4,7 @@ import { withReadTimeout } from '../../temporal/grpc';
 import { readRetentionMs } from '../../temporal/list-runs';
 import type { CommandContext } from '../cli/context';
 import { UNIT_MS } from '../cli/option-parsers';
-import { findFailureType } from '../runs/status';
+import { findFailureType } from '../runs/read-status';
 import { printRequests } from './print-requests';
 import { readListedRuns, type ListedRun, type ListOptions } from './read-runs';
 

@@ -12,7 +12,7 @@ import { isOfOrganization, listRuns, type RunInfo } from '../../temporal/list-ru
 import { readRun } from '../../temporal/read-history';
 import type { RunHistory, UnconfirmedAttempt } from '../../temporal/run-history';
 import type { CommandContext } from '../cli/context';
-import { createStatusReader } from '../runs/status';
+import { createStatusReader } from '../runs/read-status';
 
 const READ_CONCURRENCY = 20;
 const MAX_UNREADABLE_LENGTH = 200;

@@ -18,8 +18,7 @@ import {
   describeUnconfirmed,
   describeUndelivered,
   toEndingError,
-} from './endings';
-import { requirePrepareRun } from './refusals';
+} from './describe-ending';
 import {
   CANCEL_REQUESTED,
   NO_RESPONSE,
@@ -28,7 +27,8 @@ import {
   findFailureType,
   readStatus,
   type StatusReading,
-} from './status';
+} from './read-status';
+import { requirePrepareRun } from './refusals';
 
 const POLL_INTERVAL_MS = 250;
 const MAX_POLL_INTERVAL_MS = 1000;

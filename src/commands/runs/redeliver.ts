@@ -11,11 +11,11 @@ import { CommandError, EXIT_CODES, refusalError } from '../cli/command-error';
 import type { CommandContext } from '../cli/context';
 import type { Output } from '../cli/output';
 import { runBulk, toDelivered } from './bulk';
-import { describeReceipt, toFailureError } from './endings';
+import { describeReceipt, toFailureError } from './describe-ending';
 import { follow } from './follow';
+import { NO_RESPONSE, PAUSED, readStatus } from './read-status';
 import { refuseEarlierToken, refuseOtherWorkflowType } from './refusals';
 import { describeMissingWorker } from './remote-check';
-import { NO_RESPONSE, PAUSED, readStatus } from './status';
 
 export async function redeliver(
   { client, output }: CommandContext,

@@ -8,7 +8,7 @@ import { describeRun, type RunDescription, type RunTarget } from '../../temporal
 import { describeEarlierToken, type EarlierToken } from '../../temporal/earlier-token';
 import { readRun, type RunRef } from '../../temporal/read-history';
 import { refusalError, type ErrorFacts } from '../cli/command-error';
-import { describeReceipt } from './endings';
+import { describeReceipt } from './describe-ending';
 
 /**
  * Describes a run.

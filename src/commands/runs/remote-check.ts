@@ -9,7 +9,7 @@ import { FIRST_POLL_MS, checkTaskQueue } from '../../doctor/task-queue';
 import { CommandError, EXIT_CODES } from '../cli/command-error';
 import type { CommandContext } from '../cli/context';
 import { describeFindings } from '../cli/describe-findings';
-import { describeInvalidRequest } from './request';
+import { describeInvalidRequest } from './make-request';
 
 /** @returns null when a worker polls the task queue, or when it is not known. */
 export async function describeMissingWorker(

@@ -6,7 +6,7 @@ import { VERSION } from '../../version';
 import { SinkRejectedError, toStoredToken, type Sink, type SinkType } from '../sink';
 import { httpConfig, httpUrl } from '../utils/http-config';
 import { completeIds, templateSchema } from '../utils/name-template';
-import { callError } from './errors';
+import { callError } from './aws-errors';
 
 /** The text of a tag (AWS's reference of the data type Tag). */
 const tagText = z

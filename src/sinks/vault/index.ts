@@ -3,8 +3,8 @@ import { headerFormat, secretReference, type ReferenceContext } from '../../secr
 import { SinkRejectedError, toStoredToken, type Delivery, type Sink, type SinkType } from '../sink';
 import { httpConfig, httpUrl } from '../utils/http-config';
 import { completeIds, plainPath, templateSchema } from '../utils/name-template';
-import { createVaultClient } from './client';
 import { createKv } from './kv';
+import { createVaultClient } from './vault-client';
 
 const configSchema = (context: ReferenceContext) =>
   httpConfig('address', {

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { HttpResponse } from '../../http/response';
 import { isSuccess } from '../../http/response';
 import { SinkRejectedError, SinkUnavailableError } from '../sink';
-import { parseErrors, vaultError, type VaultClient } from './client';
+import { parseErrors, vaultError, type VaultClient } from './vault-client';
 
 const readSchema = z.object({
   data: z.object({

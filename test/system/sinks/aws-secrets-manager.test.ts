@@ -4,7 +4,7 @@ import type { ServerResponse } from 'node:http';
 import path from 'node:path';
 import { SecretsManager } from '@aws-sdk/client-secrets-manager';
 import { startChildProcess } from '../../../dev/temporal/child-process';
-import { callError } from '../../../src/sinks/aws-secrets-manager/errors';
+import { callError } from '../../../src/sinks/aws-secrets-manager/aws-errors';
 import { VERSION } from '../../../src/version';
 import { cleanUpLater, newFolder } from '../../support/clean-up';
 import { eventually } from '../../support/eventually';

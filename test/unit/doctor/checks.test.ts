@@ -5,7 +5,7 @@ import { describeFindings } from '../../../src/commands/cli/describe-findings';
 import { createOrganizations } from '../../../src/config/organizations';
 import type { Services } from '../../../src/config/services';
 import { failedCheck, ok, unchecked, warning, type Scope } from '../../../src/doctor/check-result';
-import { runAll } from '../../../src/doctor/run-checks';
+import { runAll } from '../../../src/doctor/run-all';
 import { checkTaskQueue } from '../../../src/doctor/task-queue';
 import { isDefective } from '../../../src/doctor/temporal-checks';
 import { wholeWorker, workerChecks } from '../../../src/doctor/worker-checks';

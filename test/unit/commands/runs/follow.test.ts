@@ -6,7 +6,7 @@ import {
   TASK_FAILS,
   createStatusReader,
   readStatus,
-} from '../../../../src/commands/runs/status';
+} from '../../../../src/commands/runs/read-status';
 import type { Status } from '../../../../src/contract/schemas';
 import { GRPC } from '../../../../src/temporal/grpc';
 import { ORG } from '../../samples';

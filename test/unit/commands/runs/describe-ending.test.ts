@@ -4,7 +4,7 @@ import {
   TerminatedFailure,
   TimeoutFailure,
 } from '@temporalio/common';
-import { toEndingError, toFailureError } from '../../../../src/commands/runs/endings';
+import { toEndingError, toFailureError } from '../../../../src/commands/runs/describe-ending';
 import { DELIVERY_FAILURE_TYPES, FAILURE_TYPES } from '../../../../src/contract/failure-types';
 import { workflowIdFor } from '../../../../src/contract/workflow-id';
 import { ORG } from '../../samples';

@@ -2,8 +2,8 @@ import { metricMeter } from '@temporalio/workflow';
 import type { Receipt, SealedToken } from '../contract/schemas';
 
 // Temporal's meter for workflows is silent on replay. Labels name no organization.
-// src/worker/metrics.ts starts three of these counters at 0; a description in one place only would
-// make Core serve each series twice.
+// src/worker/worker-metrics.ts starts three of these counters at 0; a description in one place only
+// would make Core serve each series twice.
 
 /** @param outcome `delivered`, `cancelledWithoutToken`, or the type of the failure. */
 export function countRun(outcome: string): void {

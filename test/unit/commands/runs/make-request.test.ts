@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
 import { requestCommand } from '../../../../src/commands/cli/options';
-import { makeRequest } from '../../../../src/commands/runs/request';
+import { makeRequest } from '../../../../src/commands/runs/make-request';
 import { readRequests } from '../../../../src/commands/runs/requests-file';
 import { prepareRequestSchema } from '../../../../src/contract/schemas';
 import { workflowIdFor } from '../../../../src/contract/workflow-id';

@@ -1,5 +1,5 @@
 import { writeFileSync } from 'node:fs';
-import { readTemporalSettings } from '../../../src/temporal/settings';
+import { readTemporalSettings } from '../../../src/temporal/connection-settings';
 import { temporaryFolder } from '../temporary-folder';
 
 const CANARY = 'tmprl_CANARY';

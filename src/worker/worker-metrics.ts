@@ -38,8 +38,8 @@ export function metricsOptions(bindAddress: string) {
 }
 
 /**
- * Starts at 0 those counters of src/workflows/metrics.ts that alerts watch, under the labels that
- * the SDK gives them: Prometheus sees no increase in a counter whose first sample is 1.
+ * Starts at 0 those counters of src/workflows/run-metrics.ts that alerts watch, under the labels
+ * that the SDK gives them: Prometheus sees no increase in a counter whose first sample is 1.
  */
 export function startRunCounters(
   meter: MetricMeter,
