@@ -15,6 +15,6 @@ export type {
   ScheduledResult,
   Status,
 } from './schemas';
-export * from './steps';
+export { STEPS, type Step } from './states';
 export { workflowIdFor } from './workflow-id';
 export * from './workflows';

@@ -16,7 +16,7 @@ import {
   MAX_WARNINGS,
   MAX_WARNING_LENGTH,
 } from './limits';
-import { STEPS } from './steps';
+import { STEPS, TOKEN_STATES } from './states';
 
 /*
  * Anyone in the namespace can write what these read. zod makes an issue for each element of an
@@ -265,7 +265,8 @@ export const failureDetailsSchema = z
     tokenSha256: sha256.nullish().describe('Cancelled: SHA-256 of that token'),
     sinksTried: sinksTried.optional().describe('Cancelled: sinks that may have that token'),
     state: z
-      .enum(['delivered', 'recoverable'])
+      .enum(TOKEN_STATES)
+      .exclude(['open'])
       .optional()
       .describe(
         'TokenExists: whether the earlier run delivered its token, or recover can deliver it',

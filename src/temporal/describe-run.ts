@@ -26,10 +26,6 @@ export function findRun(client: Client, target: RunTarget): Promise<RunDescripti
   return describeRun(client, target).catch(nullIfNotFound);
 }
 
-export function isOpen({ status: { name } }: { status: { name: string } }): boolean {
-  return name === 'RUNNING' || name === 'PAUSED';
-}
-
 /** Tells whether Temporal has given the present workflow task of a run to workers before. */
 export function isWorkflowTaskRetried({ raw }: RunDescription): boolean {
   return (raw.pendingWorkflowTask?.attempt ?? 0) > 1;

@@ -1,38 +1,24 @@
 import type { Client } from '@temporalio/client';
 import type { Receipt } from '../contract/schemas';
+import type { TokenState } from '../contract/states';
 import { WORKFLOW_TYPES } from '../contract/workflows';
 import { commandLine } from '../shared/command-line';
 import { differingFields } from '../shared/compare-requests';
 import { cutAndEscape } from '../shared/text';
-import { findRun, isOpen } from './describe-run';
+import { findRun } from './describe-run';
 import { listExecutions, visibilityQuery, type RunInfo } from './list-runs';
 import { readRun } from './read-history';
-import type { RunHistory } from './run-history';
+import { findTokenOf, isOpen, mayHaveToken } from './run-state';
 
 const MAX_LOCATION_LENGTH = 1000;
-
-/** What a run did with its token. The id is null if the history of a delivered one is gone. */
-export type TokenState =
-  | { state: 'open' | 'recoverable'; deliveryId: string }
-  | { state: 'delivered'; deliveryId: string | null };
-
-/** Tells which token a run has; null without one. Every command and activity asks this function. */
-export function findTokenOf(
-  run: Pick<RunInfo, 'status'>,
-  { token, receipt, deliveredId }: RunHistory,
-): TokenState | null {
-  if (run.status.name === 'COMPLETED' || deliveredId !== null) {
-    return { state: 'delivered', deliveryId: receipt?.deliveryId ?? deliveredId };
-  }
-  return token && { state: isOpen(run) ? 'open' : 'recoverable', deliveryId: token.deliveryId };
-}
 
 /** The token of a closed run. */
 export interface EarlierToken {
   runId: string;
   /** The start of that run. */
   startTime: Date;
-  state: 'delivered' | 'recoverable';
+  state: Exclude<TokenState, 'open'>;
+  /** Null if the history of a delivered one is gone. */
   deliveryId: string | null;
   /** Null for a recoverable token, and for what cannot be read any more. */
   receipt: Receipt | null;
@@ -56,16 +42,12 @@ export async function* readTokens(
     const { runId, startTime } = run;
     const history = await readRun(client, run);
     const token = findTokenOf(run, history);
-    if (token === null || token.state === 'open') continue;
+    if (token === null) continue;
     const { state, deliveryId } = token;
+    if (state === 'open') continue;
     const { receipt, request } = history;
     yield { runId, startTime, state, deliveryId, receipt, request };
   }
-}
-
-/** Temporal ends some runs without notice. The memo of any other says whether it left a token. */
-function mayHaveToken({ status, memo }: RunInfo): boolean {
-  return memo.deliveryId !== null || ['COMPLETED', 'TERMINATED', 'TIMED_OUT'].includes(status.name);
 }
 
 /**

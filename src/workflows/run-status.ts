@@ -11,7 +11,7 @@ import { CLAIMS, forEachClaim } from '../contract/claims';
 import type { DeliveryFailureType } from '../contract/failure-types';
 import { MAX_MESSAGE_LENGTH } from '../contract/limits';
 import type { Receipt, RunMemo, SealedToken, Status } from '../contract/schemas';
-import type { Step } from '../contract/steps';
+import { FINAL_STEPS, type Step } from '../contract/states';
 import { statusQuery } from '../contract/workflows';
 import type { RunPlan } from '../shared/activities';
 import { commandLine } from '../shared/command-line';
@@ -43,8 +43,6 @@ const MAX_LOGGED_ENTRIES = 20;
  * token.
  */
 const ONLY_FOR_CALLERS: readonly string[] = ['InvalidRequest', 'TokenExists'];
-
-const ENDINGS: readonly Step[] = ['delivered', 'failed', 'cancelled'];
 
 /** What callers who wait get: of a round, of a redelivery or of the run. */
 export type Outcome = { receipt: Receipt } | { failure: ApplicationFailure };
@@ -98,7 +96,7 @@ export function createRunStatus() {
 
     /** True once no other outcome follows. */
     get hasEnded(): boolean {
-      return ENDINGS.includes(status.step);
+      return (FINAL_STEPS as readonly Step[]).includes(status.step);
     },
 
     setRequest(valid: RunPlan['request'], deadlineAtMs: number): void {

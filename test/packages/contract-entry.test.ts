@@ -2,7 +2,6 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import * as failureTypes from '../../src/contract/failure-types';
-import * as steps from '../../src/contract/steps';
 import * as workflows from '../../src/contract/workflows';
 import { newFolder } from '../support/clean-up';
 import { INSTALL_CONTRACT, sh } from '../support/examples';
@@ -10,7 +9,7 @@ import { ROOT, codeBlocks, page } from '../support/markdown';
 
 const ENTRY = 'live-migration-prep-contract';
 
-const PUBLIC = [...Object.keys({ ...failureTypes, ...steps, ...workflows }), 'workflowIdFor'];
+const PUBLIC = [...Object.keys({ ...failureTypes, ...workflows }), 'STEPS', 'workflowIdFor'];
 
 const folder = newFolder();
 

@@ -12,7 +12,7 @@ import {
   type RefusalType,
 } from '../../src/contract/failure-types';
 import type { FailureDetails, PrepareRequest, Receipt, Status } from '../../src/contract/schemas';
-import type { Step } from '../../src/contract/steps';
+import type { Step } from '../../src/contract/states';
 import {
   awaitDeliveryUpdate,
   redeliverUpdate,

@@ -15,7 +15,7 @@ import { CLAIM_NAMES, CLAIMS } from '../../src/contract/claims';
 import * as failureTypes from '../../src/contract/failure-types';
 import * as contract from '../../src/contract/schemas';
 import type { Receipt } from '../../src/contract/schemas';
-import { STEPS } from '../../src/contract/steps';
+import { STEPS } from '../../src/contract/states';
 import { workflowIdFor } from '../../src/contract/workflow-id';
 import * as workflows from '../../src/contract/workflows';
 import { createSealer } from '../../src/secrets/sealing';

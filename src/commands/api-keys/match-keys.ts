@@ -1,3 +1,5 @@
+import type { TokenState } from '../../contract/states';
+
 /**
  * Allows for a difference between the clocks of Temporal and Atlas, or of Temporal and a worker.
  */
@@ -24,7 +26,7 @@ export type Origin = TokenOrigin | AttemptOrigin;
 export interface TokenOrigin {
   type: 'token';
   /** `unknown`: only the record has it, and does not say that it was delivered. */
-  state: 'delivered' | 'open' | 'recoverable' | 'unknown';
+  state: TokenState | 'unknown';
   deliveryId: string;
   /** The time at which the token arrived, by the clock of the worker. */
   createdAt: string;

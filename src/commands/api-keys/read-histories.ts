@@ -1,9 +1,9 @@
 import type { Client } from '@temporalio/client';
 import { pMapIterable } from 'p-map';
-import { findTokenOf } from '../../temporal/earlier-token';
 import { isOfOrganization, listRuns, type RunInfo } from '../../temporal/list-runs';
 import { readRun } from '../../temporal/read-history';
 import type { RunHistory } from '../../temporal/run-history';
+import { findTokenOf } from '../../temporal/run-state';
 import { spanOfArrival, spanOfAttempt, type AttemptOrigin, type Origin } from './match-keys';
 
 type ListedRun = Pick<RunInfo, 'workflowId' | 'runId' | 'status' | 'closeTime'>;
@@ -35,14 +35,15 @@ export function findOriginsOf(info: ListedRun, history: RunHistory): Origin[] {
     span: spanOfAttempt(attempt),
   }));
   if (history.creatingSince) origins.push(describeUnended(info, history.creatingSince));
-  if (!history.token) return origins;
+  const token = findTokenOf(info, history);
+  if (!token || !history.token) return origins;
 
   const { deliveryId, createdAt } = history.token;
   const { tokenRequestedAt: startedAt, tokenReturnedAt: endedAt } = history;
   const isCreated = startedAt !== null && endedAt !== null;
   origins.push({
     type: 'token',
-    state: findTokenOf(info, history)?.state ?? 'recoverable',
+    state: token.state,
     deliveryId,
     createdAt,
     sink: history.receipt?.sink ?? null,

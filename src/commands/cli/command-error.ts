@@ -1,3 +1,5 @@
+import type { TokenState } from '../../contract/states';
+
 /**
  * Part of the public contract: the same in every command. `--help` and docs/commands.md explain
  * them.
@@ -22,8 +24,8 @@ export type ExitCode = (typeof EXIT_CODES)[keyof typeof EXIT_CODES];
 export interface ErrorFacts {
   /** Type of the run's failure, or of the refusal. */
   type?: string | null | undefined;
-  /** State of a run that does not allow the command. */
-  state?: 'delivered' | 'recoverable' | 'open' | 'ended' | undefined;
+  /** State of a token or a run that does not allow the command. */
+  state?: TokenState | 'ended' | undefined;
   [name: string]: unknown;
 }
 

@@ -5,12 +5,12 @@ import { forEachClaim } from '../../contract/claims';
 import type { FailureType } from '../../contract/failure-types';
 import type { PrepareRequest, Receipt, Status } from '../../contract/schemas';
 import { cutAndEscape } from '../../shared/text';
-import { isOpen } from '../../temporal/describe-run';
-import { findDeliveredIds, findTokenOf } from '../../temporal/earlier-token';
+import { findDeliveredIds } from '../../temporal/earlier-token';
 import { findGrpcError } from '../../temporal/grpc';
 import { isOfOrganization, listRuns, type RunInfo } from '../../temporal/list-runs';
 import { readRun } from '../../temporal/read-history';
 import type { RunHistory, UnconfirmedAttempt } from '../../temporal/run-history';
+import { findRunState, findTokenOf } from '../../temporal/run-state';
 import type { CommandContext } from '../cli/context';
 import { createStatusReader } from '../runs/read-status';
 
@@ -122,19 +122,18 @@ function createStatusReaderOfQueues(client: Client) {
 }
 
 function toListedRun(info: RunInfo) {
-  const { workflowId, runId, taskQueue, startTime, closeTime, status, memo } = info;
-  const { step, sink, deliveryId, unconfirmedTokens } = memo;
-  const isUndelivered = isOpen(info) && step === 'undelivered';
-  const temporalState = status.name === 'COMPLETED' ? 'delivered' : status.name.toLowerCase();
+  const { workflowId, runId, taskQueue, startTime, closeTime, memo } = info;
+  const { sink, deliveryId, unconfirmedTokens } = memo;
+  const state = findRunState(info);
   return {
     workflowId,
     runId,
     taskQueue,
-    state: isUndelivered ? 'undelivered' : temporalState,
+    state,
     startedAt: startTime.toISOString(),
     closedAt: closeTime?.toISOString() ?? null,
     unconfirmedTokens,
-    sink: isUndelivered ? sink : null,
+    sink: state === 'undelivered' ? sink : null,
     // From the memo. For a closed run, `readAndFilter` sets it to null unless the token is
     // recoverable.
     deliveryId,

@@ -1,5 +1,6 @@
 import pMap from 'p-map';
 import type { Receipt } from '../../contract/schemas';
+import type { Step } from '../../contract/states';
 import { formatCount, cutAndEscape } from '../../shared/text';
 import { findReasonOfNoAccess } from '../../temporal/grpc';
 import { CommandError, EXIT_CODES, type ExitCode } from '../cli/command-error';
@@ -16,16 +17,11 @@ const PROGRESS_INTERVAL_MS = 10_000;
 /** Bounds a reason, which may quote an access list. */
 const MAX_REASON_LENGTH = 1000;
 
-/** `skipped` and `refused` did nothing; after `refused`, somebody has to act. */
-type Action =
-  | 'started'
-  | 'delivered'
-  | 'undelivered'
-  | 'failed'
-  | 'cancelled'
-  | 'skipped'
-  | 'refused'
-  | 'would start';
+/**
+ * What the command did, or the step to which it followed the run. `skipped` and `refused` did
+ * nothing; after `refused`, somebody has to act.
+ */
+type Action = Step | 'started' | 'skipped' | 'refused' | 'would start';
 
 /** The outcome of one run. `--json` adds the facts of its error: `type`, `state`, `details`. */
 export interface RunOutcome {

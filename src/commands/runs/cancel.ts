@@ -1,5 +1,5 @@
 import { commandLine } from '../../shared/command-line';
-import { isOpen } from '../../temporal/describe-run';
+import { isOpen } from '../../temporal/run-state';
 import { refusalError } from '../cli/command-error';
 import type { CommandContext } from '../cli/context';
 import { requirePrepareRun } from './refusals';

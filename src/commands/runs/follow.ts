@@ -5,12 +5,12 @@ import { checkTaskQueue } from '../../doctor/task-queue';
 import { commandLine } from '../../shared/command-line';
 import {
   isCancelRequested,
-  isOpen,
   isWorkflowTaskRetried,
   type RunDescription,
   type RunTarget,
 } from '../../temporal/describe-run';
 import { toMs } from '../../temporal/grpc';
+import { isOpen } from '../../temporal/run-state';
 import { CommandError, EXIT_CODES } from '../cli/command-error';
 import type { CommandContext } from '../cli/context';
 import {

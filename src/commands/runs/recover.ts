@@ -1,9 +1,10 @@
 import { WorkflowExecutionAlreadyStartedError, type Client } from '@temporalio/client';
 import type { PrepareRequest } from '../../contract/schemas';
 import { commandLine } from '../../shared/command-line';
-import { isCancelRequested, isOpen } from '../../temporal/describe-run';
-import { findDeliveredIds, findTokenOf } from '../../temporal/earlier-token';
+import { isCancelRequested } from '../../temporal/describe-run';
+import { findDeliveredIds } from '../../temporal/earlier-token';
 import { readRun, type RunRef } from '../../temporal/read-history';
+import { findTokenOf, isOpen } from '../../temporal/run-state';
 import { refusalError, type ErrorFacts } from '../cli/command-error';
 import type { CommandContext } from '../cli/context';
 import { watch } from './follow';

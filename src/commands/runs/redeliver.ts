@@ -3,10 +3,11 @@ import type { Receipt } from '../../contract/schemas';
 import { redeliverUpdate } from '../../contract/workflows';
 import { commandLine } from '../../shared/command-line';
 import { formatCount, shellQuote } from '../../shared/text';
-import { describeRun, findRun, isOpen } from '../../temporal/describe-run';
+import { describeRun, findRun } from '../../temporal/describe-run';
 import { findEarlierToken } from '../../temporal/earlier-token';
 import { listRuns } from '../../temporal/list-runs';
 import type { RunRef } from '../../temporal/read-history';
+import { findRunState, isOpen } from '../../temporal/run-state';
 import { CommandError, EXIT_CODES, refusalError } from '../cli/command-error';
 import type { CommandContext } from '../cli/context';
 import type { Output } from '../cli/output';
@@ -38,7 +39,7 @@ export async function redeliverAll(
   const runs: RunRef[] = [];
   let onOtherQueues = 0;
   for await (const run of listRuns(client, null, 'CloseTime IS NULL')) {
-    if (run.memo.step !== 'undelivered') continue;
+    if (findRunState(run) !== 'undelivered') continue;
     if (run.taskQueue === taskQueue) runs.push({ workflowId: run.workflowId, runId: run.runId });
     else onOtherQueues += 1;
   }

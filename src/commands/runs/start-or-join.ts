@@ -7,9 +7,10 @@ import type { PrepareRequest, Recovery } from '../../contract/schemas';
 import { workflowIdFor } from '../../contract/workflow-id';
 import { WORKFLOW_TYPES } from '../../contract/workflows';
 import { describePair } from '../../shared/text';
-import { findRun, isCancelRequested, isOpen } from '../../temporal/describe-run';
+import { findRun, isCancelRequested } from '../../temporal/describe-run';
 import { findEarlierToken } from '../../temporal/earlier-token';
 import type { RunRef } from '../../temporal/read-history';
+import { isOpen } from '../../temporal/run-state';
 import type { CommandContext } from '../cli/context';
 import { refuseEarlierToken, refuseOtherWorkflowType, refuseIfDifferent } from './refusals';
 

@@ -3,12 +3,9 @@ import fc from 'fast-check';
 import { createActivities } from '../../../src/activities';
 import type { FailureDetails, Receipt } from '../../../src/contract/schemas';
 import { payloadConverter } from '../../../src/shared/payload-converter';
-import {
-  findEarlierToken,
-  findTokenOf,
-  type TokenState,
-} from '../../../src/temporal/earlier-token';
+import { findEarlierToken } from '../../../src/temporal/earlier-token';
 import type { RunHistory } from '../../../src/temporal/run-history';
+import { findTokenOf } from '../../../src/temporal/run-state';
 import { SEED } from '../../support/random-sequences';
 import { runUntil } from './clock';
 import { loadWorkflows } from './sdk';
@@ -56,7 +53,7 @@ afterAll(() => void jest.useRealTimers());
 interface Observed {
   run: SimulatedRun;
   history: RunHistory;
-  token: TokenState | null;
+  token: ReturnType<typeof findTokenOf>;
   /** The receipt, or the message and the details of the failure. */
   ending: Partial<Receipt & FailureDetails & { message: string }>;
 }

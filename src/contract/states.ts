@@ -1,0 +1,22 @@
+/*
+ * What a run is, and what became of its token: docs/concepts.md explains the words. Workflow code
+ * imports this file.
+ */
+
+export const FINAL_STEPS = ['delivered', 'failed', 'cancelled'] as const;
+
+/** What a run does, or how it ended, as the run says it. */
+export const STEPS = [
+  'validating',
+  'creating',
+  'delivering',
+  'undelivered',
+  ...FINAL_STEPS,
+] as const;
+
+export type Step = (typeof STEPS)[number];
+
+/** What became of a token: its run is open, a sink has it, or its run ended without a delivery. */
+export const TOKEN_STATES = ['open', 'delivered', 'recoverable'] as const;
+
+export type TokenState = (typeof TOKEN_STATES)[number];

@@ -1,0 +1,37 @@
+import type { TokenState } from '../contract/states';
+import type { RunInfo } from './list-runs';
+import type { RunHistory } from './run-history';
+
+/*
+ * What a run is, and what became of its token, as Temporal has it. `--help` loads this file, so it
+ * imports types only.
+ */
+
+type Status = Pick<RunInfo, 'status'>;
+
+export function isOpen({ status: { name } }: Status): boolean {
+  return name === 'RUNNING' || name === 'PAUSED';
+}
+
+/** Tells the state of a run, as commands print it. */
+export function findRunState(run: Pick<RunInfo, 'status' | 'memo'>): string {
+  const { status, memo } = run;
+  if (isOpen(run) && memo.step === 'undelivered') return memo.step;
+  return status.name === 'COMPLETED' ? 'delivered' : status.name.toLowerCase();
+}
+
+/** Tells which token a run has; null without one. Every command and activity asks this function. */
+export function findTokenOf(
+  run: Status,
+  { token, receipt, deliveredId }: RunHistory,
+): { state: TokenState; deliveryId: string | null } | null {
+  if (run.status.name === 'COMPLETED' || deliveredId !== null) {
+    return { state: 'delivered', deliveryId: receipt?.deliveryId ?? deliveredId };
+  }
+  return token && { state: isOpen(run) ? 'open' : 'recoverable', deliveryId: token.deliveryId };
+}
+
+/** Temporal ends some runs without notice. The memo of any other says whether it left a token. */
+export function mayHaveToken({ status, memo }: Pick<RunInfo, 'status' | 'memo'>): boolean {
+  return memo.deliveryId !== null || ['COMPLETED', 'TERMINATED', 'TIMED_OUT'].includes(status.name);
+}
