@@ -26,11 +26,6 @@ export function findRun(client: Client, target: RunTarget): Promise<RunDescripti
   return describeRun(client, target).catch(nullIfNotFound);
 }
 
-/** Tells whether Temporal has given the present workflow task of a run to workers before. */
-export function isWorkflowTaskRetried({ raw }: RunDescription): boolean {
-  return (raw.pendingWorkflowTask?.attempt ?? 0) > 1;
-}
-
 /**
  * Tells whether somebody has requested the cancellation of a run. Old servers do not say, so that
  * it counts as not.

@@ -1,15 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { WorkflowFailedError, type Client, type WorkflowHandle } from '@temporalio/client';
 import { receiptSchema, type Receipt } from '../../contract/schemas';
-import { checkTaskQueue } from '../../doctor/task-queue';
 import { commandLine } from '../../shared/command-line';
 import {
   isCancelRequested,
-  isWorkflowTaskRetried,
   type RunDescription,
   type RunTarget,
 } from '../../temporal/describe-run';
-import { toMs } from '../../temporal/grpc';
 import { isOpen } from '../../temporal/run-state';
 import { CommandError, EXIT_CODES } from '../cli/command-error';
 import type { CommandContext } from '../cli/context';
@@ -19,22 +16,18 @@ import {
   describeUndelivered,
   toEndingError,
 } from './describe-ending';
+import { findFailureType, readStatus, type StatusReading } from './read-status';
+import { requirePrepareRun } from './refusals';
 import {
   CANCEL_REQUESTED,
   NO_RESPONSE,
-  PAUSED,
-  TASK_FAILS,
-  findFailureType,
-  readStatus,
-  type StatusReading,
-} from './read-status';
-import { requirePrepareRun } from './refusals';
+  findObstacle,
+  findQueueProblem,
+  identifyTask,
+} from './why-stuck';
 
 const POLL_INTERVAL_MS = 250;
 const MAX_POLL_INTERVAL_MS = 1000;
-
-/** PENDING_WORKFLOW_TASK_STATE_SCHEDULED and PENDING_ACTIVITY_STATE_SCHEDULED in Temporal's API. */
-const SCHEDULED = 1;
 
 const STEP_BY_ACTIVITY: Readonly<Record<string, string>> = {
   createLinkToken: 'creating',
@@ -82,8 +75,6 @@ export async function follow(
     const run = await requirePrepareRun(client, { workflowId, runId });
     if (!isOpen(run)) return waitForReceipt(client.workflow.getHandle(workflowId, runId), run);
     const task = identifyTask(run);
-    // The task of a healthy run also waits for a moment, so a run counts as stuck only if two looks
-    // see the same task.
     const isStuck = task !== null && task === lastTask;
     lastTask = task;
     progress = (await describeProgress(client, run, isStuck)) ?? progress;
@@ -97,17 +88,6 @@ export async function follow(
     await sleep(intervalMs);
     intervalMs = Math.min(intervalMs * 1.2, MAX_POLL_INTERVAL_MS);
   }
-}
-
-/**
- * Returns a key by which two looks recognise one workflow task: the time at which it was scheduled
- * while no worker has taken it, `retried` while workers do not complete it; null otherwise.
- */
-function identifyTask(run: RunDescription): string | null {
-  const task = run.raw.pendingWorkflowTask;
-  if (!task) return null;
-  if (isWorkflowTaskRetried(run)) return 'retried';
-  return Number(task.state) === SCHEDULED ? String(toMs(task.scheduledTime)) : null;
 }
 
 /**
@@ -144,26 +124,6 @@ async function describeProgress(
   if (!reading.status) return reading.problem === NO_RESPONSE ? null : reading.problem;
   const { description, nextAttemptAt } = reading.status;
   return `${step}: ${description}${nextAttemptAt ? `; next attempt at ${nextAttemptAt}` : ''}`;
-}
-
-/** Finds out why workers cannot continue a run, whatever they do; or null. */
-function findObstacle(run: RunDescription, isStuck: boolean): string | null {
-  if (run.status.name === 'PAUSED') return PAUSED;
-  return isStuck && isWorkflowTaskRetried(run) ? TASK_FAILS : null;
-}
-
-/** Finds out why a task waits in the task queue, such as that no worker polls it; or null. */
-async function findQueueProblem(
-  client: Client,
-  run: RunDescription,
-  isStuck: boolean,
-): Promise<string | null> {
-  const { pendingActivities, pendingWorkflowTask } = run.raw;
-  const [activity] = pendingActivities ?? [];
-  const task = activity ?? (isStuck ? pendingWorkflowTask : null);
-  if (Number(task?.state) !== SCHEDULED) return null;
-  const { state, message } = await checkTaskQueue(client, run.taskQueue);
-  return state === 'warning' ? message : null;
 }
 
 /** @throws CommandError with the type, message and details of the run's failure. */

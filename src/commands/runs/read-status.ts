@@ -1,23 +1,14 @@
-import { QueryNotRegisteredError, QueryRejectedError, type Client } from '@temporalio/client';
+import type { Client } from '@temporalio/client';
 import { DELIVERY_FAILURE_TYPES, type DeliveryFailureType } from '../../contract/failure-types';
 import { statusSchema, type Status } from '../../contract/schemas';
 import { statusQuery } from '../../contract/workflows';
-import { GRPC, findGrpcCode, findGrpcError } from '../../temporal/grpc';
 import type { RunRef } from '../../temporal/read-history';
+import { NO_RESPONSE, findQueryProblem } from './why-stuck';
 
 const QUERY_TIMEOUT_MS = 5000;
 
 /** The status of a run, or in a clause why it cannot be read. */
 export type StatusReading = { status: Status; problem: null } | { status: null; problem: string };
-
-export const NO_RESPONSE = 'no worker responds';
-export const TASK_FAILS =
-  "workers do not complete its workflow task: the workers' log and the Temporal UI say why";
-export const CANCEL_REQUESTED = 'a cancel is requested, and no worker has ended the run yet';
-export const PAUSED = 'an operator paused it: temporal workflow unpause lets it go on';
-
-/** Part of the message of server 1.32 for a Query that no worker polls for. */
-const NO_POLLER = 'no poller seen';
 
 /** Asks a worker for the status of a run, for at most five seconds. */
 export async function readStatus(
@@ -37,19 +28,6 @@ export async function readStatus(
   } catch (error) {
     return { status: null, problem: findQueryProblem(error) };
   }
-}
-
-function findQueryProblem(error: unknown): string {
-  // The SDK's error for every Query that a worker failed to answer, such as when code and history
-  // do not fit.
-  if (error instanceof QueryNotRegisteredError) {
-    return `its worker cannot continue it: ${error.message}`;
-  }
-  // The server sends no Query to a paused run.
-  if (error instanceof QueryRejectedError) return PAUSED;
-  if (findGrpcCode(error) !== GRPC.failedPrecondition) return NO_RESPONSE;
-  // The server sends no Query to a worker that has just failed the workflow task.
-  return findGrpcError(error)?.details.includes(NO_POLLER) ? NO_RESPONSE : TASK_FAILS;
 }
 
 /**

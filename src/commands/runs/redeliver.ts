@@ -14,9 +14,9 @@ import type { Output } from '../cli/output';
 import { runBulk, toDelivered } from './bulk';
 import { describeReceipt, toFailureError } from './describe-ending';
 import { follow } from './follow';
-import { NO_RESPONSE, PAUSED, readStatus } from './read-status';
+import { readStatus } from './read-status';
 import { refuseEarlierToken, refuseOtherWorkflowType } from './refusals';
-import { describeMissingWorker } from './remote-check';
+import { NO_RESPONSE, PAUSED, findMissingWorker } from './why-stuck';
 
 export async function redeliver(
   { client, output }: CommandContext,
@@ -26,7 +26,7 @@ export async function redeliver(
   const run = await describeRun(client, { workflowId });
   if (!isOpen(run)) return refuseClosed(client, workflowId);
   refuseOtherWorkflowType(run);
-  output.note(await describeMissingWorker(client, run.taskQueue));
+  output.note(await findMissingWorker(client, run.taskQueue));
   output.setFollowUp(`the run goes on; follow it: ${commandLine('watch', workflowId)}`);
   const receipt = await sendRedeliver(client, output, run, sink);
   output.print({ workflowId, receipt }, ['delivered', ...describeReceipt(receipt)]);
@@ -44,7 +44,7 @@ export async function redeliverAll(
     else onOtherQueues += 1;
   }
   output.note(describeOtherQueues(onOtherQueues));
-  if (runs.length > 0) output.note(await describeMissingWorker(client, taskQueue));
+  if (runs.length > 0) output.note(await findMissingWorker(client, taskQueue));
   output.setFollowUp(
     'the runs go on; see which are still undelivered: live-migration-prep list --undelivered',
   );

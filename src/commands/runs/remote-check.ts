@@ -11,15 +11,6 @@ import type { CommandContext } from '../cli/context';
 import { describeFindings } from '../cli/describe-findings';
 import { describeInvalidRequest } from './make-request';
 
-/** @returns null when a worker polls the task queue, or when it is not known. */
-export async function describeMissingWorker(
-  client: Client,
-  taskQueue: string,
-): Promise<string | null> {
-  const { state, message } = await checkTaskQueue(client, taskQueue, { patienceMs: FIRST_POLL_MS });
-  return state === 'warning' ? message : null;
-}
-
 /**
  * Requires a worker that the server lists, as it does for five minutes after the last poll: the
  * clock of this machine may be wrong.

@@ -6,14 +6,10 @@ import { describeFindings } from '../cli/describe-findings';
 import { describeRows, type TableRow } from '../cli/output';
 import { MAX_CONCURRENT_CHECKS, runBulk, toDelivered, toFailed, type RunOutcome } from './bulk';
 import { follow, watch } from './follow';
-import {
-  checkRequestRemotely,
-  describeMissingWorker,
-  requireListedWorker,
-  waitForAnswer,
-} from './remote-check';
+import { checkRequestRemotely, requireListedWorker, waitForAnswer } from './remote-check';
 import type { NumberedRequest } from './requests-file';
 import { requireStartable, startOrJoin } from './start-or-join';
+import { findMissingWorker } from './why-stuck';
 
 export async function start(
   context: CommandContext,
@@ -28,7 +24,7 @@ export async function start(
   output.setFollowUp(`the run goes on; ${followIt}`);
   output.say(`${joined ? 'joined the open run' : 'started'} ${workflowId}`);
   if (wait) return watch(context, { workflowId, runId }, { runId, joined });
-  const warning = await describeMissingWorker(client, taskQueue);
+  const warning = await findMissingWorker(client, taskQueue);
   const lines = warning === null ? followIt : [warning, followIt];
   output.print({ workflowId, runId, joined, warning: warning ?? undefined }, lines);
 }
@@ -64,7 +60,7 @@ export async function startMany(
   const { client, taskQueue, output } = context;
   if (dryRun) await requireListedWorker(client, taskQueue);
   else {
-    output.note(await describeMissingWorker(client, taskQueue));
+    output.note(await findMissingWorker(client, taskQueue));
     output.setFollowUp(
       'started runs go on; repeat the command for the rest; to list runs: live-migration-prep list',
     );

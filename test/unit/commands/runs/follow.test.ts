@@ -1,12 +1,7 @@
 import { QueryRejectedError, type Client } from '@temporalio/client';
 import { follow } from '../../../../src/commands/runs/follow';
-import {
-  CANCEL_REQUESTED,
-  PAUSED,
-  TASK_FAILS,
-  createStatusReader,
-  readStatus,
-} from '../../../../src/commands/runs/read-status';
+import { createStatusReader, readStatus } from '../../../../src/commands/runs/read-status';
+import { CANCEL_REQUESTED, PAUSED, TASK_FAILS } from '../../../../src/commands/runs/why-stuck';
 import type { Status } from '../../../../src/contract/schemas';
 import { GRPC } from '../../../../src/temporal/grpc';
 import { ORG } from '../../samples';

@@ -1,6 +1,6 @@
 import { QueryRejectedError } from '@temporalio/client';
-import { PAUSED } from '../../../../src/commands/runs/read-status';
 import { redeliver } from '../../../../src/commands/runs/redeliver';
+import { PAUSED } from '../../../../src/commands/runs/why-stuck';
 import { workflowIdFor } from '../../../../src/contract/workflow-id';
 import { ORG } from '../../samples';
 import { contextWith } from './context';

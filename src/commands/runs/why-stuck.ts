@@ -1,0 +1,82 @@
+import { QueryNotRegisteredError, QueryRejectedError, type Client } from '@temporalio/client';
+import { FIRST_POLL_MS, checkTaskQueue } from '../../doctor/task-queue';
+import type { RunDescription } from '../../temporal/describe-run';
+import { GRPC, findGrpcCode, findGrpcError, toMs } from '../../temporal/grpc';
+
+/*
+ * Why an open run stands still: no worker polls its task queue, no worker responds, workers do not
+ * complete its task or cannot continue it, or an operator paused it.
+ */
+
+export const NO_RESPONSE = 'no worker responds';
+export const TASK_FAILS =
+  "workers do not complete its workflow task: the workers' log and the Temporal UI say why";
+export const CANCEL_REQUESTED = 'a cancel is requested, and no worker has ended the run yet';
+export const PAUSED = 'an operator paused it: temporal workflow unpause lets it go on';
+
+/** Part of the message of server 1.32 for a Query that no worker polls for. */
+const NO_POLLER = 'no poller seen';
+
+/** PENDING_WORKFLOW_TASK_STATE_SCHEDULED and PENDING_ACTIVITY_STATE_SCHEDULED in Temporal's API. */
+const SCHEDULED = 1;
+
+/** Finds out, from the error of a Query, why no worker answered it. */
+export function findQueryProblem(error: unknown): string {
+  // The SDK's error for every Query that a worker failed to answer, such as when code and history
+  // do not fit.
+  if (error instanceof QueryNotRegisteredError) {
+    return `its worker cannot continue it: ${error.message}`;
+  }
+  // The server sends no Query to a paused run.
+  if (error instanceof QueryRejectedError) return PAUSED;
+  if (findGrpcCode(error) !== GRPC.failedPrecondition) return NO_RESPONSE;
+  // The server sends no Query to a worker that has just failed the workflow task.
+  return findGrpcError(error)?.details.includes(NO_POLLER) ? NO_RESPONSE : TASK_FAILS;
+}
+
+/**
+ * Returns a key by which two looks recognise one workflow task: the time at which it was scheduled
+ * while no worker has taken it, `retried` while workers do not complete it; null otherwise. The
+ * task of a healthy run also waits for a moment, so a run counts as stuck only if two looks see the
+ * same task.
+ */
+export function identifyTask(run: RunDescription): string | null {
+  const task = run.raw.pendingWorkflowTask;
+  if (!task) return null;
+  if (isTaskRetried(run)) return 'retried';
+  return Number(task.state) === SCHEDULED ? String(toMs(task.scheduledTime)) : null;
+}
+
+/** Tells whether Temporal has given the present workflow task of a run to workers before. */
+function isTaskRetried({ raw }: RunDescription): boolean {
+  return (raw.pendingWorkflowTask?.attempt ?? 0) > 1;
+}
+
+/** Finds out why workers cannot continue a run, whatever they do; or null. */
+export function findObstacle(run: RunDescription, isStuck: boolean): string | null {
+  if (run.status.name === 'PAUSED') return PAUSED;
+  return isStuck && isTaskRetried(run) ? TASK_FAILS : null;
+}
+
+/** Finds out why a task waits in the task queue, such as that no worker polls it; or null. */
+export async function findQueueProblem(
+  client: Client,
+  run: RunDescription,
+  isStuck: boolean,
+): Promise<string | null> {
+  const { pendingActivities, pendingWorkflowTask } = run.raw;
+  const [activity] = pendingActivities ?? [];
+  const task = activity ?? (isStuck ? pendingWorkflowTask : null);
+  if (Number(task?.state) !== SCHEDULED) return null;
+  return findMissingWorker(client, run.taskQueue, 0);
+}
+
+/** @returns null when a worker polls the task queue, or when it is not known. */
+export async function findMissingWorker(
+  client: Client,
+  taskQueue: string,
+  patienceMs = FIRST_POLL_MS,
+): Promise<string | null> {
+  const { state, message } = await checkTaskQueue(client, taskQueue, { patienceMs });
+  return state === 'warning' ? message : null;
+}
