@@ -2,9 +2,9 @@ import { Context } from '@temporalio/activity';
 import type { Client } from '@temporalio/client';
 import { raceSignal, withTimeout } from '../abort';
 import type { Activities } from '../shared/activities';
-import { terminalFailure } from '../shared/application-failure';
 import { toObject } from '../shared/object';
-import { describeEarlierToken, findEarlierToken } from '../temporal/earlier-token';
+import { findEarlierToken } from '../temporal/earlier-token';
+import { tokenExists } from '../temporal/token-exists';
 import { temporalUnavailable } from './failures';
 
 /**
@@ -35,8 +35,5 @@ async function findRefusal(client: Client, workflowId: string, request: Record<s
   const { again } = request;
   const permitted = again === true || typeof again === 'string' ? again : undefined;
   const token = await findEarlierToken(client, workflowId, { permitted });
-  if (!token) return null;
-  const { runId, state, deliveryId, receipt } = token;
-  const details = { runId, state, deliveryId, receipt };
-  return terminalFailure('TokenExists', describeEarlierToken(workflowId, token, request), details);
+  return token && tokenExists(workflowId, token, request);
 }

@@ -2,15 +2,10 @@ import type { Client } from '@temporalio/client';
 import type { Receipt } from '../contract/schemas';
 import type { TokenState } from '../contract/states';
 import { WORKFLOW_TYPES } from '../contract/workflows';
-import { commandLine } from '../shared/command-line';
-import { differingFields } from '../shared/compare-requests';
-import { cutAndEscape } from '../shared/text';
 import { findRun } from './describe-run';
 import { listExecutions, visibilityQuery, type RunInfo } from './list-runs';
 import { readRun } from './read-history';
 import { findTokenOf, isOpen, mayHaveToken } from './run-state';
-
-const MAX_LOCATION_LENGTH = 1000;
 
 /** The token of a closed run. */
 export interface EarlierToken {
@@ -111,32 +106,4 @@ export async function* listClosedRuns(
   for await (const run of listExecutions(client, query, PAGE_SIZE)) {
     if (run.runId !== newestClosedRun?.runId) yield run;
   }
-}
-
-/**
- * Describes the token, the difference between the earlier request and this one, and what to do.
- *
- * @param request the new request, not validated yet; null when there is none.
- */
-export function describeEarlierToken(
-  workflowId: string,
-  { state, runId, deliveryId, receipt, request: earlier }: EarlierToken,
-  request: object | null,
-): string {
-  const fields = request ? differingFields(earlier, request) : [];
-  const difference =
-    fields.length > 0 ? ` The earlier request differs in ${fields.join(', ')}.` : '';
-  const start = commandLine('start', workflowId, '--again', '…');
-  const again = `Start with "again": true (\`${start}\`) to create another token.`;
-  if (state === 'delivered') {
-    const where = receipt
-      ? `: it is in ${cutAndEscape(receipt.location, MAX_LOCATION_LENGTH)}`
-      : '';
-    return `run ${runId} delivered a token for these organizations${where}.${difference} ${again}`;
-  }
-  const recover = commandLine('recover', workflowId, '--run-id', runId);
-  return (
-    `run ${runId} ended with token ${String(deliveryId)}, which may not have arrived.` +
-    `${difference} Deliver it with \`${recover}\`. ${again}`
-  );
 }

@@ -5,8 +5,9 @@ import { differingFields } from '../../shared/compare-requests';
 import { toObject } from '../../shared/object';
 import { shellQuote, cutAndEscape } from '../../shared/text';
 import { describeRun, type RunDescription, type RunTarget } from '../../temporal/describe-run';
-import { describeEarlierToken, type EarlierToken } from '../../temporal/earlier-token';
+import type { EarlierToken } from '../../temporal/earlier-token';
 import { readRun, type RunRef } from '../../temporal/read-history';
+import { describeEarlierToken } from '../../temporal/token-exists';
 import { refusalError, type ErrorFacts } from '../cli/command-error';
 import { describeReceipt } from './describe-ending';
 

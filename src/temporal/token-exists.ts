@@ -1,0 +1,42 @@
+import { terminalFailure } from '../shared/application-failure';
+import { commandLine } from '../shared/command-line';
+import { differingFields } from '../shared/compare-requests';
+import { cutAndEscape } from '../shared/text';
+import type { EarlierToken } from './earlier-token';
+
+const MAX_LOCATION_LENGTH = 1000;
+
+/** Builds the failure of a run whose workflow id has a token already. */
+export function tokenExists(workflowId: string, token: EarlierToken, request: object) {
+  const { runId, state, deliveryId, receipt } = token;
+  const details = { runId, state, deliveryId, receipt };
+  return terminalFailure('TokenExists', describeEarlierToken(workflowId, token, request), details);
+}
+
+/**
+ * Describes the token, the difference between the earlier request and this one, and what to do.
+ *
+ * @param request the new request, not validated yet; null when there is none.
+ */
+export function describeEarlierToken(
+  workflowId: string,
+  { state, runId, deliveryId, receipt, request: earlier }: EarlierToken,
+  request: object | null,
+): string {
+  const fields = request ? differingFields(earlier, request) : [];
+  const difference =
+    fields.length > 0 ? ` The earlier request differs in ${fields.join(', ')}.` : '';
+  const start = commandLine('start', workflowId, '--again', '…');
+  const again = `Start with "again": true (\`${start}\`) to create another token.`;
+  if (state === 'delivered') {
+    const where = receipt
+      ? `: it is in ${cutAndEscape(receipt.location, MAX_LOCATION_LENGTH)}`
+      : '';
+    return `run ${runId} delivered a token for these organizations${where}.${difference} ${again}`;
+  }
+  const recover = commandLine('recover', workflowId, '--run-id', runId);
+  return (
+    `run ${runId} ended with token ${String(deliveryId)}, which may not have arrived.` +
+    `${difference} Deliver it with \`${recover}\`. ${again}`
+  );
+}
