@@ -4,6 +4,7 @@ import { toObject } from '../shared/object';
 import { decodePayloads } from '../shared/payload-converter';
 import { describeRun, isCancelRequested, type RunDescription } from '../temporal/describe-run';
 import { findGrpcCode, toMs } from '../temporal/grpc';
+import { isOpen } from '../temporal/run-state';
 
 type PendingActivity = NonNullable<RunDescription['raw']['pendingActivities']>[number];
 
@@ -49,6 +50,8 @@ export async function lookAtRun({
   } catch (error) {
     return { obstacle: notDescribed(error) };
   }
+  // Temporal describes the attempts of a terminated run, too.
+  if (!isOpen(run)) return { obstacle: GIVEN_UP };
   if (isCancelRequested(run)) return { obstacle: CANCEL_REQUESTED };
   const { pendingActivities } = run.raw;
   const attempt = pendingActivities?.find(({ activityId }) => activityId === info.activityId);
