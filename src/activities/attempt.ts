@@ -1,5 +1,5 @@
 import type { Context, Info } from '@temporalio/activity';
-import { notSentFailure, type AtlasFailure } from '../atlas/failures';
+import { notSentFailure, type AtlasFailure } from '../atlas/outcomes';
 import { toObject } from '../shared/object';
 import { decodePayloads } from '../shared/payload-converter';
 import { describeRun, isCancelRequested, type RunDescription } from '../temporal/describe-run';

@@ -1,18 +1,18 @@
 import { Context, log } from '@temporalio/activity';
 import type { ApplicationFailure } from '@temporalio/common';
-import { classifyAtlasError } from '../atlas/failures';
+import { classifyAtlasError } from '../atlas/outcomes';
 import type { Services } from '../config/services';
 import { workflowIdFor, type Pair } from '../contract/workflow-id';
 import { linkCheckSchema, type Activities } from '../shared/activities';
 import { writeAttemptFailure, type AttemptFailure } from '../shared/attempt-failure';
 import { commandLine } from '../shared/command-line';
-import { classifyDeliveryError } from '../sinks/failures';
+import { classifyDeliveryError } from '../sinks/classify-delivery-error';
 import type { Sink } from '../sinks/sink';
 import { findRun } from '../temporal/describe-run';
 import { readTokens, type EarlierToken } from '../temporal/earlier-token';
-import { temporalUnavailable } from './failures';
 import { parseInput } from './guards';
 import { withHeartbeats } from './heartbeat';
+import { temporalUnavailable } from './temporal-unavailable';
 
 /**
  * Creates the activity that finds out whether a schedule should create a token. A sink that knows

@@ -5,14 +5,14 @@ import {
   notSentFailure,
   tokenLostFailure,
   type AtlasFailure,
-} from '../atlas/failures';
+} from '../atlas/outcomes';
 import type { Services } from '../config/services';
 import { MAX_LINK_TOKEN_BYTES } from '../contract/limits';
 import { validateAccessList } from '../requests/access-list';
 import { createInputSchema, type Activities, type Backoff } from '../shared/activities';
 import { invalidRequest } from '../shared/invalid-request';
 import { isFirstAttempt, lookAtRun } from './attempt';
-import { creationAttemptFailure } from './failures';
+import { creationAttemptFailure } from './attempt-retries';
 import { REFUSED, parseInput, requireRunOfPair } from './guards';
 import { withHeartbeats } from './heartbeat';
 import { waitUntilTemporalAccepts } from './wait-until-temporal-accepts';

@@ -5,10 +5,10 @@ import { MAX_MESSAGE_LENGTH } from '../contract/limits';
 import { deliverySchema, sinkName, tokenFactsSchema, type TokenFacts } from '../contract/schemas';
 import { deliverInputSchema, type Activities, type Backoff } from '../shared/activities';
 import { cut, quote } from '../shared/text';
-import { classifyDeliveryError } from '../sinks/failures';
+import { classifyDeliveryError } from '../sinks/classify-delivery-error';
 import { SinkRejectedError, SinkUnavailableError, type Sink } from '../sinks/sink';
 import { isFirstAttempt } from './attempt';
-import { attemptFailure } from './failures';
+import { attemptFailure } from './attempt-retries';
 import { REFUSED, parseInput, requireRunOfPair } from './guards';
 import { withHeartbeats } from './heartbeat';
 

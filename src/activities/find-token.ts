@@ -5,7 +5,7 @@ import type { Activities } from '../shared/activities';
 import { toObject } from '../shared/object';
 import { findEarlierToken } from '../temporal/earlier-token';
 import { tokenExists } from '../temporal/token-exists';
-import { temporalUnavailable } from './failures';
+import { temporalUnavailable } from './temporal-unavailable';
 
 /**
  * Limit for one attempt, which occupies one of the worker's slots for workflow tasks. It is below

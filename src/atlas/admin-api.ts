@@ -4,7 +4,7 @@ import { firstEntries, isSuccess } from '../http/response';
 import type { Backoff } from '../shared/activities';
 import { createCircuitBreaker } from './circuit-breaker';
 import type { AtlasRequest, Credential, CredentialConfig } from './credential';
-import { credentialNotConfigured, responseError } from './failures';
+import { credentialNotConfigured, responseError } from './outcomes';
 import { createServiceAccount } from './service-account';
 import { createTransport, type TransportOptions } from './transport';
 

@@ -1,6 +1,6 @@
 import type { Backoff } from '../shared/activities';
 import { leastRetryDelayMs } from '../shared/retry-delay';
-import { AtlasError, notSentFailure, type AtlasFailure } from './failures';
+import { AtlasError, notSentFailure, type AtlasFailure } from './outcomes';
 
 /** A probe waits no longer, even if Atlas requested that. */
 const MAX_PROBE_WAIT_MS = 15 * 60_000;

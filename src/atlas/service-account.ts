@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { headerFormat } from '../secrets/read-secret';
 import { createTokenCache, timeUntilRenewalMs } from './access-token-cache';
 import type { AtlasRequest, Credential, Send, ServiceAccountConfig } from './credential';
-import { responseError } from './failures';
+import { responseError } from './outcomes';
 
 const accessTokenSchema = z.object({
   access_token: z.string().refine((token) => headerFormat(token) === null),

@@ -3,7 +3,7 @@ import { isSuccess, type HttpResponse } from '../http/response';
 import { HttpError, createSender } from '../http/send';
 import type { Secret } from '../secrets/read-secret';
 import type { AtlasRequest, Endpoint, Send } from './credential';
-import { connectionError } from './failures';
+import { connectionError } from './outcomes';
 import { redactCredentials } from './redact';
 
 /** What is known of a request after it ended. */

@@ -23,11 +23,11 @@ export function apiKeysCommand({ stdin, withTemporal }: ProgramContext) {
       ),
     )
     .action(async ({ org, keys: files, record = [] }) => {
-      const [{ readKeys }, { apiKeys }] = await Promise.all([
+      const [{ readKeys }, { printKeys }] = await Promise.all([
         import('./api-keys/read-keys.js'),
-        import('./api-keys/api-keys.js'),
+        import('./api-keys/print-keys.js'),
       ]);
       const keys = await readKeys(files, stdin);
-      await withTemporal((context) => apiKeys(context, org, keys, record));
+      await withTemporal((context) => printKeys(context, org, keys, record));
     });
 }

@@ -11,6 +11,6 @@ export const cancelCommand = ({ withTemporal }: ProgramContext) =>
     )
     .action(async (options) => {
       const workflowId = resolveWorkflowId(options);
-      const { cancel } = await import('./runs/cancel.js');
-      await withTemporal((context) => cancel(context, workflowId));
+      const { requestCancellation } = await import('./runs/request-cancellation.js');
+      await withTemporal((context) => requestCancellation(context, workflowId));
     });

@@ -47,6 +47,10 @@ export const listCommand = ({ withTemporal }: ProgramContext) =>
       formatExamples('list --undelivered --details', 'list --recoverable --since 3d'),
     )
     .action(async (options) => {
-      const { list } = await import('./list/list.js');
-      await withTemporal((context) => list(context, options));
+      if (options.requests) {
+        const { printRequests } = await import('./list/print-requests.js');
+        return withTemporal((context) => printRequests(context, options));
+      }
+      const { printRuns } = await import('./list/print-runs.js');
+      return withTemporal((context) => printRuns(context, options));
     });

@@ -20,6 +20,6 @@ export const recoverCommand = ({ withTemporal }: ProgramContext) =>
         '--run-id <id>': options.runId,
       });
       const workflowId = resolveWorkflowId(options);
-      const { recover } = await import('./runs/recover.js');
-      await withTemporal((context) => recover(context, { workflowId, runId }, sink));
+      const { startRecovery } = await import('./runs/start-recovery.js');
+      await withTemporal((context) => startRecovery(context, { workflowId, runId }, sink));
     });

@@ -33,12 +33,12 @@ export function startCommand({ stdin, withTemporal }: ProgramContext) {
       if (from !== undefined) {
         const { readRequests } = await import('./runs/requests-file.js');
         const requests = await readRequests(from, stdin);
-        const { startMany } = await import('./runs/start.js');
+        const { startMany } = await import('./runs/start-requests.js');
         return withTemporal((context) => startMany(context, requests, { wait, dryRun }));
       }
       const { makeRequest } = await import('./runs/make-request.js');
       const request = await makeRequest(options, 'nothing was started', stdin);
-      const { start, dryRunStart } = await import('./runs/start.js');
+      const { start, dryRunStart } = await import('./runs/start-requests.js');
       return withTemporal((context) =>
         dryRun ? dryRunStart(context, request) : start(context, request, wait),
       );

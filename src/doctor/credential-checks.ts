@@ -1,6 +1,6 @@
 import pMap from 'p-map';
 import type { AdminApi, TokenUse } from '../atlas/admin-api';
-import { classifyAtlasError } from '../atlas/failures';
+import { classifyAtlasError } from '../atlas/outcomes';
 import type { Services } from '../config/services';
 import { formatCount } from '../shared/text';
 import {

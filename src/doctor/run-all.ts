@@ -1,6 +1,6 @@
 import { raceSignal, withTimeout } from '../abort';
 import type { Finding } from '../contract/schemas';
-import { classifyDeliveryError } from '../sinks/failures';
+import { classifyDeliveryError } from '../sinks/classify-delivery-error';
 import { failedCheck, type Check, type CheckResult } from './check-result';
 
 const CHECK_TIMEOUT_MS = 10_000;

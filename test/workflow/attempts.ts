@@ -1,12 +1,12 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { CompleteAsyncError, Context } from '@temporalio/activity';
 import { CancelledFailure } from '@temporalio/common';
-import { attemptFailure, creationAttemptFailure } from '../../src/activities/failures';
-import type { AtlasFailure } from '../../src/atlas/failures';
+import { attemptFailure, creationAttemptFailure } from '../../src/activities/attempt-retries';
+import type { AtlasFailure } from '../../src/atlas/outcomes';
 import type { SealedToken } from '../../src/contract/schemas';
 import type { Backoff, CreateInput, Delivered, DeliverInput } from '../../src/shared/activities';
 import { NOTHING_DONE } from '../../src/shared/attempt-failure';
-import type { DeliveryFailure } from '../../src/sinks/failures';
+import type { DeliveryFailure } from '../../src/sinks/classify-delivery-error';
 import { sharedTemporal } from '../support/temporal';
 
 /** One attempt to create a token: it returns or throws what the real activity does. */

@@ -6,20 +6,18 @@ import { validateFields } from '../../requests/validate-fields';
 import { formatCount } from '../../shared/text';
 import { readRun } from '../../temporal/read-history';
 import type { CommandContext } from '../cli/context';
-import type { ListedRun } from './read-runs';
+import { readListedRuns, type ListedRun, type ListOptions } from './read-runs';
 
 const READ_CONCURRENCY = 20;
 
 /**
- * Prints the request of the newest of these runs for each workflow id. It prints all at the end, so
+ * Prints the request of the newest listed run of each workflow id. It prints all at the end, so
  * that a list that fails half-way prints nothing that a pipe would start.
  */
-export async function printRequests(
-  { client, output }: CommandContext,
-  runs: AsyncIterable<ListedRun>,
-): Promise<void> {
+export async function printRequests(context: CommandContext, options: ListOptions): Promise<void> {
+  const { client, output } = context;
   const newestRuns = new Map<string, ListedRun>();
-  for await (const run of runs) {
+  for await (const run of readListedRuns(context, options)) {
     if (!newestRuns.has(run.workflowId)) newestRuns.set(run.workflowId, run);
   }
   const readRunRequest = (run: ListedRun) => readStartable(client, run);

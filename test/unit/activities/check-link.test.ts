@@ -1,7 +1,7 @@
 import type { Client } from '@temporalio/client';
 import { checkLinkActivity } from '../../../src/activities/check-link';
 import type { AdminApi } from '../../../src/atlas/admin-api';
-import { responseError } from '../../../src/atlas/failures';
+import { responseError } from '../../../src/atlas/outcomes';
 import { SinkRejectedError, type Sink } from '../../../src/sinks/sink';
 import { GRPC } from '../../../src/temporal/grpc';
 import { ORG, SOURCE_ORG, aSink } from '../samples';

@@ -3,7 +3,7 @@ import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
 import type { MockActivityEnvironment } from '@temporalio/testing';
 import { createLinkTokenActivity } from '../../../src/activities/create-link-token';
 import type { AdminApi } from '../../../src/atlas/admin-api';
-import { connectionError } from '../../../src/atlas/failures';
+import { connectionError } from '../../../src/atlas/outcomes';
 import type { SealedToken } from '../../../src/contract/schemas';
 import { workflowIdFor } from '../../../src/contract/workflow-id';
 import { payloadConverter } from '../../../src/shared/payload-converter';

@@ -6,7 +6,7 @@ import {
 } from '../../../dev/atlas-emulator';
 import { createAdminApi, type AdminApi, type AdminApiOptions } from '../../../src/atlas/admin-api';
 import type { CredentialConfig } from '../../../src/atlas/credential';
-import type { AtlasFailure } from '../../../src/atlas/failures';
+import type { AtlasFailure } from '../../../src/atlas/outcomes';
 import { redactCredentials } from '../../../src/atlas/redact';
 import { closeLater } from '../../support/clean-up';
 import { serveHttp } from '../../support/servers';

@@ -1,6 +1,6 @@
 import { createCircuitBreaker } from '../../../src/atlas/circuit-breaker';
 import type { Endpoint } from '../../../src/atlas/credential';
-import { connectionError, responseError, type AtlasError } from '../../../src/atlas/failures';
+import { connectionError, responseError, type AtlasError } from '../../../src/atlas/outcomes';
 
 const IN_FLIGHT = 20;
 const MINUTE_MS = 60_000;

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { FILES_WITH_VERSION, versionPattern } from '../../../dev/set-version';
-import { responseError } from '../../../src/atlas/failures';
+import { responseError } from '../../../src/atlas/outcomes';
 import { EXIT_CODES } from '../../../src/commands/cli/command-error';
 import { runProgram } from '../../../src/commands/program';
 import { settingsSchema } from '../../../src/config/settings';

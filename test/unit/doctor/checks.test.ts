@@ -1,6 +1,6 @@
 import type { Client } from '@temporalio/client';
 import type { AdminApi } from '../../../src/atlas/admin-api';
-import { connectionError, responseError } from '../../../src/atlas/failures';
+import { connectionError, responseError } from '../../../src/atlas/outcomes';
 import { describeFindings } from '../../../src/commands/cli/describe-findings';
 import { createOrganizations } from '../../../src/config/organizations';
 import type { Services } from '../../../src/config/services';

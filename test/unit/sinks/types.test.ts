@@ -18,7 +18,7 @@ const nameOf = (type: string) => type.replace(/[A-Z]/g, (letter) => `-${letter.t
 
 const OTHERS = [
   'index.ts',
-  'failures.ts',
+  'classify-delivery-error.ts',
   'sink.ts',
   'utils',
   'contract.ts',

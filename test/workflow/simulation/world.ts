@@ -2,7 +2,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import { Context } from '@temporalio/activity';
 import { raceSignal } from '../../../src/abort';
 import { createActivities } from '../../../src/activities';
-import { connectionError, responseError } from '../../../src/atlas/failures';
+import { connectionError, responseError } from '../../../src/atlas/outcomes';
 import {
   matchKeys,
   stateOf,

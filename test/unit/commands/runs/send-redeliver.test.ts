@@ -1,5 +1,5 @@
 import { QueryRejectedError } from '@temporalio/client';
-import { redeliver } from '../../../../src/commands/runs/redeliver';
+import { redeliver } from '../../../../src/commands/runs/send-redeliver';
 import { PAUSED } from '../../../../src/commands/runs/why-stuck';
 import { workflowIdFor } from '../../../../src/contract/workflow-id';
 import { ORG } from '../../samples';

@@ -4,7 +4,7 @@ import { refusalError } from '../cli/command-error';
 import type { CommandContext } from '../cli/context';
 import { requirePrepareRun } from './refusals';
 
-export async function cancel(
+export async function requestCancellation(
   { client, output }: CommandContext,
   workflowId: string,
 ): Promise<void> {

@@ -15,7 +15,7 @@ import { startRun } from './start-or-join';
  * Starts a run that delivers the token of a closed run of the same id, and follows it. Nothing is
  * created.
  */
-export async function recover(
+export async function startRecovery(
   context: CommandContext,
   closedRun: RunRef,
   sink?: string,

@@ -1,5 +1,5 @@
 import type { Endpoint } from '../../../src/atlas/credential';
-import * as failures from '../../../src/atlas/failures';
+import * as failures from '../../../src/atlas/outcomes';
 import type { FailureType } from '../../../src/contract/failure-types';
 import { SecretUnavailableError } from '../../../src/secrets/read-secret';
 

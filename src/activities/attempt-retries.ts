@@ -1,12 +1,9 @@
 import type { Info } from '@temporalio/activity';
 import type { ApplicationFailure } from '@temporalio/common';
-import type { AtlasFailure } from '../atlas/failures';
+import type { AtlasFailure } from '../atlas/outcomes';
 import type { Backoff } from '../shared/activities';
-import { applicationFailure } from '../shared/application-failure';
 import { writeAttemptFailure, type AttemptFailure } from '../shared/attempt-failure';
 import { retryDelayMs } from '../shared/retry-delay';
-import { findGrpcCode } from '../temporal/grpc';
-import { findListRefusal } from '../temporal/list-runs';
 import { computeRetryTimeMs } from './attempt';
 
 interface RetryTiming {
@@ -66,22 +63,4 @@ function isTooLate(
 ): boolean {
   const passedMs = startedAtMs - info.scheduledTimestampMs;
   return passedMs + nextRetryDelay >= computeRetryTimeMs(info);
-}
-
-/** Builds the failure for runs of a workflow id that Temporal did not list or read. */
-export function temporalUnavailable(error: unknown, workflowId: string): ApplicationFailure {
-  const code = findGrpcCode(error);
-  const refusal = findListRefusal(error);
-  const reason = code === null ? (error as Error).name : `gRPC status ${code}`;
-  const remedy =
-    refusal ??
-    "check that Temporal's visibility store works" +
-      ' and that the limit frontend.namespaceRPS.visibility suffices';
-  return applicationFailure({
-    type: 'TemporalUnavailable',
-    message:
-      `Temporal did not list and read the runs of ${workflowId} (${reason}):` +
-      ` ${remedy}, then start again`,
-    nonRetryable: refusal !== null,
-  });
 }

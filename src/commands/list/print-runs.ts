@@ -5,35 +5,25 @@ import { readRetentionMs } from '../../temporal/list-runs';
 import type { CommandContext } from '../cli/context';
 import { UNIT_MS } from '../cli/option-parsers';
 import { findFailureType } from '../runs/read-status';
-import { printRequests } from './print-requests';
 import { readListedRuns, type ListedRun, type ListOptions } from './read-runs';
 
 const TERMINATED_NOT_SHOWN =
   'a request in progress when a run was terminated may have created a token that no run counts:' +
   ' live-migration-prep api-keys finds its API key';
 
+/** From this many on, a person is told how to narrow the list. */
+const MANY = 100;
+
 /**
  * Prints runs in the order of Temporal's list: open runs, then closed ones by their end, newest
  * first.
  */
-export async function list(context: CommandContext, options: ListOptions): Promise<void> {
-  const runs = readListedRuns(context, options);
-  await (options.requests ? printRequests(context, runs) : printRuns(context, runs, options));
-}
-
-/** From this many on, a person is told how to narrow the list. */
-const MANY = 100;
-
-async function printRuns(
-  context: CommandContext,
-  runs: AsyncIterable<ListedRun>,
-  options: ListOptions,
-): Promise<void> {
+export async function printRuns(context: CommandContext, options: ListOptions): Promise<void> {
   const { client, output } = context;
   // Unknown without the permission to describe the namespace, which a list of runs does not need.
   const retentionMs = await withReadTimeout(client, () => readRetentionMs(client)).catch(() => 0);
   let count = 0;
-  for await (const run of runs) {
+  for await (const run of readListedRuns(context, options)) {
     if (count === 0) output.say(...formatRow(output.columns, 'STARTED', 'STATE', 'RUN', ''));
     count += 1;
     printRun(context, run, retentionMs, options);

@@ -1,5 +1,5 @@
 import { defaultPayloadConverter } from '@temporalio/common';
-import { list } from '../../../../src/commands/list/list';
+import { printRuns } from '../../../../src/commands/list/print-runs';
 import { STATUS, clientOf, grpcError, listedRun, timestamp } from '../../temporal/scripted-server';
 import { contextWith } from '../runs/context';
 
@@ -14,7 +14,7 @@ function listWith(error: Error) {
       },
     }),
   );
-  return { listing: list(context, { recoverable: true }), printed: context.printed };
+  return { listing: printRuns(context, { recoverable: true }), printed: context.printed };
 }
 
 it('list says why a run cannot be read, and goes on', async () => {
@@ -47,7 +47,7 @@ it('a task queue without a worker is asked only a few times', async () => {
     },
   });
   const context = contextWith(client);
-  await list(context, { undelivered: true });
+  await printRuns(context, { undelivered: true });
   expect(context.printed.join('')).toContain('120 runs\n');
   expect(asked.up).toBe(40);
   // Ten without a response, and as many under way meanwhile.
@@ -57,7 +57,7 @@ it('a task queue without a worker is asked only a few times', async () => {
 /** Lists runs on a terminal with 80 columns. */
 async function listOnTerminal(...runs: object[]) {
   const context = contextWith(clientOf({ list: () => ({ executions: runs }) }));
-  await list({ ...context, output: { ...context.output, columns: 80 } }, {});
+  await printRuns({ ...context, output: { ...context.output, columns: 80 } }, {});
   return context.printed.join('');
 }
 

@@ -1,7 +1,7 @@
 import { SecretUnavailableError } from '../../../src/secrets/read-secret';
 import { SealedTokenUnreadableError } from '../../../src/secrets/sealing';
 import { NOTHING_DONE } from '../../../src/shared/attempt-failure';
-import { classifyDeliveryError } from '../../../src/sinks/failures';
+import { classifyDeliveryError } from '../../../src/sinks/classify-delivery-error';
 import { SinkRejectedError, SinkUnavailableError } from '../../../src/sinks/sink';
 
 const unreadable = (permanent: boolean) => new SealedTokenUnreadableError('why', permanent);

@@ -21,7 +21,7 @@ const DATE_LENGTH = 10;
 /**
  * Prints which token or unconfirmed attempt of an organization each of its API keys may come from.
  */
-export async function apiKeys(
+export async function printKeys(
   context: CommandContext,
   orgId: string,
   keys: readonly ApiKey[],
