@@ -19,7 +19,7 @@ const NO_REQUEST = { request: null, problems: [] };
  * nothing. Anyone who may start work in the namespace can call it, so it names no organization that
  * the caller did not name.
  *
- * A retry is safe. Temporal retries only if every error found may be transient.
+ * A retry is safe. Temporal retries only if no error found is permanent.
  */
 export function runChecksActivity(services: Services): Activities['runChecks'] {
   return async function runChecks(input) {
@@ -44,7 +44,7 @@ export function runChecksActivity(services: Services): Activities['runChecks'] {
     throw applicationFailure({
       type: WORKER_CHECK_FAILED,
       message: errors.map(({ check, message }) => `${check}: ${message}`).join('; '),
-      nonRetryable: !errors.every(({ retryable }) => retryable),
+      nonRetryable: errors.some(({ permanent }) => permanent),
       details: [report],
     });
   };

@@ -12,15 +12,15 @@ export interface Scope {
 }
 
 export type CheckResult = Omit<Finding, 'check'> & {
-  /** True if the same check may succeed soon, with nothing fixed. */
-  retryable?: boolean;
+  /** Present for an error: true if the check cannot succeed until somebody changes something. */
+  permanent?: boolean;
 };
 
 export interface Check {
   /** Such as `sink drop`. */
   name: string;
   run: (signal: AbortSignal) => Promise<CheckResult>;
-  /** Builds the result of a check that takes too long; by default a retryable error. */
+  /** Builds the result of a check that takes too long; by default an error that may pass. */
   onTimeout?: (message: string) => CheckResult;
 }
 
@@ -28,6 +28,6 @@ export const ok = (message: string): CheckResult => ({ state: 'ok', message });
 export const unchecked = (message: string): CheckResult => ({ state: 'unchecked', message });
 export const warning = (message: string): CheckResult => ({ state: 'warning', message });
 
-export function failedCheck(message: string, retryable = false): CheckResult {
-  return { state: 'error', message, retryable };
+export function failedCheck(message: string, { permanent } = { permanent: true }): CheckResult {
+  return { state: 'error', message, permanent };
 }

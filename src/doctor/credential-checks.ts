@@ -73,7 +73,7 @@ export function credentialChecks(
 
 function toRefused(cause: unknown): CheckResult {
   const { message, permanent } = classifyAtlasError(cause, 'orgs');
-  return failedCheck(message, !permanent);
+  return failedCheck(message, { permanent });
 }
 
 async function checkRole(

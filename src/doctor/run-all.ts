@@ -17,7 +17,7 @@ export function runAll(checks: readonly Check[]): Promise<(CheckResult & Finding
   );
 }
 
-async function runOne({ run, onTimeout = retryableError }: Check): Promise<CheckResult> {
+async function runOne({ run, onTimeout = mayPass }: Check): Promise<CheckResult> {
   let timeout: AbortSignal | null = null;
   const runUntilTimeout = (signal: AbortSignal) => {
     timeout = signal;
@@ -32,8 +32,8 @@ async function runOne({ run, onTimeout = retryableError }: Check): Promise<Check
       );
     }
     const { message, permanent } = classifyDeliveryError(cause);
-    return failedCheck(message, !permanent);
+    return failedCheck(message, { permanent });
   }
 }
 
-const retryableError = (message: string) => failedCheck(message, true);
+const mayPass = (message: string) => failedCheck(message, { permanent: false });

@@ -74,7 +74,7 @@ export async function checkRunList(client: Client): Promise<CheckResult> {
       `Temporal did not ${what}:` +
         ' check its visibility store and the limit frontend.namespaceRPS.visibility;' +
         ' until it lists runs, new runs wait',
-      true,
+      { permanent: false },
     );
   }
 }

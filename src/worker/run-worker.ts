@@ -73,7 +73,7 @@ export async function runWorker(config: Config): Promise<void> {
  */
 async function requireList(client: Client, logger: Logger): Promise<void> {
   const list = await checkRunList(client);
-  if (list.state === 'error' && !list.retryable) throw new Error(list.message);
+  if (list.permanent) throw new Error(list.message);
   if (list.state === 'error') logger.warn(list.message);
 }
 

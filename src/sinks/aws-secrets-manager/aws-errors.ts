@@ -3,10 +3,15 @@ import { isCertificateError } from '../../http/certificate';
 import { isTemporary } from '../../http/response';
 import { SinkRejectedError, SinkUnavailableError } from '../sink';
 
-const retryable = (meaning: string) => ({ retryable: true, meaning });
-const rejected = (meaning: string) => ({ retryable: false, meaning });
-const BAD_CREDENTIALS = retryable("AWS does not accept the worker's credentials; replace them");
-const BAD_ROLE = retryable(
+interface Meaning {
+  SinkError: typeof SinkUnavailableError | typeof SinkRejectedError;
+  meaning: string;
+}
+
+const unavailable = (meaning: string): Meaning => ({ SinkError: SinkUnavailableError, meaning });
+const rejected = (meaning: string): Meaning => ({ SinkError: SinkRejectedError, meaning });
+const BAD_CREDENTIALS = unavailable("AWS does not accept the worker's credentials; replace them");
+const BAD_ROLE = unavailable(
   'STS does not let the worker assume its role; ' +
     'check the role, its trust policy and its identity provider',
 );
@@ -33,17 +38,17 @@ const MEANINGS = new Map([
   ],
   [
     'EncryptionFailure',
-    retryable('the KMS key does not encrypt; enable it, and permit the worker to use it'),
+    unavailable('the KMS key does not encrypt; enable it, and permit the worker to use it'),
   ],
   [
     'ResourceNotFoundException',
-    retryable('the secret was just deleted, or there is no such KMS key; check kmsKeyId'),
+    unavailable('the secret was just deleted, or there is no such KMS key; check kmsKeyId'),
   ],
   [
     'CredentialsProviderError',
-    retryable('no AWS credentials; give the worker a role, a profile or environment variables'),
+    unavailable('no AWS credentials; give the worker a role, a profile or environment variables'),
   ],
-  ['ThrottlingException', retryable('too many requests')],
+  ['ThrottlingException', unavailable('too many requests')],
   ['ExpiredTokenException', BAD_CREDENTIALS],
   ['IncompleteSignatureException', BAD_CREDENTIALS],
   ['InvalidClientTokenId', BAD_CREDENTIALS],
@@ -51,7 +56,7 @@ const MEANINGS = new Map([
   ['UnrecognizedClientException', BAD_CREDENTIALS],
   [
     'RequestExpired',
-    retryable("set the clock of the worker's host: AWS finds the request too old"),
+    unavailable("set the clock of the worker's host: AWS finds the request too old"),
   ],
   // Secrets Manager itself says AccessDeniedException.
   ['AccessDenied', BAD_ROLE],
@@ -90,7 +95,7 @@ export function callError(
   // The server chooses the name, and could quote the token in it.
   const name = EXCEPTION_NAME.test(exception) ? exception : undefined;
   const status = $metadata?.httpStatusCode;
-  const { retryable, meaning } =
+  const { SinkError, meaning } =
     MEANINGS.get(name ?? '') ??
     (status === undefined ? classifyLackOfResponse(code) : classifyStatus(status));
   const outcome =
@@ -98,20 +103,20 @@ export function callError(
       ? (code ?? name ?? 'unknown error')
       : [status, name].filter(Boolean).join(' ');
   const message = `${what} failed (${outcome}): ${meaning}`;
-  return retryable ? new SinkUnavailableError(message) : new SinkRejectedError(message);
+  return new SinkError(message);
 }
 
 function classifyLackOfResponse(code: SdkError['code']) {
   return isCertificateError(String(code))
-    ? retryable(
+    ? unavailable(
         'the TLS certificate of AWS is not trusted; check endpoint, ' +
           'or add its CA with NODE_EXTRA_CA_CERTS and restart the workers',
       )
-    : retryable('no response; check that the worker can reach AWS');
+    : unavailable('no response; check that the worker can reach AWS');
 }
 
 function classifyStatus(status: number) {
   return isTemporary(status)
-    ? retryable('AWS cannot serve the request now; see its status page if that lasts')
+    ? unavailable('AWS cannot serve the request now; see its status page if that lasts')
     : rejected('AWS rejected the request; see its API reference');
 }

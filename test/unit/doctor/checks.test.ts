@@ -77,10 +77,10 @@ it.each<Row>([
     ok(`accepted by Atlas; can see ${ORG}`),
   ],
   [
-    'a credential without a connection to Atlas is a retryable error',
+    'a credential without a connection to Atlas is an error that may pass',
     CREDENTIAL,
     UNREACHABLE,
-    failedCheck(including('no connection to Atlas at https://atlas.test ('), true),
+    failedCheck(including('no connection to Atlas at https://atlas.test ('), { permanent: false }),
   ],
   [
     'a credential whose circuit is open is a warning',
@@ -145,10 +145,10 @@ it.each<Row>([
 
 it.each<[what: string, sink: Partial<Sink>, scope: Scope | null, finding: object]>([
   [
-    'a sink that is down is a retryable error',
+    'a sink that is down is an error that may pass',
     { check: () => Promise.reject(new SinkUnavailableError('down')) },
     null,
-    failedCheck('down', true),
+    failedCheck('down', { permanent: false }),
   ],
   [
     'a sink that rejects the check is an error',
@@ -273,7 +273,7 @@ it('a role is checked in all organizations of the map, in ten at a time', async 
   expect(progress.most).toBe(10);
 });
 
-it('a hanging check ends after 10 s as a retryable error or its own finding', async () => {
+it('a hanging check ends after 10 s as an error that may pass or its own finding', async () => {
   jest.useFakeTimers();
   const slow = jest.fn<Promise<never>, [AbortSignal]>(() => new Promise(() => undefined));
   const running = runAll([
@@ -285,7 +285,7 @@ it('a hanging check ends after 10 s as a retryable error or its own finding', as
   await jest.advanceTimersByTimeAsync(1);
   const noResult = 'no result within 10 s: check that the worker can reach it';
   expect(await running).toEqual([
-    { check: 'slow', ...failedCheck(noResult, true) },
+    { check: 'slow', ...failedCheck(noResult, { permanent: false }) },
     { check: 'minor', ...warning(noResult) },
   ]);
   expect(slow.mock.calls.map(([signal]) => signal.aborted)).toEqual([true, true]);
