@@ -118,9 +118,10 @@ export function readFacts(details: readonly unknown[], permanent = false): Attem
  *   and Temporal has already waited for as long as its `Retry-After` says.
  */
 function readTimeout(timeout: TimeoutFailure, before: AttemptFailure | null): AttemptFailure {
-  const what = isOutOfTime(timeout)
-    ? 'no attempt ended in time, or none started'
-    : 'an attempt ended without a result (a timeout, or a lost worker)';
+  const what =
+    timeout.timeoutType === 'SCHEDULE_TO_CLOSE'
+      ? 'no attempt ended in time, or none started'
+      : 'an attempt ended without a result (a timeout, or a lost worker)';
   const message = before ? `${what}; before that: ${before.message}` : what;
   return {
     ...NOTHING_KNOWN,
@@ -128,12 +129,6 @@ function readTimeout(timeout: TimeoutFailure, before: AttemptFailure | null): At
     message: cut(message, MAX_MESSAGE_LENGTH),
     details: before?.details ?? {},
   };
-}
-
-/** Tells whether an activity ended because its schedule-to-close timeout had passed. */
-export function isOutOfTime(error: unknown): boolean {
-  const cause = getCause(error);
-  return cause instanceof TimeoutFailure && cause.timeoutType === 'SCHEDULE_TO_CLOSE';
 }
 
 /**

@@ -37,8 +37,7 @@ export async function createToken(
     const outcome = await settle(create(plan, input, remainingMs), 'jwe', COMPLETED_BY_HAND);
     if ('result' in outcome) return outcome.result;
 
-    const { failure, how } = outcome;
-    const wasCancelled = how === 'cancelled';
+    const { failure, wasCancelled } = outcome;
     // The activity ends as cancelled only if its run was cancelled before the request was sent.
     const isUnsent = wasCancelled && isCancelled();
     if (failure.tokenMayExist && !isUnsent) status.countUnconfirmed(failure.message);
@@ -47,7 +46,7 @@ export async function createToken(
     if (failure.permanent) throw creationFailed(failure, status.current);
     if (isCancelled() || wasCancelled) throw cancellationFailure(status.current, null, []);
     // Temporal repeats an attempt that created nothing until its delay would pass the deadline.
-    if (!failure.tokenMayExist || how === 'scheduleToClose') throw gaveUp();
+    if (!failure.tokenMayExist) throw gaveUp();
     // The wait counts activities only. If attempts within an activity opened the circuit breaker of
     // a worker, that may hold the next request back for longer.
     const waitMs = retryDelayMs(retries, activityNumber, failure.retryAfterMs);

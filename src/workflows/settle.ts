@@ -1,18 +1,11 @@
 import { isCancellation } from '@temporalio/workflow';
-import {
-  NOTHING_KNOWN,
-  isOutOfTime,
-  readAttemptFailure,
-  type AttemptFailure,
-} from '../shared/attempt-failure';
+import { NOTHING_KNOWN, readAttemptFailure, type AttemptFailure } from '../shared/attempt-failure';
 import { toObject } from '../shared/object';
 
 export interface Failed {
   failure: AttemptFailure;
-  /**
-   * `failed` also if the attempt ended without a result, since it timed out or its worker was lost.
-   */
-  how: 'failed' | 'cancelled' | 'scheduleToClose';
+  /** True if the activity ended as cancelled. One that a cancel meets may also fail. */
+  wasCancelled: boolean;
 }
 
 /**
@@ -32,13 +25,8 @@ export async function settle<Result>(
     const result = await activity;
     if (typeof toObject(result)[field] === 'string') return { result };
     const failure = { ...NOTHING_KNOWN, permanent: true, ...otherwise, details: {} };
-    return { failure, how: 'failed' };
+    return { failure, wasCancelled: false };
   } catch (error) {
-    return { failure: readAttemptFailure(error), how: howEnded(error) };
+    return { failure: readAttemptFailure(error), wasCancelled: isCancellation(error) };
   }
-}
-
-function howEnded(error: unknown): Failed['how'] {
-  if (isCancellation(error)) return 'cancelled';
-  return isOutOfTime(error) ? 'scheduleToClose' : 'failed';
 }

@@ -34,7 +34,7 @@ describe('what an activity returns', () => {
     'is a final failure if somebody completed the activity by hand with %s',
     async (_what, result) => {
       expect(await settleToken(result)).toMatchObject({
-        how: 'failed',
+        wasCancelled: false,
         failure: { ...OTHERWISE, permanent: true, tokenMayExist: true, sinkTried: true },
       });
     },
@@ -83,15 +83,18 @@ describe('what an activity fails with', () => {
   });
 
   it.each([
-    ['HEARTBEAT', 'failed', 'an attempt ended without a result (a timeout, or a lost worker)'],
-    ['START_TO_CLOSE', 'failed', 'an attempt ended without a result (a timeout, or a lost worker)'],
-    ['SCHEDULE_TO_CLOSE', 'scheduleToClose', 'no attempt ended in time, or none started'],
+    ['HEARTBEAT', 'an attempt ended without a result (a timeout, or a lost worker)'],
+    ['START_TO_CLOSE', 'an attempt ended without a result (a timeout, or a lost worker)'],
+    ['SCHEDULE_TO_CLOSE', 'no attempt ended in time, or none started'],
   ] as const)(
     'names a %s timeout, then the failure before it without its Retry-After',
-    async (timeoutType, how, message) => {
+    async (timeoutType, message) => {
       const timeout = new TimeoutFailure('activity timeout', undefined, timeoutType);
       const settled = () => settle(Promise.reject<{ jwe: string }>(timeout), 'jwe', OTHERWISE);
-      expect(await settled()).toMatchObject({ how, failure: { message, tokenMayExist: true } });
+      expect(await settled()).toMatchObject({
+        wasCancelled: false,
+        failure: { message, tokenMayExist: true },
+      });
 
       const attempt = { ...FAILURE, message: 'Atlas returned 429', permanent: false };
       const before = writeAttemptFailure(attempt, 60_000);
@@ -100,7 +103,10 @@ describe('what an activity fails with', () => {
       };
       const { type, details } = FAILURE;
       const failure = { type, message: `${message}; before that: Atlas returned 429`, details };
-      expect(await settled()).toEqual({ how, failure: { ...NOTHING_KNOWN, ...failure } });
+      expect(await settled()).toEqual({
+        failure: { ...NOTHING_KNOWN, ...failure },
+        wasCancelled: false,
+      });
     },
   );
 

@@ -28,8 +28,8 @@ const mockRun = {
     const { fails, returns = result, meanwhile } = mockRun.steps.shift() ?? {};
     meanwhile?.();
     if (!fails) return Promise.resolve({ result: returns });
-    const { how = 'failed', ...failure } = fails;
-    return Promise.resolve({ failure: { ...FAILURE, ...failure }, how });
+    const { wasCancelled = false, ...failure } = fails;
+    return Promise.resolve({ failure: { ...FAILURE, ...failure }, wasCancelled });
   },
 };
 
@@ -112,7 +112,7 @@ it.each<[what: string, next: string, creation: Creation]>([
     'ends as cancelled',
     { fails: {}, meanwhile: cancel },
   ],
-  ['another client cancelled the activity', 'ends as cancelled', { fails: { how: 'cancelled' } }],
+  ['another client cancelled the activity', 'ends as cancelled', { fails: { wasCancelled: true } }],
   [
     'the run was cancelled, and Atlas rejected it',
     'fails: AtlasRequestRejected',
@@ -122,11 +122,6 @@ it.each<[what: string, next: string, creation: Creation]>([
     'the run was cancelled, and nothing was created',
     'ends as cancelled',
     { fails: NOT_CREATED, meanwhile: cancel },
-  ],
-  [
-    'no attempt ended in time, or none started',
-    'fails: AtlasUnavailable',
-    { fails: { how: 'scheduleToClose' } },
   ],
   ['nothing was created, and no time is left', 'fails: AtlasUnavailable', { fails: NOT_CREATED }],
   [
