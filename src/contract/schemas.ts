@@ -234,8 +234,7 @@ export type Finding = z.output<typeof findingSchema>;
 export const checkReportSchema = z.object({
   findings: z.array(findingSchema).max(MAX_FINDINGS),
   worker: detail.optional().describe('Identity of the worker that checked, as Temporal shows it'),
-  request: z
-    .object({ ...requestFacts, sink: sinkName })
+  request: validRequestSchema
     .nullable()
     .describe(
       'The request as a run would use it; null when there is none, or when it is not valid',
