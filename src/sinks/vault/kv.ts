@@ -10,11 +10,14 @@ const readSchema = z.object({
     metadata: z.object({ version: z.int() }),
   }),
 });
+/** Messages quote the words that Vault answers with, so they hold no other character. */
+const engineType = z.string().regex(/^[\w.-]{1,100}$/);
+const engineVersion = z.string().regex(/^\w{1,10}$/);
 const mountSchema = z.object({
   data: z.object({
-    type: z.string().max(100),
+    type: engineType,
     // Version 1 has no options.
-    options: z.object({ version: z.string().max(10).default('1') }).nullable(),
+    options: z.object({ version: engineVersion.default('1') }).nullable(),
   }),
 });
 const writtenSchema = z.object({ data: z.object({ version: z.int() }) });

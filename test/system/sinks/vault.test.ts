@@ -262,6 +262,7 @@ describe('the server:', () => {
       [403, '{"errors":["permission denied"]}'],
       [404, '{"errors":[]}'],
       [200, '<html>Sign in</html>'],
+      [200, String.raw`{"data":{"type":"\u001b[2J","options":null}}`],
       [503, ''],
     ] as const) {
       const message = new RegExp(
