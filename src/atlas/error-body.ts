@@ -22,9 +22,6 @@ const fieldSchema = z.object({ field: quotedText, description: quotedText });
 /** A malformed field does not hide the others. */
 const errorBodySchema = z.object({
   errorCode: quotedText.optional().catch(undefined),
-  // OAuth's token endpoint names its error here; elsewhere `error` is the status as a number.
-  error: quotedText.optional().catch(undefined),
-  error_description: quotedText.optional().catch(undefined),
   reason: quotedText.optional().catch(undefined),
   detail: quotedText.optional().catch(undefined),
   badRequestDetail: z
@@ -39,9 +36,28 @@ export function parseErrorBody(
   const { data } = errorBodySchema.safeParse(json);
   if (!data) return {};
   return {
-    errorCode: data.errorCode ?? data.error,
+    errorCode: data.errorCode,
     reason: data.reason,
-    detail: data.detail ?? data.error_description,
+    detail: data.detail,
     fields: data.badRequestDetail?.fields.filter((field) => field !== null),
   };
+}
+
+/** Without digits, it is no access token. */
+const codeWithoutDigits = z.string().regex(/^[A-Za-z_]{1,64}$/);
+
+const accessTokenErrorSchema = z.object({
+  // Of the gateway in front, such as RATE_LIMITED.
+  errorCode: codeWithoutDigits.optional().catch(undefined),
+  // Of OAuth (RFC 6749, 5.2).
+  error: codeWithoutDigits.optional().catch(undefined),
+});
+
+/**
+ * Parses the body of a failed access-token request. It takes the code only: a text may quote an
+ * access token that this worker never received, which no redaction would find.
+ */
+export function parseAccessTokenError(json: unknown): Pick<FailureDetails, 'errorCode'> {
+  const { data } = accessTokenErrorSchema.safeParse(json);
+  return { errorCode: data?.errorCode ?? data?.error };
 }

@@ -5,7 +5,7 @@ import { SecretUnavailableError } from '../secrets/read-secret';
 import { NOTHING_DONE, type AttemptFailure } from '../shared/attempt-failure';
 import { nameOfError, quote } from '../shared/text';
 import type { Endpoint } from './credential';
-import { parseErrorBody } from './error-body';
+import { parseAccessTokenError, parseErrorBody } from './error-body';
 
 /** The meaning of one failed call of the Admin API. */
 export interface AtlasFailure extends AttemptFailure<FailureType> {
@@ -171,8 +171,7 @@ export function responseError(
   endpoint: Endpoint,
   { status, json, retryAfterMs }: Pick<HttpResponse, 'status' | 'json' | 'retryAfterMs'>,
 ): AtlasError {
-  // Nothing of a success is quoted: any field of the body may hold a token.
-  const { fields, ...texts } = status < 300 ? {} : parseErrorBody(json);
+  const { fields, ...texts } = readError(endpoint, status, json);
   const { rows } = ENDPOINT_RULES[endpoint];
   const { type, remedy } = rows.find(({ when }) => when(status, texts.errorCode)) ?? NO_HTTP_STATUS;
   const permanent = type !== 'AtlasUnavailable';
@@ -189,6 +188,16 @@ export function responseError(
     details,
     retryAfterMs: permanent ? undefined : retryAfterMs,
   });
+}
+
+function readError(
+  endpoint: Endpoint,
+  status: number,
+  json: unknown,
+): ReturnType<typeof parseErrorBody> {
+  // Nothing of a success is quoted: any field of the body may hold a token.
+  if (status < 300) return {};
+  return endpoint === 'oauthToken' ? parseAccessTokenError(json) : parseErrorBody(json);
 }
 
 /** @returns such as: Atlas returned 402 ACCOUNT_SUSPENDED to the link-token request: "The…". */

@@ -191,14 +191,6 @@ describe('a credential in an error of Atlas is redacted:', () => {
     await expect(creating).rejects.toMatchObject(failedWith({ detail: 'who is "(credential)"?' }));
   });
 
-  it('the header of the access-token request', async () => {
-    const server = await serveHttp(({ headers }, response) =>
-      response.writeHead(401).end(JSON.stringify({ error_description: headers.authorization })),
-    );
-    const creating = create(atlasAt(server, 'serviceAccount'));
-    await expect(creating).rejects.toMatchObject(failedWith({ detail: 'Basic (credential)' }));
-  });
-
   it('the header of a request that is signed by Digest', async () => {
     const server = await serveHttp(({ headers }, response) => {
       const { authorization } = headers;

@@ -55,9 +55,11 @@ it.each<Row>([
       const { type, permanent, tokenMayExist, details, message } = failure;
       expect([status, type, permanent, tokenMayExist]).toEqual([status, ...OUTCOMES[name]]);
       expect(failure.retryAfterMs).toBe(permanent ? undefined : 7000);
-      const isSuccess = status < 300;
-      expect(details).toEqual(isSuccess ? { status } : { status, ...json });
-      expect(message.includes('a detail')).toBe(!isSuccess);
+      const { errorCode } = json;
+      // Nor is a text of the token endpoint, which may hold an access token.
+      const refusal = endpoint === 'oauthToken' ? { errorCode } : json;
+      expect(details).toEqual({ status, ...(status < 300 ? {} : refusal) });
+      expect(message.includes('a detail')).toBe('detail' in details);
       // It says what to do exactly where no retry helps, and sends nobody to look for a token that
       // was not requested.
       const hasRemedy = /^Atlas returned \d+[^;]* to the [a-z-]+ request[^;]*; \w/.test(message);
@@ -102,11 +104,17 @@ it('403 access_denied to the access-token request is retried', () => {
     permanent: false,
     tokenMayExist: false,
   });
-  expect(failure.message).toBe(
-    'Atlas returned 403 access_denied to the access-token request: "Too many."',
-  );
+  expect(failure.message).toBe('Atlas returned 403 access_denied to the access-token request');
   expect(responded('oauthToken', 403, { error: 'invalid_client' }).permanent).toBe(true);
 });
+
+it.each(['error', 'error_description', 'errorCode', 'detail', 'reason'])(
+  'an access token in the field %s of a 503 of the token endpoint is not quoted',
+  (field) => {
+    const { message, details } = responded('oauthToken', 503, { [field]: 'CANARY1eyJhbGciOiJ' });
+    expect(message + JSON.stringify(details)).not.toContain('CANARY');
+  },
+);
 
 describe("Atlas's own message", () => {
   const TEXTS = {
