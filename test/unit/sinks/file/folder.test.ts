@@ -133,10 +133,12 @@ it('a check fails in a directory that can be written and not read', () => {
   const isRoot = process.getuid?.() === 0;
   if (isRoot) chownSync(directory, NOBODY, NOBODY);
   const program = `
-    const { checkFolder } = require('./dist/sinks/file/folder.js');
+    const { checkFolder } = require('./src/sinks/file/folder.ts');
     ${isRoot ? `process.setgid(${NOBODY}); process.setuid(${NOBODY});` : ''}
     checkFolder(${JSON.stringify(directory)}).then(console.log, ({ message }) => console.log(message));`;
-  const result = execFileSync(process.execPath, ['-e', program], { encoding: 'utf8' });
+  const result = execFileSync(process.execPath, ['--import', 'tsx', '-e', program], {
+    encoding: 'utf8',
+  });
   chmodSync(directory, 0o700);
   expect(result).toContain(`${directory} of the sink cannot be written (EACCES)`);
 });
