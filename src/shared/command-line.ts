@@ -17,3 +17,19 @@ export function reportCommand(workflowId: string): string {
   const pair = parseWorkflowId(workflowId);
   return `live-migration-prep list --unconfirmed${pair ? ` --org ${pair.orgId}` : ''}`;
 }
+
+/**
+ * Formats the command of Temporal's CLI that makes a version of a worker deployment current, or,
+ * without a build id, the unversioned workers.
+ */
+export function setCurrentVersionCommand(
+  namespace: string,
+  deploymentName: string,
+  buildId?: string | null,
+): string {
+  const version = buildId ? `--build-id ${shellQuote(buildId)}` : '--unversioned';
+  return (
+    `temporal worker deployment set-current-version --namespace ${shellQuote(namespace)}` +
+    ` --deployment-name ${shellQuote(deploymentName)} ${version}`
+  );
+}

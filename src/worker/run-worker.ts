@@ -2,7 +2,7 @@ import type { Client } from '@temporalio/client';
 import type { Logger } from '@temporalio/worker';
 import type { Config } from '../config';
 import { checkRunList } from '../doctor/temporal-checks';
-import { shellQuote } from '../shared/text';
+import { setCurrentVersionCommand } from '../shared/command-line';
 import { connectWorker } from '../temporal/connection';
 import { VERSION } from '../version';
 import { createWorker } from './create-worker';
@@ -81,9 +81,6 @@ function describeActivation(
   namespace: string,
   { name, buildId }: NonNullable<Config['deployment']>,
 ): string {
-  return (
-    'this worker gets work once its version is current; to make it so:' +
-    ` temporal worker deployment set-current-version --namespace ${shellQuote(namespace)}` +
-    ` --deployment-name ${shellQuote(name)} --build-id ${shellQuote(buildId)}`
-  );
+  const command = setCurrentVersionCommand(namespace, name, buildId);
+  return `this worker gets work once its version is current; to make it so: ${command}`;
 }

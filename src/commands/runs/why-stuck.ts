@@ -4,8 +4,8 @@ import type { RunDescription } from '../../temporal/describe-run';
 import { GRPC, findGrpcCode, findGrpcError, toMs } from '../../temporal/grpc';
 
 /*
- * Why an open run stands still: no worker polls its task queue, no worker responds, workers do not
- * complete its task or cannot continue it, or an operator paused it.
+ * Why an open run stands still: no worker polls its task queue, or none that gets tasks from it; no
+ * worker responds; workers do not complete its task or cannot continue it; an operator paused it.
  */
 
 export const NO_RESPONSE = 'no worker responds';
@@ -71,7 +71,7 @@ export async function findQueueProblem(
   return findMissingWorker(client, run.taskQueue, 0);
 }
 
-/** @returns null when a worker polls the task queue, or when it is not known. */
+/** @returns null when a worker gets tasks from the task queue, or when it is not known. */
 export async function findMissingWorker(
   client: Client,
   taskQueue: string,

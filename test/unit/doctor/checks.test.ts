@@ -4,7 +4,14 @@ import { connectionError, responseError } from '../../../src/atlas/outcomes';
 import { describeFindings } from '../../../src/commands/cli/describe-findings';
 import { createOrganizations } from '../../../src/config/organizations';
 import type { Services } from '../../../src/config/services';
-import { failedCheck, ok, unchecked, warning, type Scope } from '../../../src/doctor/check-result';
+import {
+  failedCheck,
+  ok,
+  unchecked,
+  warning,
+  type CheckResult,
+  type Scope,
+} from '../../../src/doctor/check-result';
 import { runAll } from '../../../src/doctor/run-all';
 import { checkTaskQueue } from '../../../src/doctor/task-queue';
 import { isDefective } from '../../../src/doctor/temporal-checks';
@@ -300,19 +307,52 @@ it('doctor warns of a server whose release has the security defect of Update-wit
 
 const GONE = expect.stringContaining('no worker polls task queue prep (the last poll was at 2');
 
-/** A versioned worker, whose version is not current; 2 is VERSIONED in Temporal's API. */
-const NOT_CURRENT = {
-  deploymentOptions: { deploymentName: 'prep', buildId: '2.0', workerVersioningMode: 2 },
-};
+it.each([
+  ['that polled a minute ago counts as present', [80_000, 60_000], ok('a worker polls it')],
+  ['that last polled 80 s ago counts as gone', [80_000], warning(GONE)],
+])('a worker %s', async (_when, agesMs, result) => {
+  expect(await checkQueue({ pollers: agesMs.flatMap(polledAgo) })).toEqual(result);
+});
+
+/** UNVERSIONED and VERSIONED in Temporal's API. */
+const [UNVERSIONED, VERSIONED] = [1, 2];
+const version = (buildId: string) => ({ deploymentName: 'prep', buildId });
+const [V1, V2] = [version('1.0'), version('2.0')];
+const NONE_CURRENT = { currentVersion: '__unversioned__' };
+const V1_CURRENT = { currentDeploymentVersion: V1 };
+const ramp = (percentage: number) => ({
+  rampingDeploymentVersion: V2,
+  rampingVersionPercentage: percentage,
+});
+const SET =
+  'temporal worker deployment set-current-version --namespace default --deployment-name prep';
 
 it.each([
-  ['that polled a minute ago counts as present', [80_000, 60_000], {}, ok('a worker polls it')],
-  ['that last polled 80 s ago counts as gone', [80_000], {}, warning(GONE)],
-  ['whose version is not current counts as present', [0], NOT_CURRENT, ok('a worker polls it')],
-])('a worker %s', async (_when, agesMs, poller, result) => {
-  const pollers = agesMs.flatMap(polledAgo).map((polled) => ({ ...polled, ...poller }));
-  const versioningInfo = { currentVersion: '__unversioned__' };
-  const describeTaskQueue = () => Promise.resolve({ pollers, versioningInfo });
-  const client = { workflowService: { describeTaskQueue }, options: { namespace: 'default' } };
-  expect(await checkTaskQueue(client as unknown as Client, 'prep')).toEqual(result);
+  ['of a version waits while none is current', [V1], NONE_CURRENT, '--build-id 1.0'],
+  ['of the current version gets tasks', [V1], V1_CURRENT, null],
+  ['of another version waits', [V2], V1_CURRENT, '--build-id 2.0'],
+  ['of another version, beside one of the current, does not wait', [V2, V1], V1_CURRENT, null],
+  ['of a version that gets a part waits', [V2], { ...V1_CURRENT, ...ramp(99) }, '--build-id 2.0'],
+  ['of a version that gets everything gets tasks', [V2], { ...V1_CURRENT, ...ramp(100) }, null],
+  ['of a replaced version waits', [V1], { ...V1_CURRENT, ...ramp(100) }, '--build-id 1.0'],
+  ['without a version gets tasks while none is current', [null], NONE_CURRENT, null],
+  ['without a version waits while one is current', [null], V1_CURRENT, '--unversioned'],
+  ['without a version gets tasks from a server without versions', [null], null, null],
+])('a worker %s', async (_what, polling, versioningInfo, command) => {
+  const pollers = polling.flatMap((polled) => {
+    const mode = polled ? VERSIONED : UNVERSIONED;
+    const deploymentOptions = { ...polled, workerVersioningMode: mode };
+    return polledAgo(0).map((poller) => ({ ...poller, deploymentOptions }));
+  });
+  const waits = `, and none polls it; to give them to .*, which poll it: ${SET} ${command}$`;
+  expect(await checkQueue({ pollers, versioningInfo })).toEqual(
+    command === null ? ok('a worker polls it') : warning(expect.stringMatching(waits)),
+  );
 });
+
+/** Checks task queue `prep` of a server that describes it so. */
+function checkQueue(queue: object): Promise<CheckResult> {
+  const describeTaskQueue = () => Promise.resolve(queue);
+  const client = { workflowService: { describeTaskQueue }, options: { namespace: 'default' } };
+  return checkTaskQueue(client as unknown as Client, 'prep');
+}
