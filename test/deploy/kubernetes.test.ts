@@ -137,7 +137,7 @@ describe.each([
     const { jobLabel, ...monitor } = find(MONITORING, 'PodMonitor').spec;
     expect(monitor).toEqual({
       selector: { matchLabels: LABELS },
-      podMetricsEndpoints: [{ port: 'metrics' }],
+      podMetricsEndpoints: [{ port: 'metrics', metricRelabelings: expect.any(Array) as object }],
       sampleLimit: 20_000,
     });
     const jobs = alertRules().flatMap(({ expr }) => expr.match(/job=".*?"/g) ?? []);
