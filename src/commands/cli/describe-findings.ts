@@ -1,8 +1,11 @@
 import type { Finding } from '../../contract/schemas';
 import { formatCount } from '../../shared/text';
+import type { LineWithState } from './output';
 
 /** What somebody must act on comes last, where the terminal still shows it. */
 const ORDER: readonly Finding['state'][] = ['ok', 'unchecked', 'warning', 'error'];
+
+const STATE_WIDTH = 10;
 
 /** Bounds the names of checks on a line that nobody must act on. */
 const MAX_CHECKS_NAMED = 3;
@@ -11,15 +14,17 @@ const MAX_CHECKS_NAMED = 3;
  * Describes findings, one line for all with the same state and message: sixty credentials fail
  * alike without Atlas.
  */
-export function describeFindings(findings: readonly Finding[]): string[] {
+export function describeFindings(findings: readonly Finding[]): LineWithState[] {
   return ORDER.flatMap((state) => {
     const checksByMessage = new Map<string, string[]>();
     for (const { check, message } of findings.filter((finding) => finding.state === state)) {
       checksByMessage.set(message, [...(checksByMessage.get(message) ?? []), check]);
     }
-    return [...checksByMessage].map(
-      ([message, checks]) => `${state.padEnd(10)}${listChecks(checks, state)}: ${message}`,
-    );
+    const gap = state.padEnd(STATE_WIDTH).slice(state.length);
+    return [...checksByMessage].map(([message, checks]) => ({
+      state,
+      after: `${gap}${listChecks(checks, state)}: ${message}`,
+    }));
   });
 }
 

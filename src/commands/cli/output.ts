@@ -1,4 +1,6 @@
 import { styleText } from 'node:util';
+import type { Finding } from '../../contract/schemas';
+import type { Step } from '../../contract/states';
 import { escapeControls } from '../../shared/text';
 import type { CommandError } from './command-error';
 import type { Stop } from './stop';
@@ -16,6 +18,18 @@ export interface Io {
   connectTimeoutMs?: number;
 }
 
+/** Width of a terminal that does not tell its own. */
+const DEFAULT_COLUMNS = 80;
+
+/** A line with a word that may have a colour on a terminal: a state. */
+export interface LineWithState {
+  before?: string;
+  state: string;
+  after?: string;
+}
+
+export type Line = string | LineWithState;
+
 export type Output = ReturnType<typeof createOutput>;
 
 /**
@@ -30,20 +44,20 @@ export function createOutput(
   const { signal, setFollowUp } = stop;
   const noted = new Set<string | null>([null]);
   // A stopped command prints nothing more of the work that is still settling.
-  const write = (lines: readonly string[]) => {
+  const write = (lines: readonly Line[]) => {
     if (!signal.aborted) writeLines(stdout, lines);
   };
   return {
     setFollowUp,
     signal,
     /** Width of the terminal; null where a program may read the lines. */
-    columns: stdout.isTTY && !json ? (stdout.columns ?? 80) : null,
+    columns: stdout.isTTY && !json ? (stdout.columns ?? DEFAULT_COLUMNS) : null,
     /** Prints lines for a person; nothing with `--json`. */
-    say(...lines: string[]): void {
+    say(...lines: Line[]): void {
       if (!json) write(lines);
     },
     /** Prints the outcome or a part of it: lines for a person, or the value as JSON. */
-    print(value: object, lines: string | readonly string[]): void {
+    print(value: object, lines: Line | readonly Line[]): void {
       // `JSON.stringify` escapes only C0 control characters. `write` escapes the others, which are
       // only in strings, so the JSON stays valid.
       write(json ? [JSON.stringify(value)] : [lines].flat());
@@ -70,35 +84,44 @@ export function createOutput(
     error({ message, lines, facts }: CommandError): void {
       if (json) writeLines(stdout, [JSON.stringify({ error: message, ...facts })]);
       const [first = '', ...details] = lines;
-      writeLines(stderr, [`live-migration-prep: ${first}`, ...details]);
+      writeLines(stderr, [{ state: NAME, after: ` ${first}` }, ...details]);
     },
   };
 }
 
-const COLOURS = {
+/** Begins an error, so that it is known by whom in the output of a script. */
+const NAME = 'live-migration-prep:';
+
+type Colour = 'green' | 'yellow' | 'red';
+
+const COLOURS: Readonly<Record<string, Colour>> = {
   delivered: 'green',
   undelivered: 'yellow',
   warning: 'yellow',
   failed: 'red',
   error: 'red',
-  'live-migration-prep:': 'red',
-} as const;
-
-/** A state at the start of a line, or behind a time or a count, or the name before an error. */
-const COLOURED =
-  /(?<=^([^\s{]\S*( ago)? +)?)(delivered|undelivered|warning|failed|error)(?= {2}|$)|^live-migration-prep:/;
+  [NAME]: 'red',
+} satisfies Partial<Record<Step | Finding['state'] | typeof NAME, Colour>>;
 
 /** Writes lines, with colours on a terminal: FORCE_COLOR must not change what a script reads. */
-function writeLines(stream: Stream, lines: readonly string[]): void {
-  const paint = (word: string) =>
-    stream.isTTY ? styleText(COLOURS[word as keyof typeof COLOURS], word, { stream }) : word;
-  // Others chose much of the text, so it is escaped first.
-  const texts = lines.map((line) => `${escapeControls(line).replace(COLOURED, paint)}\n`);
-  stream.write(texts.join(''));
+function writeLines(stream: Stream, lines: readonly Line[]): void {
+  const paint = (state: string) => {
+    const colour = COLOURS[state];
+    return colour && stream.isTTY ? styleText(colour, state, { stream }) : state;
+  };
+  // Others chose much of the text, so it is escaped.
+  const format = (line: Line) => {
+    if (typeof line === 'string') return escapeControls(line);
+    const { before = '', state, after = '' } = line;
+    return escapeControls(before) + paint(state) + escapeControls(after);
+  };
+  stream.write(lines.map((line) => `${format(line)}\n`).join(''));
 }
 
 export type TableRow = readonly [name: string, value: string];
 
+const ROW_NAME_WIDTH = 16;
+
 export function describeRows(rows: readonly TableRow[]): string[] {
-  return rows.map(([name, value]) => `  ${name.padEnd(16)}${value}`);
+  return rows.map(([name, value]) => `  ${name.padEnd(ROW_NAME_WIDTH)}${value}`);
 }

@@ -4,6 +4,7 @@ import { withReadTimeout } from '../../temporal/grpc';
 import { readRetentionMs } from '../../temporal/list-runs';
 import type { CommandContext } from '../cli/context';
 import { UNIT_MS } from '../cli/option-parsers';
+import type { Line } from '../cli/output';
 import { findFailureType } from '../runs/read-status';
 import { readListedRuns, type ListedRun, type ListOptions } from './read-runs';
 
@@ -64,6 +65,12 @@ function printRun(
   ]);
 }
 
+/** Widths of the columns: at times and workflow ids, or at ages and pairs on a terminal. */
+const WIDTHS = {
+  pipe: { time: 26, state: 13, name: 69 },
+  terminal: { time: 10, state: 13, name: 49 },
+};
+
 /** Formats a run; on a terminal, details that do not fit go below it. */
 function formatRow(
   columns: number | null,
@@ -71,12 +78,14 @@ function formatRow(
   state: string,
   name: string,
   details: string,
-): string[] {
-  const [timeWidth, nameWidth] = columns === null ? [26, 69] : [10, 49];
-  const row = `${time.padEnd(timeWidth)}${state.padEnd(13)}${name.padEnd(nameWidth)}`;
-  const line = `${row}  ${details}`.trimEnd();
-  if (columns === null || line.length <= columns || details === '') return [line];
-  return [row.trimEnd(), `${' '.repeat(timeWidth)}${details}`];
+): Line[] {
+  const widths = columns === null ? WIDTHS.pipe : WIDTHS.terminal;
+  const before = time.padEnd(widths.time);
+  const gap = state.padEnd(widths.state).slice(state.length);
+  const after = `${gap}${name.padEnd(widths.name)}  ${details}`.trimEnd();
+  const length = before.length + state.length + after.length;
+  if (columns === null || length <= columns || details === '') return [{ before, state, after }];
+  return [{ before, state, after: `${gap}${name}` }, `${' '.repeat(widths.time)}${details}`];
 }
 
 /** Formats an age as `--since` reads it, such as `3h ago`. */

@@ -108,7 +108,7 @@ export async function checkRequestRemotely(
       : [WORKER_CHECK_FAILED, [`${consequence}: checks in the worker failed`]];
   const facts = { type, ...report };
   throw new CommandError(
-    [...lines, ...describeFindings(errors).map((line) => `  ${line}`)],
+    [...lines, ...describeFindings(errors).map(({ state, after = '' }) => `  ${state}${after}`)],
     EXIT_CODES.failed,
     facts,
   );
