@@ -1,38 +1,24 @@
-/** Runs the worker of the baseline as a process of its own: baseline-worker.ts TASK-QUEUE */
-import { Context } from '@temporalio/activity';
+/**
+ * Runs the worker of a baseline as a process of its own: baseline-worker.ts TASK-QUEUE [ATLAS-URL
+ * FOLDER], a bare job with an address and a folder, else empty activities.
+ */
 import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
 import { connectWorker } from '../../src/temporal/connection';
-import { visibilityQuery } from '../../src/temporal/list-runs';
-import { baseline, type BaselineActivities } from './baseline-workflow';
+import { createBareActivities, emptyActivities } from './baseline-activities';
 
-const activities: BaselineActivities = {
-  returnText: (_input, length) => Promise.resolve('x'.repeat(length)),
-  async listClosedRuns() {
-    const { info, client } = Context.current();
-    const fields = {
-      WorkflowId: info.workflowExecution?.workflowId ?? '',
-      WorkflowType: baseline.name,
-    };
-    const query = visibilityQuery(fields, 'CloseTime IS NOT NULL');
-    for await (const { runId } of client.workflow.list({ query })) {
-      throw new Error(`run ${runId} came before`);
-    }
-  },
-};
-
-async function main(taskQueue: string): Promise<void> {
+async function main(taskQueue: string, atlasUrl?: string, folder = ''): Promise<void> {
   Runtime.install({ logger: new DefaultLogger('INFO') });
   const { connection, namespace } = await connectWorker(process.env, 10_000);
-  const workflowsPath = require.resolve('./baseline-workflow');
   const worker = await Worker.create({
     connection,
     namespace,
     taskQueue,
-    workflowsPath,
-    activities,
+    workflowsPath: require.resolve('./baseline-workflow'),
+    activities: atlasUrl ? createBareActivities(atlasUrl, folder) : emptyActivities,
   });
   await worker.run();
   await connection.close();
 }
 
-void main(process.argv[2] ?? '');
+const [taskQueue = '', ...ofBareJob] = process.argv.slice(2);
+void main(taskQueue, ...ofBareJob);

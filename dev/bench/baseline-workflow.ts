@@ -9,21 +9,35 @@ export interface Sizes {
   receipt: number;
 }
 
-export interface BaselineActivities {
-  /** Does nothing, and returns a text of this length. */
-  returnText(input: string, length: number): Promise<string>;
-  /** Lists the closed runs of this workflow id, as our job does before it creates a token. */
-  listClosedRuns(): Promise<void>;
+/** A sealed token, and a text beside it in place of the facts of our job. */
+export interface Sealed {
+  jwe: string;
+  facts: string;
 }
 
+export interface BaselineActivities {
+  /** Does nothing, and returns a text of this length. */
+  validate(length: number): Promise<string>;
+  /** Lists the closed runs of this workflow id, as our job does before it creates a token. */
+  listClosedRuns(): Promise<void>;
+  /** Returns a token and facts of these lengths. */
+  create(request: string, jweLength: number, factsLength: number): Promise<Sealed>;
+  /** Returns a text of this length. */
+  deliver(jwe: string, length: number): Promise<string>;
+}
+
+const OPTIONS = { startToCloseTimeout: '5s', retry: { maximumAttempts: 1 } } as const;
+const { validate, listClosedRuns } = proxyLocalActivities<BaselineActivities>(OPTIONS);
+const { create, deliver } = proxyActivities<BaselineActivities>(OPTIONS);
+
 /**
- * Has the shape of our job: two local activities at once, then two others, and payloads of equal
- * size.
+ * Has the shape of our job: two local activities, one after the other, then two others, and
+ * payloads of about equal size.
  */
 export async function baseline(_request: unknown, sizes: Sizes): Promise<string> {
-  const local = proxyLocalActivities<BaselineActivities>({ startToCloseTimeout: '5s' });
-  await Promise.all([local.returnText('', sizes.validated), local.listClosedRuns()]);
-  const { returnText } = proxyActivities<BaselineActivities>({ startToCloseTimeout: '5s' });
-  await returnText('x'.repeat(sizes.toCreate), sizes.sealed);
-  return returnText('x'.repeat(sizes.toDeliver), sizes.receipt);
+  const { validated, toCreate, sealed, toDeliver, receipt } = sizes;
+  await validate(validated);
+  await listClosedRuns();
+  const { jwe } = await create('x'.repeat(toCreate), toDeliver, sealed - toDeliver);
+  return deliver(jwe, receipt);
 }

@@ -1,7 +1,5 @@
-/**
- * Compares our job with a workflow of the same shape whose activities do nothing: npm run bench --
- * --help
- */
+/** Compares our job with two others of the same shape: npm run bench -- --help */
+import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import type { WorkflowHandle } from '@temporalio/client';
 import { Command } from 'commander';
@@ -21,7 +19,9 @@ const WARM_UP_RUNS = 20;
 
 const { external, json } = new Command('npm run bench --')
   .description(
-    'Compares our job with the baseline: the same workflow, whose activities do nothing but list earlier runs.\n' +
+    'Compares our job with two workflows of the same shape: two local activities, one after the other, then two others.\n' +
+      'The bare job makes the same requests (list, OAuth, POST, heartbeat), seals the token and writes it to a file with fsync,\n' +
+      'with no check, log or metric. The activities of the empty job do nothing but list earlier runs.\n' +
       'Quote ratios and counts: times on a shared machine are noise.',
   )
   .option(
@@ -38,10 +38,12 @@ interface Subject {
   run: () => Promise<string>;
 }
 
-interface Row {
+const NAMES = ['job', 'bare', 'empty'] as const;
+
+type Subjects<T> = Record<(typeof NAMES)[number], T>;
+
+interface Row extends Subjects<number> {
   what: string;
-  job: number;
-  baseline: number;
 }
 
 async function main(): Promise<void> {
@@ -50,13 +52,21 @@ async function main(): Promise<void> {
   if (!external) server = await startDevServer({ metricsPort });
   const measured = await startJob({ server });
   const { folder, env, workflow, atlas, taskQueue } = measured;
-  const baselineQueue = `${taskQueue}-baseline`;
   const jobWorker = await measured.startWorker();
-  const baselineWorker = startChildProcess(
-    process.execPath,
-    ['--import', 'tsx', path.join(__dirname, 'baseline-worker.ts'), baselineQueue],
-    { env, logFile: path.join(folder, 'baseline.log') },
-  );
+  const bareFolder = path.join(folder, 'bare');
+  mkdirSync(bareFolder);
+  const bareWorker = startBaseline('bare', atlas.url, bareFolder);
+  const emptyWorker = startBaseline('empty');
+
+  function startBaseline(name: string, ...args: string[]) {
+    const program = path.join(__dirname, 'baseline-worker.ts');
+    return startChildProcess(
+      process.execPath,
+      ['--import', 'tsx', program, `${taskQueue}-${name}`, ...args],
+      { env, logFile: path.join(folder, `${name}.log`) },
+    );
+  }
+
   const readEvents = async (id: string) =>
     (await workflow.getHandle(id).fetchHistory()).events ?? [];
   const count = (counter: 'requests' | 'actions') =>
@@ -69,21 +79,19 @@ async function main(): Promise<void> {
   }
 
   try {
-    await baselineWorker.untilOutput(/RUNNING/);
+    for (const worker of [bareWorker, emptyWorker]) await worker.untilOutput(/RUNNING/);
     const sizes = measurePayloads(await readEvents(await runJob()));
-    const job: Subject = { pid: jobWorker.pid, run: runJob };
-    const baseline: Subject = {
-      pid: baselineWorker.pid,
-      async run() {
-        const request = newRequest();
-        const workflowId = workflowIdFor(request);
-        await workflow.execute('baseline', {
-          workflowId,
-          taskQueue: baselineQueue,
-          args: [request, sizes],
-        });
-        return workflowId;
-      },
+    const runBaseline = async (name: string): Promise<string> => {
+      const request = newRequest();
+      const workflowId = workflowIdFor(request);
+      const queue = `${taskQueue}-${name}`;
+      await workflow.execute('baseline', { workflowId, taskQueue: queue, args: [request, sizes] });
+      return workflowId;
+    };
+    const subjects: Subjects<Subject> = {
+      job: { pid: jobWorker.pid, run: runJob },
+      bare: { pid: bareWorker.pid, run: () => runBaseline('bare') },
+      empty: { pid: emptyWorker.pid, run: () => runBaseline('empty') },
     };
 
     const compare = async (
@@ -91,15 +99,15 @@ async function main(): Promise<void> {
       times: number,
       measure: (subject: Subject) => Promise<number>,
     ): Promise<Row> => {
-      const values = { job: [] as number[], baseline: [] as number[] };
+      const values: Subjects<number[]> = { job: [], bare: [], empty: [] };
       for (let time = 0; time < times; time++) {
-        values.job.push(await measure(job));
-        values.baseline.push(await measure(baseline));
+        for (const name of NAMES) values[name].push(await measure(subjects[name]));
       }
-      return { what, job: median(values.job), baseline: median(values.baseline) };
+      const { job, bare, empty } = values;
+      return { what, job: median(job), bare: median(bare), empty: median(empty) };
     };
 
-    for (const { run } of [job, baseline, job, baseline]) await runTogether(WARM_UP_RUNS, run);
+    for (const name of [...NAMES, ...NAMES]) await runTogether(WARM_UP_RUNS, subjects[name].run);
     const rows = [
       await compare('p50 of a run by itself, ms', SEQUENTIAL_RUNS, ({ run }) => measureMs(run)),
       await compare('50 in flight, ms a run', ROUNDS, ({ run }) => measureTogether(50, run)),
@@ -119,11 +127,14 @@ async function main(): Promise<void> {
       await compare('second activity (delivers), ms', TIMED_ACTIVITIES, async ({ run }) =>
         measureActivityMs(await readEvents(await run()), 1),
       ),
+      await compare('requests to Atlas a run', 1, ({ run }) =>
+        measureIncrease(() => atlas.requests().length, run),
+      ),
     ];
-    const perToken = atlas.requests().length / atlas.createdTokens().length;
-    print([...rows, { what: 'requests to Atlas a token', job: perToken, baseline: NaN }]);
+    print(rows);
   } finally {
-    await Promise.all([jobWorker.stop(), baselineWorker.end('SIGTERM')]);
+    const baselines = [bareWorker, emptyWorker].map((worker) => worker.end('SIGTERM'));
+    await Promise.all([jobWorker.stop(), ...baselines]);
     await measured.close();
     await server?.stop();
   }
@@ -193,17 +204,25 @@ function median(values: number[]): number {
 }
 
 function print(rows: Row[]): void {
-  const withRatio = rows.map((row) => ({ ...row, ratio: row.job / row.baseline }));
+  const withRatios = rows.map((row) => ({
+    ...row,
+    toBare: row.job / row.bare,
+    toEmpty: row.job / row.empty,
+  }));
   const format = (what: string, cells: string[]) =>
     what.padEnd(34) + cells.map((cell) => cell.padStart(10)).join('');
-  const lines = withRatio.map(({ what, job, baseline, ratio }) =>
+  const lines = withRatios.map(({ what, job, bare, empty, toBare, toEmpty }) =>
     format(
       what,
-      [job, baseline, ratio].map((figure) => (Number.isNaN(figure) ? '-' : figure.toFixed(2))),
+      [job, bare, toBare, empty, toEmpty].map((figure) =>
+        Number.isFinite(figure) ? figure.toFixed(2) : '-',
+      ),
     ),
   );
-  const table = [format('', ['job', 'baseline', 'ratio']), ...lines].join('\n');
-  process.stdout.write(`${json ? JSON.stringify(withRatio) : table}\n`);
+  const table = [format('', ['job', 'bare', 'job/bare', 'empty', 'job/empty']), ...lines].join(
+    '\n',
+  );
+  process.stdout.write(`${json ? JSON.stringify(withRatios) : table}\n`);
 }
 
 void main();

@@ -66,9 +66,13 @@ export async function startJob({ server, config = '' }: JobOptions) {
   };
 }
 
-/** CPU time of a process; NaN where there is no /proc. */
+/**
+ * CPU time of a process and of those that it started and that still run, such as a worker's process
+ * that writes files; NaN where there is no /proc.
+ */
 export function cpuMs(pid: number): number {
-  return readTimes(pid, 11);
+  const children = readProc(pid, `task/${pid}/children`).split(' ').filter(Boolean).map(Number);
+  return children.reduce((sum, child) => sum + cpuMs(child), readTimes(pid, 11));
 }
 
 /** CPU time of this process's children that have ended; NaN where there is no /proc. */
