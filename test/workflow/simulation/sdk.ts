@@ -1,15 +1,27 @@
 import { readFileSync } from 'node:fs';
 import vm from 'node:vm';
-import type { Payload } from '@temporalio/common';
+import type { Info } from '@temporalio/activity';
+import type { Client } from '@temporalio/client';
+import {
+  ActivityCancellationDetails,
+  defaultFailureConverter,
+  noopMetricMeter,
+  type Payload,
+} from '@temporalio/common';
 import { msNumberToTs } from '@temporalio/common/lib/time';
+import { defaultActivityInfo } from '@temporalio/testing';
+import type { Logger } from '@temporalio/worker';
+import { Activity } from '@temporalio/worker/lib/activity';
 import type { Workflow, WorkflowCreateOptions } from '@temporalio/worker/lib/workflow/interface';
 import * as reusableVm from '@temporalio/worker/lib/workflow/reusable-vm';
+import { payloadConverter } from '../../../src/shared/payload-converter';
 import { workflowBundle } from '../../support/replay';
+import type { Report } from './resolutions';
 
 /*
  * The part of the SDK's internals that the simulation uses (SDK 1.24.0): what a worker does with an
- * activation from Core. If an upgrade moves it, follow `ReusableVMWorkflowCreator` in the SDK's
- * packages/worker/src/workflow. If it is gone, leave the simulation out until somebody has time:
+ * activation and with a task of an activity from Core. If an upgrade moves it, follow `ReusableVMWorkflowCreator` in the SDK's
+ * packages/worker/src. If it is gone, leave the simulation out until somebody has time:
  * `npm test` has tests on real servers too.
  */
 
@@ -89,3 +101,65 @@ export function loadWorkflows(activities: readonly string[]) {
 }
 
 export type RunningWorkflow = Awaited<ReturnType<StartWorkflow>>;
+
+/** @see ActivityCancelReason in Core's API */
+type CancelReason = 'CANCELLED' | 'NOT_FOUND' | 'WORKER_SHUTDOWN';
+
+const dataConverter = {
+  payloadConverter,
+  failureConverter: defaultFailureConverter,
+  payloadCodecs: [],
+};
+const WORKER_SHUTDOWN: Report = {
+  failure: {
+    message: 'Worker is shutting down and this activity did not complete in time',
+    applicationFailureInfo: { type: 'WorkerShutdown' },
+  },
+};
+
+/** Runs an attempt of an activity as the SDK does, and reports it as Core does. */
+export function createAttempt(
+  info: Partial<Info>,
+  work: (...args: unknown[]) => Promise<unknown>,
+  { client, logger, onHeartbeat }: { client: Client; logger: Logger; onHeartbeat: () => void },
+) {
+  const attemptInfo = { ...defaultActivityInfo, ...info };
+  const { activityId, isLocal } = attemptInfo;
+  const serialization = { type: 'activity', namespace: 'default', activityId, isLocal } as const;
+  const activity = new Activity(
+    attemptInfo,
+    work,
+    dataConverter,
+    serialization,
+    undefined,
+    onHeartbeat,
+    client,
+    logger,
+    noopMetricMeter,
+    [],
+  );
+  let cancelReason: CancelReason | null = null;
+
+  return {
+    /** Core passes on the first one only (sdk-core, worker/activities.rs, "double-issue"). */
+    cancel(reason: CancelReason): void {
+      if (cancelReason) return;
+      cancelReason = reason;
+      const details = {
+        cancelRequested: reason === 'CANCELLED',
+        notFound: reason === 'NOT_FOUND',
+        workerShutdown: reason === 'WORKER_SHUTDOWN',
+      };
+      activity.cancel(reason, new ActivityCancellationDetails(details));
+    },
+
+    async run(args: unknown[]): Promise<Report> {
+      const { completed, failed } = await activity.run({ args, headers: {} });
+      if (completed) return { result: payloadConverter.fromPayload(completed.result as Payload) };
+      if (failed?.failure) return { failure: failed.failure };
+      // Core reports an attempt that ended because its worker stops as failed (the same file,
+      // `worker_shutdown_failure`).
+      return cancelReason === 'WORKER_SHUTDOWN' ? WORKER_SHUTDOWN : { cancelled: true };
+    },
+  };
+}

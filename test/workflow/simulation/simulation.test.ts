@@ -1,6 +1,7 @@
 import { defaultFailureConverter } from '@temporalio/common';
 import fc from 'fast-check';
 import { createActivities } from '../../../src/activities';
+import { madeAtMs } from '../../../src/commands/api-keys/match-keys';
 import type { FailureDetails, Receipt } from '../../../src/contract/schemas';
 import { payloadConverter } from '../../../src/shared/payload-converter';
 import { findEarlierToken } from '../../../src/temporal/earlier-token';
@@ -8,9 +9,9 @@ import type { RunHistory } from '../../../src/temporal/run-history';
 import { findTokenOf } from '../../../src/temporal/run-state';
 import { SEED } from '../../support/random-sequences';
 import { runUntil } from './clock';
+import type { SimulatedRun } from './run';
 import { loadWorkflows } from './sdk';
 import { Tape } from './tape';
-import type { SimulatedRun } from './temporal';
 import {
   GIVE_UP_AFTER_MS,
   WORKFLOW_ID,
@@ -118,6 +119,12 @@ const RUN_RULES: Record<string, (observed: Observed, world: World) => boolean> =
       lastMs < deadlineMs && pauses.every(({ endMs }) => isRecovery(run) || endMs < deadlineMs)
     );
   },
+  'no attempt to create is retried if the next one would be due after the deadline': ({ run }) => {
+    const deadlineMs = (run.creations[0] ?? 0) + GIVE_UP_AFTER_MS;
+    return run.retries.every(
+      ({ type, dueMs, delayMs }) => type !== 'createLinkToken' || dueMs + delayMs < deadlineMs,
+    );
+  },
   'whoever waits for an Update gets its outcome': ({ run }) =>
     isTerminated(run) || run.waitingUpdates.size === 0,
 };
@@ -130,8 +137,21 @@ const traceOf = ({ trace }: SimulatedRun) => `, ${trace.join(', ')}`;
 /** By how much a key may seem to be made before or after an attempt: clocks differ. */
 const TOLERANCE_MS = 11_000;
 
+/** An attempt takes less than this. */
+const NEAR_MS = 200_000;
+const isNear = (id: string, other: string) => Math.abs(madeAtMs(id) - madeAtMs(other)) < NEAR_MS;
+
 /** What holds for every key, whenever somebody looks at it. */
 const KEY_RULES: Record<string, (key: Key, look: Look, isInUse: boolean) => boolean> = {
+  'a key in use is called by its token alone, unless another key is near or on its way': (
+    { id },
+    { states, origins },
+    isInUse,
+  ) =>
+    !isInUse ||
+    states.get(id) !== 'mixed' ||
+    origins.some(({ state }) => state === 'inProgress') ||
+    [...states.keys()].some((other) => other !== id && isNear(id, other)),
   'no key in use is called unconfirmed or other': ({ id }, { states }, isInUse) =>
     !isInUse || !['unconfirmed', 'other'].includes(states.get(id) ?? ''),
   'no key that an attempt left is called other': ({ id, runId }, { states }) =>

@@ -1,20 +1,17 @@
 import type { Context, Info } from '@temporalio/activity';
-import {
-  ActivityCancellationDetails,
-  CancelledFailure,
-  defaultFailureConverter,
-} from '@temporalio/common';
-import { optionalTsToMs } from '@temporalio/common/lib/time';
-import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
 import { WORKFLOW_TYPES } from '../../../src/contract/workflows';
 import type { Activities } from '../../../src/shared/activities';
-import { payloadConverter } from '../../../src/shared/payload-converter';
+import type { SimulatedActivity } from './activity';
 import { sleep } from './clock';
-import type { StartWorkflow } from './sdk';
-import type { Activity, Report, SimulatedTemporal, Workers } from './temporal';
+import type { Report } from './resolutions';
+import { createAttempt, type StartWorkflow } from './sdk';
+import type { SimulatedTemporal, Workers } from './temporal';
 
-/** Core repeats the report of an attempt for ten seconds, then drops it (tried). */
+/**
+ * Core repeats the report of an attempt for ten seconds, then drops it: without the wait for
+ * Temporal, test/system/faults/temporal-away.test.ts fails.
+ */
 const REPORT_TRIES = 10;
 const LOGGER = new DefaultLogger('ERROR', () => undefined);
 
@@ -28,24 +25,22 @@ export function createWorkers(
   temporal: SimulatedTemporal,
   startWorkflow: StartWorkflow,
   activities: Activities,
-): Workers & { kill(context: Context): never; shutDown(): void; dropped: Activity[] } {
+): Workers & { kill(context: Context): never; shutDown(): void; dropped: SimulatedActivity[] } {
   const { client } = temporal;
   const killed = new Set<string>();
-  const dropped: Activity[] = [];
-  const underWay = new Set<MockActivityEnvironment>();
+  const dropped: SimulatedActivity[] = [];
+  const underWay = new Set<ReturnType<typeof createAttempt>>();
 
-  const call = async (env: MockActivityEnvironment, type: string, args: unknown[]) => {
-    const { [type]: activity } = activities as unknown as Record<string, Call>;
-    try {
-      return { result: await env.run<unknown[], unknown, Call>(activity as Call, ...args) };
-    } catch (error) {
-      const isCancelled = env.context.cancellationDetails?.cancelRequested ?? false;
-      if (error instanceof CancelledFailure && isCancelled) return { cancelled: true as const };
-      return { failure: defaultFailureConverter.errorToFailure(error, payloadConverter) };
-    }
+  const findWork = (type: string): Call => {
+    const { [type]: work } = activities as unknown as Record<string, Call>;
+    return work as Call;
   };
 
-  async function report(activity: Activity, attempt: number, result: Report): Promise<void> {
+  async function report(
+    activity: SimulatedActivity,
+    attempt: number,
+    result: Report,
+  ): Promise<void> {
     for (let tries = 0; temporal.isAway; tries += 1) {
       if (tries === REPORT_TRIES) {
         dropped.push(activity);
@@ -54,7 +49,7 @@ export function createWorkers(
       }
       await sleep(1000);
     }
-    activity.run.takeReport(activity, attempt, result);
+    activity.takeReport(attempt, result);
   }
 
   return {
@@ -64,13 +59,17 @@ export function createWorkers(
     async runLocal(run, type, args) {
       const workflowExecution = { workflowId: run.workflowId, runId: run.runId };
       const info = { workflowExecution, workflowType: run.type, isLocal: true };
-      return call(new MockActivityEnvironment(info, { client, logger: LOGGER }), type, args);
+      const attempt = createAttempt(info, findWork(type), {
+        client,
+        logger: LOGGER,
+        onHeartbeat: () => undefined,
+      });
+      return attempt.run(args);
     },
 
     runAttempt(activity) {
-      const { run, type, id, args, options, attempt } = activity;
+      const { run, type, id, args, attempt } = activity;
       const token = `${run.runId} ${id} ${attempt}`;
-      const heartbeatTimeoutMs = optionalTsToMs(options.heartbeatTimeout);
       const info: Partial<Info> = {
         activityId: id,
         activityType: type,
@@ -80,25 +79,25 @@ export function createWorkers(
         taskToken: Buffer.from(token),
         scheduledTimestampMs: activity.scheduledAtMs,
         currentAttemptScheduledTimestampMs: activity.attemptScheduledAtMs,
-        scheduleToCloseTimeoutMs: optionalTsToMs(options.scheduleToCloseTimeout) ?? 0,
-        startToCloseTimeoutMs: optionalTsToMs(options.startToCloseTimeout) ?? 0,
-        heartbeatTimeoutMs: heartbeatTimeoutMs as number,
+        scheduleToCloseTimeoutMs: activity.scheduleToCloseMs,
+        startToCloseTimeoutMs: activity.startToCloseMs,
+        heartbeatTimeoutMs: activity.heartbeatTimeoutMs,
       };
-      const env = new MockActivityEnvironment(info, { client, logger: LOGGER });
-      // A cancellation, and that it is over, reach an attempt with the response to a heartbeat.
-      env.on('heartbeat', () => {
+      // A cancellation, and that it is over, reach an attempt with the response to a heartbeat
+      // (test/system/runs/endings.test.ts: a cancel to an attempt that hangs).
+      const onHeartbeat = () => {
         if (temporal.isAway || killed.has(token)) return;
-        const isUnderWay = run.takeHeartbeat(id, attempt);
-        if (isUnderWay && !activity.isCancelRequested) return;
-        const details = { cancelRequested: isUnderWay, notFound: !isUnderWay };
-        env.cancel(
-          isUnderWay ? 'CANCELLED' : 'NOT_FOUND',
-          new ActivityCancellationDetails(details),
-        );
+        if (!activity.takeHeartbeat(attempt)) execution.cancel('NOT_FOUND');
+        else if (activity.isCancelRequested) execution.cancel('CANCELLED');
+      };
+      const execution = createAttempt(info, findWork(type), {
+        client,
+        logger: LOGGER,
+        onHeartbeat,
       });
-      underWay.add(env);
-      void call(env, type, args).then((result) => {
-        underWay.delete(env);
+      underWay.add(execution);
+      void execution.run(args).then((result) => {
+        underWay.delete(execution);
         if (!killed.has(token)) void report(activity, attempt, result);
       });
     },
@@ -112,8 +111,7 @@ export function createWorkers(
     /** Tells each attempt that its worker shuts down. */
     shutDown() {
       temporal.say('the workers shut down');
-      const details = new ActivityCancellationDetails({ workerShutdown: true });
-      for (const env of underWay) env.cancel('WORKER_SHUTDOWN', details);
+      for (const execution of underWay) execution.cancel('WORKER_SHUTDOWN');
     },
   };
 }

@@ -5,6 +5,7 @@ import { createActivities } from '../../../src/activities';
 import { connectionError, responseError } from '../../../src/atlas/outcomes';
 import {
   matchKeys,
+  mergeOrigins,
   stateOf,
   type KeyState,
   type Origin,
@@ -21,9 +22,10 @@ import { readRun } from '../../../src/temporal/read-history';
 import { findTokenOf } from '../../../src/temporal/run-state';
 import { ORG } from '../../unit/samples';
 import { instantly, sleep } from './clock';
+import type { SimulatedRun } from './run';
 import type { StartWorkflow } from './sdk';
 import type { Tape } from './tape';
-import { SimulatedTemporal, type SimulatedRun } from './temporal';
+import { SimulatedTemporal } from './temporal';
 import { createWorkers, isPrepare } from './workers';
 
 /*
@@ -260,7 +262,7 @@ export function createWorld(tape: Tape, startWorkflow: StartWorkflow) {
   }
 
   async function look(): Promise<void> {
-    const origins = await readHistories(temporal.client, ORG);
+    const origins = mergeOrigins(await readHistories(temporal.client, ORG), []);
     const { matches } = matchKeys(keys, origins);
     const states = new Map(matches.map(({ key, origins: ofKey }) => [key.id, stateOf(key, ofKey)]));
     looks.push({ atMs: Date.now(), states, origins });

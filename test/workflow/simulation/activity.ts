@@ -1,0 +1,202 @@
+import { optionalTsToMs } from '@temporalio/common/lib/time';
+import { payloadConverter } from '../../../src/shared/payload-converter';
+import {
+  toTimeoutFailure,
+  type End,
+  type Failure,
+  type Report,
+  type TimeoutType,
+} from './resolutions';
+import type { SimulatedRun } from './run';
+import type { Command } from './sdk';
+import type { SimulatedTemporal } from './temporal';
+
+/*
+ * An activity, as the server treats it: its attempts one after the other, their timeouts, and its
+ * end. Sources of the rules: see temporal.ts.
+ */
+
+type Options = NonNullable<Command['scheduleActivity']>;
+
+const TIMEOUT_NAMES = { START_TO_CLOSE: 'StartToClose', HEARTBEAT: 'Heartbeat' };
+
+const toMs = (duration: unknown) => optionalTsToMs(duration as never) ?? 0;
+
+/** Until a worker takes a task: at once, or when one is back. */
+export const POLL_DELAYS_MS = [10, 60, 10_000];
+
+export class SimulatedActivity {
+  readonly type: string;
+  readonly id: string;
+  readonly args: unknown[];
+  readonly scheduledAtMs = Date.now();
+  readonly scheduleToCloseMs: number;
+  readonly startToCloseMs: number;
+  readonly heartbeatTimeoutMs: number;
+  attempt = 1;
+  /** When the attempt is due. */
+  attemptScheduledAtMs = this.scheduledAtMs;
+  /** Null while no attempt is under way. */
+  startedAtMs: number | null = null;
+  lastFailure: Failure | null = null;
+  isCancelRequested = false;
+  isPending = true;
+  private lastHeartbeatMs = 0;
+  /** Set once the workflow has an end of it, although it goes on. */
+  private isForgotten = false;
+  private readonly scheduledEventId: number;
+
+  constructor(
+    private readonly temporal: SimulatedTemporal,
+    readonly run: SimulatedRun,
+    readonly options: Options,
+  ) {
+    const { activityId, activityType: name, arguments: payloads } = options;
+    this.type = String(name);
+    this.id = String(activityId);
+    this.args = (payloads ?? []).map((payload) => payloadConverter.fromPayload(payload as never));
+    this.scheduleToCloseMs = toMs(options.scheduleToCloseTimeout);
+    this.startToCloseMs = toMs(options.startToCloseTimeout);
+    this.heartbeatTimeoutMs = toMs(options.heartbeatTimeout);
+    // 0 would mean no timeout. The server refuses less, and the workflow task is repeated for ever.
+    if (this.scheduleToCloseMs <= 0 || this.startToCloseMs <= 0) {
+      temporal.errors.push('an activity has a timeout that is not positive');
+    }
+    const attributes = { activityType: { name }, input: { payloads } };
+    this.scheduledEventId = run.addEvent({ activityTaskScheduledEventAttributes: attributes });
+  }
+
+  /** Makes the first attempt due. */
+  schedule(): void {
+    // An attempt under way at schedule-to-close is cut off.
+    this.temporal.after(this.scheduleToCloseMs, () => {
+      if (this.isPending) this.end({ timeout: 'SCHEDULE_TO_CLOSE' });
+    });
+    this.scheduleAttempt(0);
+  }
+
+  isUnderWay(attempt: number): boolean {
+    return this.isPending && this.attempt === attempt && this.startedAtMs !== null;
+  }
+
+  /** A worker may take it before the workflow task that would cancel it. */
+  private scheduleAttempt(delayMs: number): void {
+    const { attempt, temporal } = this;
+    this.startedAtMs = null;
+    this.attemptScheduledAtMs = Date.now() + delayMs;
+    temporal.after(delayMs + temporal.tape.pick(POLL_DELAYS_MS), () => {
+      if (!this.isPending || this.attempt !== attempt) return;
+      const startedAtMs = Date.now();
+      this.startedAtMs = startedAtMs;
+      this.lastHeartbeatMs = startedAtMs;
+      this.watch('START_TO_CLOSE', this.startToCloseMs, () => startedAtMs);
+      this.watch('HEARTBEAT', this.heartbeatTimeoutMs, () => this.lastHeartbeatMs);
+      temporal.workers.runAttempt(this);
+    });
+  }
+
+  private watch(timeout: 'START_TO_CLOSE' | 'HEARTBEAT', limitMs: number, since: () => number) {
+    const { attempt } = this;
+    if (limitMs === 0) return;
+    this.temporal.after(since() + limitMs - Date.now(), () => {
+      if (!this.isUnderWay(attempt)) return;
+      if (Date.now() < since() + limitMs) this.watch(timeout, limitMs, since);
+      else this.fail({ timeout });
+    });
+  }
+
+  /** @returns whether the attempt is under way. */
+  takeHeartbeat(attempt: number): boolean {
+    if (!this.isUnderWay(attempt)) return false;
+    this.lastHeartbeatMs = Date.now();
+    return true;
+  }
+
+  /** Takes the report of an attempt, unless it is over. */
+  takeReport(attempt: number, report: Report): void {
+    // The server takes no cancellation that nobody requested.
+    const isUnrequested = 'cancelled' in report && !this.isCancelRequested;
+    if (!this.isUnderWay(attempt) || isUnrequested) {
+      this.run.say(`refuses the report of #${this.id}.${attempt}`);
+    } else if ('failure' in report) this.fail(report);
+    else this.end(report);
+  }
+
+  /**
+   * Retries, unless the failure forbids it, the next attempt would come after schedule-to-close, or
+   * a cancel was requested. A lost attempt is retried unless `TemporalTimeout:…` is among the types
+   * that forbid it.
+   */
+  private fail(end: { failure: Failure } | { timeout: TimeoutType }): void {
+    const { nonRetryableErrorTypes, maximumAttempts, ...policy } = this.options.retryPolicy ?? {};
+    const info = 'failure' in end ? end.failure.applicationFailureInfo : null;
+    const type =
+      'timeout' in end
+        ? `TemporalTimeout:${TIMEOUT_NAMES[end.timeout as keyof typeof TIMEOUT_NAMES]}`
+        : String(info?.type);
+    const growth = (policy.backoffCoefficient ?? 2) ** (this.attempt - 1);
+    const ownDelayMs = toMs(policy.initialInterval) * growth;
+    const maximumMs = toMs(policy.maximumInterval) || Infinity;
+    const delayMs = info?.nextRetryDelay
+      ? toMs(info.nextRetryDelay)
+      : Math.min(ownDelayMs, maximumMs);
+    const isRetried =
+      !this.isCancelRequested &&
+      info?.nonRetryable !== true &&
+      !(nonRetryableErrorTypes ?? []).includes(type) &&
+      (!maximumAttempts || this.attempt < maximumAttempts) &&
+      Date.now() + delayMs < this.scheduledAtMs + this.scheduleToCloseMs;
+    if (!isRetried) {
+      this.end(end);
+      return;
+    }
+    this.run.say(`retries #${this.id} in ${delayMs / 1000} s`);
+    this.run.retries.push({ type: this.type, dueMs: this.attemptScheduledAtMs, delayMs });
+    this.attempt += 1;
+    this.lastFailure = 'failure' in end ? end.failure : toTimeoutFailure(end.timeout, null);
+    this.scheduleAttempt(delayMs);
+  }
+
+  /** The start of the last attempt enters the history with its end. */
+  end(end: End, isByHand = false): void {
+    const { scheduledEventId, startedAtMs } = this;
+    this.isPending = false;
+    if (startedAtMs !== null) {
+      const attributes = { activityTaskStartedEventAttributes: { scheduledEventId } };
+      this.run.addEvent(attributes, startedAtMs);
+    }
+    this.run.addEvent(this.toEvent(end));
+    this.run.noteEnd(this, end);
+    if (!this.isForgotten) this.run.resolveActivity(this, end, isByHand);
+  }
+
+  private toEvent(end: End): object {
+    const { scheduledEventId } = this;
+    if ('result' in end) {
+      const result = { payloads: [payloadConverter.toPayload(end.result)] };
+      return { activityTaskCompletedEventAttributes: { scheduledEventId, result } };
+    }
+    if ('failure' in end) {
+      const { failure } = end;
+      return { activityTaskFailedEventAttributes: { scheduledEventId, failure } };
+    }
+    if ('timeout' in end) {
+      const failure = toTimeoutFailure(end.timeout, this.lastFailure);
+      return { activityTaskTimedOutEventAttributes: { scheduledEventId, failure } };
+    }
+    return { activityTaskCanceledEventAttributes: { scheduledEventId } };
+  }
+
+  /**
+   * With WAIT_CANCELLATION_COMPLETED the workflow waits for the attempt, which learns of it at its
+   * next heartbeat; with TRY_CANCEL it does not.
+   */
+  cancel(): void {
+    this.isCancelRequested = true;
+    if (this.startedAtMs === null) this.end({ cancelled: true });
+    else if (!this.options.cancellationType) {
+      this.isForgotten = true;
+      this.run.resolveActivity(this, { cancelled: true });
+    }
+  }
+}

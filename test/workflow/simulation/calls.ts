@@ -1,0 +1,88 @@
+import type { ConnectionLike } from '@temporalio/client';
+import { msNumberToTs } from '@temporalio/common/lib/time';
+import { payloadConverter } from '../../../src/shared/payload-converter';
+import { grpcError } from '../../unit/temporal/scripted-server';
+import type { SimulatedRun } from './run';
+import type { SimulatedTemporal } from './temporal';
+
+/*
+ * The calls to Temporal that src/ makes, and what they return: as much of it as src/ reads.
+ */
+
+const STATUS_CODES = { RUNNING: 1, COMPLETED: 2, FAILED: 3, CANCELLED: 4, TERMINATED: 5 };
+const NOT_FOUND = 5;
+const UNAVAILABLE = 14;
+
+interface Execution {
+  workflowId: string;
+  runId?: string;
+}
+
+export function createConnection(temporal: SimulatedTemporal): ConnectionLike {
+  const find = ({ workflowId, runId }: Execution) => {
+    const found = runId
+      ? temporal.runs.find((run) => run.runId === runId)
+      : temporal.newestRun(workflowId);
+    if (!found) throw grpcError(NOT_FOUND, 'no such run');
+    return found;
+  };
+  const serve =
+    <Request>(respond: (request: Request) => object) =>
+    // eslint-disable-next-line @typescript-eslint/require-await -- a throw must become a rejection
+    async (request: Request) => {
+      if (temporal.isAway) throw grpcError(UNAVAILABLE, 'Temporal is away');
+      return respond(request);
+    };
+  const workflowService = {
+    describeWorkflowExecution: serve(({ execution }: { execution: Execution }) =>
+      describe(find(execution)),
+    ),
+    getWorkflowExecutionHistory: serve(({ execution }: { execution: Execution }) => ({
+      history: { events: find(execution).events },
+    })),
+    listWorkflowExecutions: serve(({ query }: { query: string }) => ({
+      nextPageToken: Buffer.alloc(0),
+      executions: temporal.runs
+        .filter(({ type }) => query.includes(`"${type}"`))
+        .filter(({ isListedAsClosed }) => isListedAsClosed || !query.includes('CloseTime'))
+        .map((run) => describe(run).workflowExecutionInfo)
+        .reverse(),
+    })),
+    recordActivityTaskHeartbeat: serve(({ taskToken }: { taskToken: Uint8Array }) => {
+      const [runId, id, attempt] = Buffer.from(taskToken).toString().split(' ');
+      const run = temporal.runs.find((one) => one.runId === runId);
+      if (!run?.takeHeartbeat(String(id), Number(attempt))) {
+        throw grpcError(NOT_FOUND, 'the attempt is over');
+      }
+      return {};
+    }),
+  };
+  const call = (_limit: unknown, work: () => Promise<unknown>) => work();
+  const connection = { workflowService, withDeadline: call, withAbortSignal: call };
+  return connection as unknown as ConnectionLike;
+}
+
+function describe(run: SimulatedRun) {
+  const pendingActivities = [...run.activities.values()].map((activity) => ({
+    activityId: activity.id,
+    lastFailure: activity.lastFailure,
+    lastStartedTime: activity.startedAtMs === null ? null : msNumberToTs(activity.startedAtMs),
+  }));
+  const fields = Object.fromEntries(
+    Object.entries(run.memo).map(([name, value]) => [name, payloadConverter.toPayload(value)]),
+  );
+  return {
+    pendingActivities,
+    workflowExtendedInfo: { cancelRequested: run.isCancelRequested },
+    workflowExecutionInfo: {
+      execution: { workflowId: run.workflowId, runId: run.runId },
+      type: { name: run.type },
+      taskQueue: 'prep',
+      status: STATUS_CODES[run.status],
+      historyLength: { toNumber: () => run.events.length },
+      startTime: msNumberToTs(run.startMs),
+      closeTime: run.closeMs === undefined ? null : msNumberToTs(run.closeMs),
+      memo: { fields },
+    },
+  };
+}

@@ -1,0 +1,34 @@
+import { payloadConverter } from '../../../src/shared/payload-converter';
+import type { HistoryEvent } from '../../../src/temporal/run-history';
+
+/** How an activity ends, and what Core tells the workflow of that. */
+
+export type Failure = NonNullable<
+  NonNullable<HistoryEvent['activityTaskFailedEventAttributes']>['failure']
+>;
+export type TimeoutType = 'START_TO_CLOSE' | 'SCHEDULE_TO_CLOSE' | 'HEARTBEAT';
+/** What a worker reports of an attempt. */
+export type Report = { result: unknown } | { failure: Failure } | { cancelled: true };
+export type End = Report | { timeout: TimeoutType };
+
+const TIMEOUT_CODES = { START_TO_CLOSE: 1, SCHEDULE_TO_CLOSE: 3, HEARTBEAT: 4 };
+
+/** Temporal reports the last failed attempt as the cause of a timeout. */
+export function toTimeoutFailure(timeout: TimeoutType, cause: Failure | null): Failure {
+  const timeoutFailureInfo = { timeoutType: TIMEOUT_CODES[timeout] };
+  return { message: `activity ${timeout} timeout`, timeoutFailureInfo, cause };
+}
+
+export function toResolution(
+  end: End,
+  { id, type, lastFailure = null }: { id: string; type: string; lastFailure?: Failure | null },
+) {
+  if ('result' in end) return { completed: { result: payloadConverter.toPayload(end.result) } };
+  const activityFailureInfo = { activityId: id, activityType: { name: type } };
+  const wrap = (cause: object) => ({ message: 'Activity task failed', cause, activityFailureInfo });
+  if ('failure' in end) return { failed: { failure: wrap(end.failure) } };
+  if ('timeout' in end) {
+    return { failed: { failure: wrap(toTimeoutFailure(end.timeout, lastFailure)) } };
+  }
+  return { cancelled: { failure: wrap({ message: 'cancelled', canceledFailureInfo: {} }) } };
+}

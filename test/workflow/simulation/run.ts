@@ -1,0 +1,304 @@
+import { randomUUID } from 'node:crypto';
+import { msNumberToTs, optionalTsToMs } from '@temporalio/common/lib/time';
+import { payloadConverter } from '../../../src/shared/payload-converter';
+import type { HistoryEvent } from '../../../src/temporal/run-history';
+import { POLL_DELAYS_MS, SimulatedActivity } from './activity';
+import { instantly } from './clock';
+import { toResolution, type End, type Report } from './resolutions';
+import type { Command, Job, RunningWorkflow } from './sdk';
+import type { SimulatedTemporal } from './temporal';
+
+/*
+ * A run, as the server treats it: its workflow tasks, with what they command, what people request
+ * of it, and its history. Sources of the rules: see temporal.ts.
+ */
+
+/** The list is eventually consistent (https://docs.temporal.io/visibility). */
+const LIST_LAGS_MS = [0, 700, 3000];
+
+const encode = (value: unknown) => payloadConverter.toPayload(value);
+const decode = (payload: unknown): unknown => payloadConverter.fromPayload(payload as never);
+const toMs = (duration: unknown) => optionalTsToMs(duration as never) ?? 0;
+
+export class SimulatedRun {
+  readonly runId = randomUUID();
+  readonly startMs = Date.now();
+  /** The closed runs that the list had when this one started. */
+  readonly listedBefore: readonly SimulatedRun[];
+  readonly events: HistoryEvent[] = [];
+  readonly memo: Record<string, unknown> = {};
+  readonly activities = new Map<string, SimulatedActivity>();
+  /** Updates that were accepted, and have no outcome yet. */
+  readonly waitingUpdates = new Set<string>();
+  /** What the run did, in the order of its history. */
+  readonly trace: string[] = [];
+  /** When each creation was scheduled. */
+  readonly creations: number[] = [];
+  /** What Temporal retried: when the attempt was due, and the delay until the next one. */
+  readonly retries: { type: string; dueMs: number; delayMs: number }[] = [];
+  readonly timers: { startedMs: number; endMs: number }[] = [];
+  status: 'RUNNING' | 'COMPLETED' | 'FAILED' | 'CANCELLED' | 'TERMINATED' = 'RUNNING';
+  closeMs: number | undefined;
+  isListedAsClosed = false;
+  isCancelRequested = false;
+  cancelRequestedMs = Infinity;
+  /** Whether the first workflow task brought a cancel; null before it. */
+  isCancelledAtStart: boolean | null = null;
+  /** The result, or the failure. */
+  ending: object = {};
+  /** Of the creations whose end a workflow task has brought to the workflow. */
+  readonly seenEnds: { activity: SimulatedActivity; end: End; isByHand: boolean }[] = [];
+
+  private readonly workflow: Promise<RunningWorkflow>;
+  private readonly openTimers = new Set<unknown>();
+  private readonly updateInputs = new Map<string, unknown>();
+  private readonly children = new Map<unknown, SimulatedRun>();
+  private unseenEnds: SimulatedRun['seenEnds'] = [];
+  private jobs: Job[] = [];
+  private isTaskScheduled = false;
+  /** The workflow task under way. */
+  private task: Promise<void> | null = null;
+
+  constructor(
+    private readonly temporal: SimulatedTemporal,
+    readonly type: string,
+    readonly workflowId: string,
+    readonly args: unknown[],
+    private readonly onClose?: (run: SimulatedRun) => void,
+  ) {
+    const payloads = args.map(encode) as never[];
+    const { runId } = this;
+    this.listedBefore = temporal.runs.filter(({ isListedAsClosed }) => isListedAsClosed);
+    this.say(`starts ${type}`);
+    this.addEvent({ workflowExecutionStartedEventAttributes: { input: { payloads } } });
+    const start = { workflowId, runId, type, args: payloads };
+    this.workflow = temporal.workers.startWorkflow(start);
+    this.scheduleTask();
+  }
+
+  private get isOpen(): boolean {
+    return this.status === 'RUNNING';
+  }
+
+  say(what: string): void {
+    this.temporal.say(`${this.runId.slice(0, 4)} ${what}`);
+  }
+
+  // What people request.
+
+  /**
+   * A second request adds nothing. One that comes during a workflow task enters the history after
+   * what the task brings.
+   */
+  requestCancel(): void {
+    if (this.task) return void this.task.then(() => this.requestCancel());
+    if (!this.isOpen || this.isCancelRequested) return;
+    this.say('cancel');
+    this.isCancelRequested = true;
+    this.cancelRequestedMs = Date.now();
+    this.trace.push('cancel');
+    this.addEvent({ workflowExecutionCancelRequestedEventAttributes: {} });
+    this.addJob({ cancelWorkflow: { reason: '' } });
+  }
+
+  terminate(): void {
+    if (!this.isOpen) return;
+    this.addEvent({ workflowExecutionTerminatedEventAttributes: {} });
+    this.close('TERMINATED');
+  }
+
+  /** What the validator refuses leaves no trace (test/workflow/updates.test.ts). */
+  update(name: string, ...args: unknown[]): void {
+    if (!this.isOpen || this.events.length === 1) return;
+    this.say(`${name} ${JSON.stringify(args)}`);
+    const id = randomUUID();
+    const input = args.map(encode) as never[];
+    const meta = { updateId: id, identity: '' };
+    const update = { id, protocolInstanceId: id, name, input, meta, runValidator: true };
+    this.updateInputs.set(id, args[0]);
+    this.addJob({ doUpdate: update });
+  }
+
+  /** `temporal activity complete` and `temporal activity fail`, whatever the attempt does. */
+  endByHand(report: Report): void {
+    const [activity] = this.activities.values();
+    if (activity?.isPending) activity.end(report, true);
+  }
+
+  // Workflow tasks.
+
+  addEvent(attributes: object, atMs = Date.now()): number {
+    const eventId = this.events.length + 1;
+    const event = { eventId, eventTime: msNumberToTs(atMs), ...attributes };
+    this.events.push(event as unknown as HistoryEvent);
+    return eventId;
+  }
+
+  private addJob(job: Job): void {
+    this.jobs.push(job);
+    this.scheduleTask();
+  }
+
+  /** All that comes before a worker takes the task is one activation, in order. */
+  private scheduleTask(): void {
+    if (this.isTaskScheduled) return;
+    this.isTaskScheduled = true;
+    const delayMs = this.temporal.tape.pick(POLL_DELAYS_MS);
+    this.temporal.after(delayMs, () => {
+      this.task = instantly(() => this.runTask())
+        .catch((error: unknown) => void this.temporal.errors.push(error))
+        .finally(() => (this.task = null));
+    });
+  }
+
+  /**
+   * Local activities run within the workflow task, and write no events of activities
+   * (test/system/runs/endings.test.ts: a clean run).
+   */
+  private async runTask(): Promise<void> {
+    this.isTaskScheduled = false;
+    this.isCancelledAtStart ??= this.isCancelRequested;
+    const workflow = await this.workflow;
+    this.seenEnds.push(...this.unseenEnds.splice(0));
+    let jobs = this.jobs.splice(0);
+    do {
+      if (!this.isOpen) return;
+      const commands = await workflow.activate(jobs, this.events.length);
+      const local = commands.flatMap(({ scheduleLocalActivity }) => scheduleLocalActivity ?? []);
+      for (const command of commands) this.carryOut(command);
+      jobs = await Promise.all(
+        local.map(async ({ seq, activityType, arguments: args }) => {
+          const given = (args ?? []).map(decode);
+          const report = await this.temporal.workers.runLocal(this, String(activityType), given);
+          const result = toResolution(report, { id: String(seq), type: String(activityType) });
+          return { resolveActivity: { seq, isLocal: true, result } } as Job;
+        }),
+      );
+    } while (jobs.length > 0);
+  }
+
+  private carryOut(command: Command): void {
+    if (!this.isOpen) return;
+    if (command.startTimer) {
+      const { seq, startToFireTimeout } = command.startTimer;
+      this.openTimers.add(seq);
+      const startedMs = Date.now();
+      this.timers.push({ startedMs, endMs: startedMs + toMs(startToFireTimeout) });
+      const fire = () => this.openTimers.delete(seq) && this.addJob({ fireTimer: { seq } } as Job);
+      this.temporal.after(toMs(startToFireTimeout), fire);
+    }
+    if (command.cancelTimer) this.openTimers.delete(command.cancelTimer.seq);
+    if (command.scheduleActivity) this.scheduleActivity(command.scheduleActivity);
+    if (command.requestCancelActivity) {
+      const { seq } = command.requestCancelActivity;
+      [...this.activities.values()].find(({ options }) => options.seq === seq)?.cancel();
+    }
+    if (command.startChildWorkflowExecution) this.startChild(command.startChildWorkflowExecution);
+    if (command.cancelChildWorkflowExecution) {
+      this.children.get(command.cancelChildWorkflowExecution.childWorkflowSeq)?.requestCancel();
+    }
+    if (command.modifyWorkflowProperties) {
+      const { fields } = command.modifyWorkflowProperties.upsertedMemo ?? {};
+      for (const [name, value] of Object.entries(fields ?? {})) this.memo[name] = decode(value);
+    }
+    if (command.updateResponse) {
+      const { protocolInstanceId, accepted } = command.updateResponse;
+      const id = String(protocolInstanceId);
+      if (accepted) {
+        this.waitingUpdates.add(id);
+        this.trace.push(`redeliver to ${(this.updateInputs.get(id) as { sink: string }).sink}`);
+      } else this.waitingUpdates.delete(id);
+    }
+    const { completeWorkflowExecution: completed, failWorkflowExecution: failed } = command;
+    if (completed) {
+      const result = { payloads: [completed.result] };
+      this.addEvent({ workflowExecutionCompletedEventAttributes: { result } });
+      this.close('COMPLETED', decode(completed.result) as object);
+    }
+    if (failed) {
+      const { failure } = failed;
+      this.addEvent({ workflowExecutionFailedEventAttributes: { failure } });
+      this.close('FAILED', failure);
+    }
+    if (command.cancelWorkflowExecution) this.close('CANCELLED');
+  }
+
+  private close(status: SimulatedRun['status'], ending: object | null | undefined = null): void {
+    this.status = status;
+    this.closeMs = Date.now();
+    this.ending = ending ?? {};
+    this.say(`${status}${'message' in this.ending ? `: ${String(this.ending.message)}` : ''}`);
+    // From now on its attempts learn that they are over, and their reports are refused.
+    for (const activity of this.activities.values()) activity.isPending = false;
+    // Temporal goes on describing the attempts of a terminated run.
+    if (status !== 'TERMINATED') this.activities.clear();
+    this.openTimers.clear();
+    const isListed = () => (this.isListedAsClosed = true);
+    this.temporal.after(this.temporal.tape.pick(LIST_LAGS_MS), isListed);
+    this.onClose?.(this);
+  }
+
+  // Activities.
+
+  private scheduleActivity(options: NonNullable<Command['scheduleActivity']>): void {
+    const activity = new SimulatedActivity(this.temporal, this, options);
+    const { type, id, args } = activity;
+    this.say(`schedules ${type} #${id}`);
+    this.trace.push(type === 'deliverLinkToken' ? `deliver to ${String(args[1])}` : type);
+    if (type === 'createLinkToken') this.creations.push(Date.now());
+    this.activities.set(id, activity);
+    activity.schedule();
+  }
+
+  /** @returns whether the attempt is under way. */
+  takeHeartbeat(id: string, attempt: number): boolean {
+    return this.activities.get(id)?.takeHeartbeat(attempt) ?? false;
+  }
+
+  noteEnd({ id }: SimulatedActivity, end: End): void {
+    this.activities.delete(id);
+    this.say(`#${id} ends: ${'timeout' in end ? end.timeout : Object.keys(end).join('')}`);
+    if ('result' in end && Object.hasOwn(end.result as object, 'jwe')) this.trace.push('token');
+  }
+
+  resolveActivity(activity: SimulatedActivity, end: End, isByHand = false): void {
+    const result = toResolution(end, activity);
+    if (activity.type === 'createLinkToken') this.unseenEnds.push({ activity, end, isByHand });
+    this.addJob({ resolveActivity: { seq: activity.options.seq, result } } as Job);
+  }
+
+  /** A start while a run of the id is open fails with cause 1. */
+  private startChild(command: NonNullable<Command['startChildWorkflowExecution']>): void {
+    const { seq, workflowId, workflowType, input } = command;
+    const args = (input ?? []).map(decode);
+    const child = this.temporal.start(String(workflowType), String(workflowId), args, (closed) => {
+      const { status, ending } = closed;
+      const wrap = (cause: object) => ({
+        message: 'child',
+        cause,
+        childWorkflowExecutionFailureInfo: {
+          workflowType: { name: workflowType },
+          workflowExecution: { workflowId, runId: closed.runId },
+        },
+      });
+      const result =
+        status === 'COMPLETED'
+          ? { completed: { result: encode(ending) } }
+          : status === 'FAILED'
+            ? { failed: { failure: wrap(ending) } }
+            : status === 'CANCELLED'
+              ? { cancelled: { failure: wrap({ canceledFailureInfo: {} }) } }
+              : { failed: { failure: wrap({ terminatedFailureInfo: {} }) } };
+      if (this.isOpen) this.addJob({ resolveChildWorkflowExecution: { seq, result } } as Job);
+    });
+    if (child) this.children.set(seq, child);
+    const started = child
+      ? { succeeded: { runId: child.runId } }
+      : { failed: { workflowId, workflowType, cause: 1 } };
+    this.addJob({ resolveChildWorkflowExecutionStart: { seq, ...started } } as Job);
+  }
+
+  async dispose(): Promise<void> {
+    await (await this.workflow).dispose();
+  }
+}
