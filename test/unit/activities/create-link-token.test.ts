@@ -10,7 +10,7 @@ import { payloadConverter } from '../../../src/shared/payload-converter';
 import { eventually } from '../../support/eventually';
 import { rejectionWithoutCanary } from '../rejection';
 import { BACKOFF, FACTS, ORG, OTHER_ORG, SOURCE_ORG } from '../samples';
-import { clientOf, grpcError, timestamp } from '../temporal/scripted-server';
+import { STATUS, clientOf, grpcError, listedRun, timestamp } from '../temporal/scripted-server';
 import {
   OWN_ID,
   LATE_ATTEMPT,
@@ -132,6 +132,7 @@ it('backoff grows across activities: attempt 2 of activity 2 backs off like a th
 describe('the check of the run before a request:', () => {
   const DEADLINE_MS = 5000;
   const STARTED_LATE = { activityId: 'test', lastStartedTime: timestamp(DEADLINE_MS) };
+  const STARTED_IN_TIME = { activityId: 'test', lastStartedTime: timestamp(DEADLINE_MS - 1) };
   const RATE_LIMITED = {
     message: 'Atlas returned 429',
     applicationFailureInfo: {
@@ -165,7 +166,15 @@ describe('the check of the run before a request:', () => {
       { nonRetryable: false, message: expect.stringContaining('cancellation') },
     ],
     [
-      'that has ended',
+      'that was terminated, though Temporal still describes its attempts',
+      () => ({
+        workflowExecutionInfo: listedRun('run', { status: STATUS.terminated }),
+        pendingActivities: [STARTED_IN_TIME],
+      }),
+      { nonRetryable: false, message: expect.stringContaining('its run has ended') },
+    ],
+    [
+      'that has no attempt any more',
       () => ({}),
       { nonRetryable: false, message: expect.stringContaining('given it up') },
     ],
@@ -220,7 +229,7 @@ describe('the check of the run before a request:', () => {
     ],
   ])('%s, and sends its request in an open run', async (_what, info, activityNumber, looks) => {
     const describe = jest.fn(() => ({
-      pendingActivities: [{ activityId: 'test', lastStartedTime: timestamp(DEADLINE_MS - 1) }],
+      pendingActivities: [STARTED_IN_TIME],
     }));
     const { post, ending } = attemptOf(describe, info, { activityNumber });
     await ending;
