@@ -65,9 +65,10 @@ export async function printKeys(
 /** @param date of the key: it is left out of the times of that day. */
 function describeOrigins(origins: readonly Origin[], state: KeyState, date: string): string {
   const isUnused = state === 'unconfirmed' ? ': no known token uses it' : '';
-  const isShared = origins.length > 1;
-  const isLate = state === 'mixed' && !isShared ? ': made later, perhaps by somebody else' : '';
-  const oneOf = isShared ? `1 of ${origins.length}: ` : '';
+  const states = new Set(origins.map((origin) => origin.state));
+  const isLate =
+    state === 'mixed' && states.size === 1 ? ': made later, perhaps by somebody else' : '';
+  const oneOf = origins.length > 1 ? `1 of ${origins.length}: ` : '';
   const texts = origins.map((origin) => describeOrigin(origin, date));
   return oneOf + texts.join('; ') + isUnused + isLate;
 }
