@@ -18,7 +18,7 @@ export interface Io {
   connectTimeoutMs?: number;
 }
 
-/** Width of a terminal that does not tell its own. */
+/** Width of a terminal that does not tell its own: it tells 0. */
 const DEFAULT_COLUMNS = 80;
 
 /** A line with a word that may have a colour on a terminal: a state. */
@@ -51,7 +51,7 @@ export function createOutput(
     setFollowUp,
     signal,
     /** Width of the terminal; null where a program may read the lines. */
-    columns: stdout.isTTY && !json ? (stdout.columns ?? DEFAULT_COLUMNS) : null,
+    columns: stdout.isTTY && !json ? stdout.columns || DEFAULT_COLUMNS : null,
     /** Prints lines for a person; nothing with `--json`. */
     say(...lines: Line[]): void {
       if (!json) write(lines);

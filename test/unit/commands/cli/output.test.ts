@@ -112,6 +112,18 @@ describe('on a terminal, a command', () => {
   });
 });
 
+it.each([
+  ['a terminal', { isTTY: true, columns: 120 }, 120],
+  ['a terminal that tells no width', { isTTY: true, columns: 0 }, 80],
+  ['a pipe', {}, null],
+])('lines for %s have its width', (_what, stream, columns) => {
+  const stdout = Object.assign(
+    textStream(() => undefined),
+    stream,
+  );
+  expect(createOutput({ stdout, stderr: stdout }, false, createStop())).toMatchObject({ columns });
+});
+
 it('a command prints each note once', () => {
   const { output, printed } = contextWith({});
   output.note('a', null);
