@@ -316,7 +316,7 @@ it.each([
 
 /** UNVERSIONED and VERSIONED in Temporal's API. */
 const [UNVERSIONED, VERSIONED] = [1, 2];
-const version = (buildId: string) => ({ deploymentName: 'prep', buildId });
+const version = (buildId: string, deploymentName = 'prep') => ({ deploymentName, buildId });
 const [V1, V2] = [version('1.0'), version('2.0')];
 const NONE_CURRENT = { currentVersion: '__unversioned__' };
 const V1_CURRENT = { currentDeploymentVersion: V1 };
@@ -324,19 +324,24 @@ const ramp = (percentage: number) => ({
   rampingDeploymentVersion: V2,
   rampingVersionPercentage: percentage,
 });
-const SET =
-  'temporal worker deployment set-current-version --namespace default --deployment-name prep';
+const SET = 'temporal worker deployment set-current-version --namespace default --deployment-name';
 
 it.each([
-  ['of a version waits while none is current', [V1], NONE_CURRENT, '--build-id 1.0'],
+  ['of a version waits while none is current', [V1], NONE_CURRENT, 'prep --build-id 1.0'],
   ['of the current version gets tasks', [V1], V1_CURRENT, null],
-  ['of another version waits', [V2], V1_CURRENT, '--build-id 2.0'],
+  ['of another version waits', [V2], V1_CURRENT, 'prep --build-id 2.0'],
+  ['of another deployment waits', [version('1.0', 'b')], V1_CURRENT, 'b --build-id 1.0'],
   ['of another version, beside one of the current, does not wait', [V2, V1], V1_CURRENT, null],
-  ['of a version that gets a part waits', [V2], { ...V1_CURRENT, ...ramp(99) }, '--build-id 2.0'],
+  [
+    'of a version that gets a part waits',
+    [V2],
+    { ...V1_CURRENT, ...ramp(99) },
+    'prep --build-id 2.0',
+  ],
   ['of a version that gets everything gets tasks', [V2], { ...V1_CURRENT, ...ramp(100) }, null],
-  ['of a replaced version waits', [V1], { ...V1_CURRENT, ...ramp(100) }, '--build-id 1.0'],
+  ['of a replaced version waits', [V1], { ...V1_CURRENT, ...ramp(100) }, 'prep --build-id 1.0'],
   ['without a version gets tasks while none is current', [null], NONE_CURRENT, null],
-  ['without a version waits while one is current', [null], V1_CURRENT, '--unversioned'],
+  ['without a version waits while one is current', [null], V1_CURRENT, 'prep --unversioned'],
   ['without a version gets tasks from a server without versions', [null], null, null],
 ])('a worker %s', async (_what, polling, versioningInfo, command) => {
   const pollers = polling.flatMap((polled) => {

@@ -76,14 +76,14 @@ describe('on a terminal, a command', () => {
 
   const LINES: Line[] = [
     { before: '3h ago    ', state: 'undelivered', after: '  failed' },
-    { before: 'at noon ', state: 'delivered' },
+    { before: '\u001b[8m at noon ', state: 'delivered' },
     { state: 'failed', after: '  \u001b[8m' },
     { state: 'running', after: '  delivered' },
     'error     of a run  \u001b[8m',
   ];
   const TEXTS = [
     '3h ago    undelivered  failed',
-    'at noon delivered',
+    String.raw`\u001b[8m at noon delivered`,
     String.raw`failed  \u001b[8m`,
     'running  delivered',
     String.raw`error     of a run  \u001b[8m`,
@@ -92,7 +92,7 @@ describe('on a terminal, a command', () => {
   it('colours the state of a line, no other text, and the name before an error', () => {
     expect(printed(true, false, ...LINES)).toEqual([
       `3h ago    ${yellow('undelivered')}  failed`,
-      `at noon ${green('delivered')}`,
+      String.raw`\u001b[8m at noon ${green('delivered')}`,
       String.raw`${red('failed')}  \u001b[8m`,
       ...TEXTS.slice(3),
       `${red(NAME)} no run failed`,
