@@ -32,6 +32,8 @@ const retryIn = (ms: number) => ({
   message: 'again',
   applicationFailureInfo: { nextRetryDelay: msNumberToTs(ms) },
 });
+/** Longer than the busiest machine needs for the two attempts before its end. */
+const WAIT = msNumberToTs(20_000);
 const SOON = { initialInterval: msNumberToTs(10) };
 
 /** Starts a run on a task queue of its own. */
@@ -228,7 +230,7 @@ describe('Temporal', () => {
   it.concurrent(
     'cuts an attempt off at schedule-to-close, and names the failure before',
     async () => {
-      const { run, taskToken } = await startAttempt({ scheduleToCloseTimeout: msNumberToTs(3000) });
+      const { run, taskToken } = await startAttempt({ scheduleToCloseTimeout: WAIT });
       await run.fail(taskToken, retryIn(10));
       await run.pollAttempt();
       await run.activityEnd();
