@@ -1,5 +1,6 @@
 import { optionalTsToMs } from '@temporalio/common/lib/time';
 import { payloadConverter } from '../../../src/shared/payload-converter';
+import { nowMs } from './clock';
 import {
   toTimeoutFailure,
   type End,
@@ -23,13 +24,13 @@ const TIMEOUT_NAMES = { START_TO_CLOSE: 'StartToClose', HEARTBEAT: 'Heartbeat' }
 const toMs = (duration: unknown) => optionalTsToMs(duration as never) ?? 0;
 
 /** Until a worker takes a task: at once, or when one is back. */
-export const POLL_DELAYS_MS = [10, 60, 10_000];
+export const POLL_DELAYS_MS = [10, 60, 60, 10_000];
 
 export class SimulatedActivity {
   readonly type: string;
   readonly id: string;
   readonly args: unknown[];
-  readonly scheduledAtMs = Date.now();
+  readonly scheduledAtMs = nowMs();
   readonly scheduleToCloseMs: number;
   readonly startToCloseMs: number;
   readonly heartbeatTimeoutMs: number;
@@ -41,6 +42,11 @@ export class SimulatedActivity {
   lastFailure: Failure | null = null;
   isCancelRequested = false;
   isPending = true;
+  readonly startedMs = new Map<number, number>();
+  /** When a worker began each attempt; a frozen one begins late. */
+  readonly begunMs = new Map<number, number>();
+  /** When Temporal took each attempt for over. */
+  readonly overMs = new Map<number, number>();
   private lastHeartbeatMs = 0;
   /** Set once the workflow has an end of it, although it goes on. */
   private isForgotten = false;
@@ -81,26 +87,36 @@ export class SimulatedActivity {
 
   /** A worker may take it before the workflow task that would cancel it. */
   private scheduleAttempt(delayMs: number): void {
-    const { attempt, temporal } = this;
+    const { temporal } = this;
     this.startedAtMs = null;
-    this.attemptScheduledAtMs = Date.now() + delayMs;
-    temporal.after(delayMs + temporal.tape.pick(POLL_DELAYS_MS), () => {
+    this.attemptScheduledAtMs = nowMs() + delayMs;
+    this.awaitPoller(delayMs + temporal.tape.pick(POLL_DELAYS_MS));
+  }
+
+  private awaitPoller(delayMs: number): void {
+    const { attempt, temporal } = this;
+    temporal.after(delayMs, () => {
       if (!this.isPending || this.attempt !== attempt) return;
-      const startedAtMs = Date.now();
+      // Without a poller it waits.
+      if (!temporal.workers.runAttempt(this)) {
+        this.awaitPoller(1000);
+        return;
+      }
+      const startedAtMs = nowMs();
       this.startedAtMs = startedAtMs;
+      this.startedMs.set(attempt, startedAtMs);
       this.lastHeartbeatMs = startedAtMs;
       this.watch('START_TO_CLOSE', this.startToCloseMs, () => startedAtMs);
       this.watch('HEARTBEAT', this.heartbeatTimeoutMs, () => this.lastHeartbeatMs);
-      temporal.workers.runAttempt(this);
     });
   }
 
   private watch(timeout: 'START_TO_CLOSE' | 'HEARTBEAT', limitMs: number, since: () => number) {
     const { attempt } = this;
     if (limitMs === 0) return;
-    this.temporal.after(since() + limitMs - Date.now(), () => {
+    this.temporal.after(since() + limitMs - nowMs(), () => {
       if (!this.isUnderWay(attempt)) return;
-      if (Date.now() < since() + limitMs) this.watch(timeout, limitMs, since);
+      if (nowMs() < since() + limitMs) this.watch(timeout, limitMs, since);
       else this.fail({ timeout });
     });
   }
@@ -108,7 +124,7 @@ export class SimulatedActivity {
   /** @returns whether the attempt is under way. */
   takeHeartbeat(attempt: number): boolean {
     if (!this.isUnderWay(attempt)) return false;
-    this.lastHeartbeatMs = Date.now();
+    this.lastHeartbeatMs = nowMs();
     return true;
   }
 
@@ -145,22 +161,30 @@ export class SimulatedActivity {
       info?.nonRetryable !== true &&
       !(nonRetryableErrorTypes ?? []).includes(type) &&
       (!maximumAttempts || this.attempt < maximumAttempts) &&
-      Date.now() + delayMs < this.scheduledAtMs + this.scheduleToCloseMs;
+      nowMs() + delayMs < this.scheduledAtMs + this.scheduleToCloseMs;
     if (!isRetried) {
       this.end(end);
       return;
     }
     this.run.say(`retries #${this.id} in ${delayMs / 1000} s`);
     this.run.retries.push({ type: this.type, dueMs: this.attemptScheduledAtMs, delayMs });
+    this.overMs.set(this.attempt, nowMs());
     this.attempt += 1;
     this.lastFailure = 'failure' in end ? end.failure : toTimeoutFailure(end.timeout, null);
     this.scheduleAttempt(delayMs);
+  }
+
+  /** Its run has ended. */
+  abandon(): void {
+    this.isPending = false;
+    this.overMs.set(this.attempt, nowMs());
   }
 
   /** The start of the last attempt enters the history with its end. */
   end(end: End, isByHand = false): void {
     const { scheduledEventId, startedAtMs } = this;
     this.isPending = false;
+    this.overMs.set(this.attempt, nowMs());
     if (startedAtMs !== null) {
       const attributes = { activityTaskStartedEventAttributes: { scheduledEventId } };
       this.run.addEvent(attributes, startedAtMs);

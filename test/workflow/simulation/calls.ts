@@ -2,6 +2,7 @@ import type { ConnectionLike } from '@temporalio/client';
 import { msNumberToTs } from '@temporalio/common/lib/time';
 import { payloadConverter } from '../../../src/shared/payload-converter';
 import { grpcError } from '../../unit/temporal/scripted-server';
+import type { Process } from './network';
 import type { SimulatedRun } from './run';
 import type { SimulatedTemporal } from './temporal';
 
@@ -18,7 +19,11 @@ interface Execution {
   runId?: string;
 }
 
-export function createConnection(temporal: SimulatedTemporal): ConnectionLike {
+/** @param process that makes the calls; a killed one gets NOT_FOUND. */
+export function createConnection(
+  temporal: SimulatedTemporal,
+  process?: Pick<Process, 'awake'>,
+): ConnectionLike {
   const find = ({ workflowId, runId }: Execution) => {
     const found = runId
       ? temporal.runs.find((run) => run.runId === runId)
@@ -28,8 +33,10 @@ export function createConnection(temporal: SimulatedTemporal): ConnectionLike {
   };
   const serve =
     <Request>(respond: (request: Request) => object) =>
-    // eslint-disable-next-line @typescript-eslint/require-await -- a throw must become a rejection
     async (request: Request) => {
+      await process?.awake().catch(() => {
+        throw grpcError(NOT_FOUND, 'killed');
+      });
       if (temporal.isAway) throw grpcError(UNAVAILABLE, 'Temporal is away');
       return respond(request);
     };
@@ -43,7 +50,7 @@ export function createConnection(temporal: SimulatedTemporal): ConnectionLike {
     listWorkflowExecutions: serve(({ query }: { query: string }) => ({
       nextPageToken: Buffer.alloc(0),
       executions: temporal.runs
-        .filter(({ type }) => query.includes(`"${type}"`))
+        .filter(({ type, workflowId }) => isListed(query, type, workflowId))
         .filter(({ isListedAsClosed }) => isListedAsClosed || !query.includes('CloseTime'))
         .map((run) => describe(run).workflowExecutionInfo)
         .reverse(),
@@ -60,6 +67,13 @@ export function createConnection(temporal: SimulatedTemporal): ConnectionLike {
   const call = (_limit: unknown, work: () => Promise<unknown>) => work();
   const connection = { workflowService, withDeadline: call, withAbortSignal: call };
   return connection as unknown as ConnectionLike;
+}
+
+/** Reads the conditions of src/temporal/list-runs.ts. */
+function isListed(query: string, type: string, workflowId: string): boolean {
+  const [, id = workflowId] = /WorkflowId = "([^"]+)"/.exec(query) ?? [];
+  const [, start = ''] = /STARTS_WITH '([^']+)'/.exec(query) ?? [];
+  return query.includes(`"${type}"`) && workflowId === id && workflowId.startsWith(start);
 }
 
 function describe(run: SimulatedRun) {

@@ -1,12 +1,40 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+
 /*
  * Virtual time: jest's fake timers. The timers of one moment fire together, those of the next once
- * all that they have caused is done, so a simulation is the same each time.
+ * all that they have caused is done, so a simulation is the same each time. Each worker has a clock
+ * of its own, which may be wrong: `Date` adds its error wherever the worker's code runs. The
+ * simulation itself asks `nowMs`.
  */
 
 /** A simulated run that takes more steps than this hangs. */
-const MAX_STEPS = 20_000;
+const MAX_STEPS = 15_000;
 
+const clocks = new AsyncLocalStorage<{ errorMs: number }>();
 let working = 0;
+export let nowMs = () => Date.now();
+
+/** Replaces the timers and `Date` of this realm. */
+export function installClocks(): void {
+  jest.useFakeTimers({ doNotFake: ['nextTick', 'setImmediate', 'queueMicrotask', 'hrtime'] });
+  const VirtualDate = Date;
+  nowMs = () => VirtualDate.now();
+  const readMs = () => nowMs() + (clocks.getStore()?.errorMs ?? 0);
+  globalThis.Date = class extends VirtualDate {
+    constructor(...args: [] | [number]) {
+      super(...((args.length > 0 ? args : [readMs()]) as [number]));
+    }
+
+    static override now(): number {
+      return readMs();
+    }
+  } as DateConstructor;
+}
+
+/** Runs work by a clock. */
+export function byClock<T>(clock: { errorMs: number }, work: () => T): T {
+  return clocks.run(clock, work);
+}
 
 /** Real work that takes no virtual time, such as cryptography in Node's thread pool. */
 export async function instantly<T>(work: () => Promise<T>): Promise<T> {
@@ -19,6 +47,21 @@ export async function instantly<T>(work: () => Promise<T>): Promise<T> {
 }
 
 export const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
+
+/** Stands in for `setTimeout` of node:timers/promises, which jest does not replace. */
+export function sleepUnlessAborted(
+  ms: number,
+  value?: unknown,
+  { signal }: { signal?: AbortSignal } = {},
+): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => resolve(value), ms);
+    signal?.addEventListener('abort', () => {
+      clearTimeout(timer);
+      reject(signal.reason as Error);
+    });
+  });
+}
 
 /** @returns whether it was over before the steps or the timers ran out. */
 export async function runUntil(isOver: () => boolean): Promise<boolean> {

@@ -3,7 +3,7 @@ import { msNumberToTs, optionalTsToMs } from '@temporalio/common/lib/time';
 import { payloadConverter } from '../../../src/shared/payload-converter';
 import type { HistoryEvent } from '../../../src/temporal/run-history';
 import { POLL_DELAYS_MS, SimulatedActivity } from './activity';
-import { instantly } from './clock';
+import { instantly, nowMs } from './clock';
 import { toResolution, type End, type Report } from './resolutions';
 import type { Command, Job, RunningWorkflow } from './sdk';
 import type { SimulatedTemporal } from './temporal';
@@ -22,12 +22,14 @@ const toMs = (duration: unknown) => optionalTsToMs(duration as never) ?? 0;
 
 export class SimulatedRun {
   readonly runId = randomUUID();
-  readonly startMs = Date.now();
+  readonly startMs = nowMs();
   /** The closed runs that the list had when this one started. */
   readonly listedBefore: readonly SimulatedRun[];
   readonly events: HistoryEvent[] = [];
   readonly memo: Record<string, unknown> = {};
+  /** Those that are pending. */
   readonly activities = new Map<string, SimulatedActivity>();
+  readonly scheduled = new Map<string, SimulatedActivity>();
   /** Updates that were accepted, and have no outcome yet. */
   readonly waitingUpdates = new Set<string>();
   /** What the run did, in the order of its history. */
@@ -72,7 +74,7 @@ export class SimulatedRun {
     this.say(`starts ${type}`);
     this.addEvent({ workflowExecutionStartedEventAttributes: { input: { payloads } } });
     const start = { workflowId, runId, type, args: payloads };
-    this.workflow = temporal.workers.startWorkflow(start);
+    this.workflow = temporal.startWorkflow(start, temporal.log);
     this.scheduleTask();
   }
 
@@ -95,7 +97,7 @@ export class SimulatedRun {
     if (!this.isOpen || this.isCancelRequested) return;
     this.say('cancel');
     this.isCancelRequested = true;
-    this.cancelRequestedMs = Date.now();
+    this.cancelRequestedMs = nowMs();
     this.trace.push('cancel');
     this.addEvent({ workflowExecutionCancelRequestedEventAttributes: {} });
     this.addJob({ cancelWorkflow: { reason: '' } });
@@ -127,7 +129,7 @@ export class SimulatedRun {
 
   // Workflow tasks.
 
-  addEvent(attributes: object, atMs = Date.now()): number {
+  addEvent(attributes: object, atMs = nowMs()): number {
     const eventId = this.events.length + 1;
     const event = { eventId, eventTime: msNumberToTs(atMs), ...attributes };
     this.events.push(event as unknown as HistoryEvent);
@@ -169,7 +171,9 @@ export class SimulatedRun {
       jobs = await Promise.all(
         local.map(async ({ seq, activityType, arguments: args }) => {
           const given = (args ?? []).map(decode);
-          const report = await this.temporal.workers.runLocal(this, String(activityType), given);
+          const workflowExecution = { workflowId: this.workflowId, runId: this.runId };
+          const info = { workflowExecution, workflowType: this.type };
+          const report = await this.temporal.workers.runLocal(info, String(activityType), given);
           const result = toResolution(report, { id: String(seq), type: String(activityType) });
           return { resolveActivity: { seq, isLocal: true, result } } as Job;
         }),
@@ -182,7 +186,7 @@ export class SimulatedRun {
     if (command.startTimer) {
       const { seq, startToFireTimeout } = command.startTimer;
       this.openTimers.add(seq);
-      const startedMs = Date.now();
+      const startedMs = nowMs();
       this.timers.push({ startedMs, endMs: startedMs + toMs(startToFireTimeout) });
       const fire = () => this.openTimers.delete(seq) && this.addJob({ fireTimer: { seq } } as Job);
       this.temporal.after(toMs(startToFireTimeout), fire);
@@ -225,11 +229,11 @@ export class SimulatedRun {
 
   private close(status: SimulatedRun['status'], ending: object | null | undefined = null): void {
     this.status = status;
-    this.closeMs = Date.now();
+    this.closeMs = nowMs();
     this.ending = ending ?? {};
     this.say(`${status}${'message' in this.ending ? `: ${String(this.ending.message)}` : ''}`);
     // From now on its attempts learn that they are over, and their reports are refused.
-    for (const activity of this.activities.values()) activity.isPending = false;
+    for (const activity of this.activities.values()) activity.abandon();
     // Temporal goes on describing the attempts of a terminated run.
     if (status !== 'TERMINATED') this.activities.clear();
     this.openTimers.clear();
@@ -245,8 +249,9 @@ export class SimulatedRun {
     const { type, id, args } = activity;
     this.say(`schedules ${type} #${id}`);
     this.trace.push(type === 'deliverLinkToken' ? `deliver to ${String(args[1])}` : type);
-    if (type === 'createLinkToken') this.creations.push(Date.now());
+    if (type === 'createLinkToken') this.creations.push(nowMs());
     this.activities.set(id, activity);
+    this.scheduled.set(id, activity);
     activity.schedule();
   }
 

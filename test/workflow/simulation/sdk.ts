@@ -16,6 +16,7 @@ import type { Workflow, WorkflowCreateOptions } from '@temporalio/worker/lib/wor
 import * as reusableVm from '@temporalio/worker/lib/workflow/reusable-vm';
 import { payloadConverter } from '../../../src/shared/payload-converter';
 import { workflowBundle } from '../../support/replay';
+import { nowMs } from './clock';
 import type { Report } from './resolutions';
 
 /*
@@ -47,14 +48,17 @@ export function loadWorkflows(activities: readonly string[]) {
   // Its `create` also records a stack trace for each promise, which takes most of the time.
   const creator = new Creator(script, bundle, 5000, new Set(activities), undefined);
 
-  return async function startWorkflow(start: {
-    workflowId: string;
-    runId: string;
-    type: string;
-    args: Payload[];
-  }) {
+  return async function startWorkflow(
+    start: {
+      workflowId: string;
+      runId: string;
+      type: string;
+      args: Payload[];
+    },
+    log: (line: unknown) => void,
+  ) {
     const { workflowId, runId, type: workflowType } = start;
-    const startTime = new Date();
+    const startTime = new Date(nowMs());
     const info = {
       workflowId,
       runId,
@@ -70,9 +74,9 @@ export function loadWorkflows(activities: readonly string[]) {
       historySize: 0,
       memo: {},
       searchAttributes: {},
-      unsafe: { isReplaying: false, isReplayingHistoryEvents: false, now: () => Date.now() },
+      unsafe: { isReplaying: false, isReplayingHistoryEvents: false, now: () => nowMs() },
     };
-    const options = { info, now: Date.now(), randomnessSeed: [1], showStackTraceSources: false };
+    const options = { info, now: nowMs(), randomnessSeed: [1], showStackTraceSources: false };
     const workflow = await creator.createWorkflow(options as unknown as WorkflowCreateOptions);
     const initializeWorkflow = {
       workflowType,
@@ -80,18 +84,18 @@ export function loadWorkflows(activities: readonly string[]) {
       arguments: start.args,
       attempt: 1,
       firstExecutionRunId: runId,
-      startTime: msNumberToTs(Date.now()),
+      startTime: msNumberToTs(nowMs()),
     };
     let first: Job[] = [{ initializeWorkflow }];
 
     return {
       /** @throws what would fail the workflow task, and repeat it for ever. */
       async activate(jobs: readonly Job[], historyLength: number): Promise<Command[]> {
-        const timestamp = msNumberToTs(Date.now());
+        const timestamp = msNumberToTs(nowMs());
         const activation = { runId, timestamp, historyLength, jobs: [...first, ...jobs] };
         first = [];
         const { successful, failed } = await workflow.activate(activation);
-        await workflow.getAndResetSinkCalls();
+        for (const { args } of await workflow.getAndResetSinkCalls()) log(args);
         if (failed) throw new Error(`the workflow task failed: ${failed.failure?.message}`);
         return successful?.commands ?? [];
       },

@@ -5,7 +5,7 @@
 export class Tape {
   private next = 0;
 
-  constructor(private readonly numbers: readonly number[]) {}
+  constructor(private numbers: readonly number[]) {}
 
   pick<Choice>(choices: readonly [Choice, ...Choice[]] | readonly Choice[]): Choice {
     const number = this.numbers[this.next] ?? 0;
@@ -15,5 +15,10 @@ export class Tape {
 
   get isOver(): boolean {
     return this.next >= this.numbers.length;
+  }
+
+  /** From now on all goes well. */
+  end(): void {
+    this.numbers = [];
   }
 }

@@ -1,10 +1,10 @@
 import { Client } from '@temporalio/client';
-import type { SimulatedActivity } from './activity';
 import { createConnection } from './calls';
-import type { Report } from './resolutions';
+import { nowMs } from './clock';
 import { SimulatedRun } from './run';
 import type { StartWorkflow } from './sdk';
 import type { Tape } from './tape';
+import type { createWorkers } from './workers';
 
 /*
  * Temporal's server and Core, as far as the job sees them: runs (run.ts), their activities
@@ -15,40 +15,35 @@ import type { Tape } from './tape';
  * another source names it.
  */
 
-/** What workers do with the tasks that they get. */
-export interface Workers {
-  startWorkflow: StartWorkflow;
-  runAttempt(activity: SimulatedActivity): void;
-  runLocal(run: SimulatedRun, type: string, args: unknown[]): Promise<Report>;
-}
-
 export class SimulatedTemporal {
   readonly runs: SimulatedRun[] = [];
   readonly client = new Client({ connection: createConnection(this) });
   /** Of workflow tasks: each would be repeated for ever. */
   readonly errors: unknown[] = [];
-  workers!: Workers;
+  workers!: ReturnType<typeof createWorkers>;
   private awayUntilMs = 0;
 
   constructor(
     readonly tape: Tape,
+    readonly startWorkflow: StartWorkflow,
     readonly say: (what: string) => void,
+    readonly log: (line: unknown) => void,
   ) {}
 
   get isAway(): boolean {
-    return Date.now() < this.awayUntilMs;
+    return nowMs() < this.awayUntilMs;
   }
 
   /** While it is away, it takes no call, and nothing falls due. */
   goAway(ms: number): void {
-    this.awayUntilMs = Date.now() + ms;
+    this.awayUntilMs = nowMs() + ms;
     this.say('Temporal is away');
     setTimeout(() => this.say('Temporal is back'), ms);
   }
 
   after(ms: number, work: () => unknown): void {
     setTimeout(() => {
-      if (this.isAway) this.after(this.awayUntilMs - Date.now(), work);
+      if (this.isAway) this.after(this.awayUntilMs - nowMs(), work);
       else void work();
     }, ms);
   }

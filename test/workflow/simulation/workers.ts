@@ -1,119 +1,213 @@
-import type { Context, Info } from '@temporalio/activity';
+import type { Info } from '@temporalio/activity';
+import { Client } from '@temporalio/client';
 import { DefaultLogger } from '@temporalio/worker';
-import { WORKFLOW_TYPES } from '../../../src/contract/workflows';
+import { createActivities } from '../../../src/activities';
+import type { Config } from '../../../src/config';
+import { addAttemptTimeouts } from '../../../src/config/attempt-timeouts';
+import { createServices } from '../../../src/config/services';
 import type { Activities } from '../../../src/shared/activities';
 import type { SimulatedActivity } from './activity';
-import { sleep } from './clock';
+import { createConnection } from './calls';
+import { byClock, instantly, nowMs, sleep } from './clock';
+import { surroundings, type Process } from './network';
 import type { Report } from './resolutions';
-import { createAttempt, type StartWorkflow } from './sdk';
-import type { SimulatedTemporal, Workers } from './temporal';
+import { createAttempt } from './sdk';
+import type { SimulatedTemporal } from './temporal';
+
+/*
+ * Workers: processes with the real activities and services, that are frozen, killed and stopped,
+ * and whose clocks are wrong. A frozen one goes on later where it was: nothing enters or leaves it
+ * meanwhile.
+ */
 
 /**
  * Core repeats the report of an attempt for ten seconds, then drops it: without the wait for
  * Temporal, test/system/faults/temporal-away.test.ts fails.
  */
 const REPORT_TRIES = 10;
-const LOGGER = new DefaultLogger('ERROR', () => undefined);
 
 type Call = (...args: unknown[]) => Promise<unknown>;
+type Services = Awaited<ReturnType<typeof createServices>>;
 
-/** Ends the calls of a worker that was killed. It can report nothing any more. */
-export class KilledError extends Error {}
+/** @param isAlone whether the worker has no other attempt under way. */
+type OnReport = (process: Process, report: Report, isAlone: boolean) => void;
 
-/** A worker, with the real activities. `killed` holds the attempts whose worker is gone. */
-export function createWorkers(
-  temporal: SimulatedTemporal,
-  startWorkflow: StartWorkflow,
-  activities: Activities,
-): Workers & { kill(context: Context): never; shutDown(): void; dropped: SimulatedActivity[] } {
-  const { client } = temporal;
-  const killed = new Set<string>();
-  const dropped: SimulatedActivity[] = [];
-  const underWay = new Set<ReturnType<typeof createAttempt>>();
+/** Ends what a killed worker does. */
+class KilledError extends Error {}
 
-  const findWork = (type: string): Call => {
-    const { [type]: work } = activities as unknown as Record<string, Call>;
-    return work as Call;
-  };
+export class SimulatedWorker implements Process {
+  readonly clock = { errorMs: 0 };
+  isKilled = false;
+  isStopping = false;
+  private readonly underWay = new Set<ReturnType<typeof createAttempt>>();
+  private frozenUntilMs = 0;
+  /** A poll that was under way when the worker froze. */
+  private hasOpenPoll = false;
+  private readonly client: Client;
+  private services!: Services;
+  private activities!: Activities;
 
-  async function report(
-    activity: SimulatedActivity,
-    attempt: number,
-    result: Report,
-  ): Promise<void> {
-    for (let tries = 0; temporal.isAway; tries += 1) {
+  constructor(
+    readonly name: string,
+    private readonly temporal: SimulatedTemporal,
+    private readonly log: (line: unknown) => void,
+    private readonly onReport: OnReport,
+    /** Reports that Core dropped. */
+    private readonly dropped: SimulatedActivity[],
+  ) {
+    this.client = new Client({ connection: createConnection(temporal, this) });
+  }
+
+  /** Makes the services: their caches and circuit breakers are those of this process. */
+  async boot(config: Config): Promise<this> {
+    surroundings.process = this;
+    this.services = await instantly(() => createServices(config));
+    const retries = addAttemptTimeouts(config);
+    const { minimumTokenAgeMs } = config.schedules;
+    this.activities = createActivities(this.services, retries, minimumTokenAgeMs);
+    return this;
+  }
+
+  get isFrozen(): boolean {
+    return nowMs() < this.frozenUntilMs;
+  }
+
+  /** Tells whether Temporal may hand a task to it: a frozen worker gets one more. */
+  get polls(): boolean {
+    return !this.isKilled && !this.isStopping && (!this.isFrozen || this.hasOpenPoll);
+  }
+
+  /** @throws KilledError */
+  async awake(): Promise<void> {
+    while (this.isFrozen) await sleep(this.frozenUntilMs - nowMs());
+    if (this.isKilled) throw new KilledError('the worker was killed');
+  }
+
+  freeze(ms: number): void {
+    this.temporal.say(`${this.name} freezes for ${ms / 1000} s`);
+    this.frozenUntilMs = nowMs() + ms;
+    this.hasOpenPoll = true;
+  }
+
+  kill(): void {
+    if (this.isKilled) return;
+    this.temporal.say(`${this.name} is killed`);
+    this.isKilled = true;
+    this.frozenUntilMs = 0;
+  }
+
+  /** Stops it: it takes no task, and after the grace period ends what is under way. */
+  async stop(graceMs: number): Promise<void> {
+    this.temporal.say(`${this.name} stops in ${graceMs / 1000} s`);
+    this.isStopping = true;
+    await sleep(graceMs);
+    for (const attempt of this.underWay) attempt.cancel('WORKER_SHUTDOWN');
+    while (this.underWay.size > 0 && !this.isKilled) await sleep(1000);
+    await this.services.atlas.close();
+    this.isKilled = true;
+  }
+
+  private findWork(type: string): Call {
+    const { [type]: work } = this.activities as unknown as Record<string, Call>;
+    return (...args) => byClock(this.clock, () => (work as Call)(...args));
+  }
+
+  private readonly logger = new DefaultLogger('INFO', ({ message, meta }) => {
+    const { error } = (meta ?? {}) as { error?: Error };
+    this.log([message, meta, error?.message, error?.stack]);
+  });
+
+  /** Local activities run within a workflow task, which no worker leaves in the middle here. */
+  runLocal(info: Partial<Info>, type: string, args: unknown[]): Promise<Report> {
+    const { client } = this.temporal;
+    const options = { client, logger: this.logger, onHeartbeat: () => undefined };
+    return createAttempt(info, this.findWork(type), options).run(args);
+  }
+
+  async runAttempt(activity: SimulatedActivity, info: Partial<Info>): Promise<void> {
+    const { attempt } = activity;
+    this.hasOpenPoll = false;
+    await this.awake();
+    activity.begunMs.set(attempt, nowMs());
+    // A cancellation, and that it is over, reach an attempt with the response to a heartbeat
+    // (test/system/runs/endings.test.ts: a cancel to an attempt that hangs).
+    const onHeartbeat = () => {
+      if (this.temporal.isAway || this.isKilled || this.isFrozen) return;
+      if (!activity.takeHeartbeat(attempt)) execution.cancel('NOT_FOUND');
+      else if (activity.isCancelRequested) execution.cancel('CANCELLED');
+    };
+    const { client, logger } = this;
+    const execution = createAttempt(info, this.findWork(activity.type), {
+      ...{ client, logger, onHeartbeat },
+    });
+    this.underWay.add(execution);
+    const report = await execution.run(activity.args);
+    this.underWay.delete(execution);
+    if (activity.type === 'createLinkToken') {
+      this.onReport(this, report, this.underWay.size === 0);
+    }
+    await this.awake();
+    for (let tries = 0; this.temporal.isAway; tries += 1) {
       if (tries === REPORT_TRIES) {
-        dropped.push(activity);
-        temporal.say(`drops the report of #${activity.id}`);
+        if (activity.isUnderWay(attempt)) this.dropped.push(activity);
+        this.temporal.say(`${this.name} drops the report of #${activity.id}`);
         return;
       }
       await sleep(1000);
     }
-    activity.takeReport(attempt, result);
+    activity.takeReport(attempt, report);
   }
+}
+
+/** The workers of a task queue. */
+export function createWorkers(
+  temporal: SimulatedTemporal,
+  config: Config,
+  log: (line: unknown) => void,
+  onReport: OnReport,
+) {
+  const all: SimulatedWorker[] = [];
+  const dropped: SimulatedActivity[] = [];
+  const living = () => all.filter(({ isKilled, isStopping }) => !isKilled && !isStopping);
 
   return {
-    startWorkflow,
+    all,
+    living,
     dropped,
 
-    async runLocal(run, type, args) {
-      const workflowExecution = { workflowId: run.workflowId, runId: run.runId };
-      const info = { workflowExecution, workflowType: run.type, isLocal: true };
-      const attempt = createAttempt(info, findWork(type), {
-        client,
-        logger: LOGGER,
-        onHeartbeat: () => undefined,
-      });
-      return attempt.run(args);
+    boot: async (): Promise<void> => {
+      const worker = new SimulatedWorker(`w${all.length + 1}`, temporal, log, onReport, dropped);
+      all.push(await worker.boot(config));
     },
 
-    runAttempt(activity) {
-      const { run, type, id, args, attempt } = activity;
-      const token = `${run.runId} ${id} ${attempt}`;
+    async runLocal(workflow: object, type: string, args: unknown[]): Promise<Report> {
+      const [worker] = living().length > 0 ? living() : all;
+      return (worker as SimulatedWorker).runLocal({ ...workflow, isLocal: true }, type, args);
+    },
+
+    /** @returns whether a worker polls. */
+    runAttempt(activity: SimulatedActivity): boolean {
+      const polling = all.filter(({ polls }) => polls);
+      if (polling.length === 0) return false;
+      const { run, type, id, attempt } = activity;
       const info: Partial<Info> = {
         activityId: id,
         activityType: type,
         attempt,
         workflowType: run.type,
         workflowExecution: { workflowId: run.workflowId, runId: run.runId },
-        taskToken: Buffer.from(token),
+        taskToken: Buffer.from(`${run.runId} ${id} ${attempt}`),
         scheduledTimestampMs: activity.scheduledAtMs,
         currentAttemptScheduledTimestampMs: activity.attemptScheduledAtMs,
         scheduleToCloseTimeoutMs: activity.scheduleToCloseMs,
         startToCloseTimeoutMs: activity.startToCloseMs,
         heartbeatTimeoutMs: activity.heartbeatTimeoutMs,
       };
-      // A cancellation, and that it is over, reach an attempt with the response to a heartbeat
-      // (test/system/runs/endings.test.ts: a cancel to an attempt that hangs).
-      const onHeartbeat = () => {
-        if (temporal.isAway || killed.has(token)) return;
-        if (!activity.takeHeartbeat(attempt)) execution.cancel('NOT_FOUND');
-        else if (activity.isCancelRequested) execution.cancel('CANCELLED');
-      };
-      const execution = createAttempt(info, findWork(type), {
-        client,
-        logger: LOGGER,
-        onHeartbeat,
+      const worker = temporal.tape.pick(polling);
+      worker.runAttempt(activity, info).catch((error: unknown) => {
+        if (!(error instanceof KilledError)) temporal.errors.push(error);
       });
-      underWay.add(execution);
-      void execution.run(args).then((result) => {
-        underWay.delete(execution);
-        if (!killed.has(token)) void report(activity, attempt, result);
-      });
-    },
-
-    /** Kills the worker of an attempt. */
-    kill({ info }) {
-      killed.add(Buffer.from(info.taskToken).toString());
-      throw new KilledError('the worker was killed');
-    },
-
-    /** Tells each attempt that its worker shuts down. */
-    shutDown() {
-      temporal.say('the workers shut down');
-      for (const execution of underWay) execution.cancel('WORKER_SHUTDOWN');
+      return true;
     },
   };
 }
-
-export const isPrepare = ({ type }: { type: string }) => type === WORKFLOW_TYPES.prepare;

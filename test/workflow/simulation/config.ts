@@ -1,0 +1,78 @@
+import type { Config } from '../../../src/config';
+import { settingsSchema } from '../../../src/config/settings';
+import { makeKey } from '../../../src/secrets/sealing';
+import { ORG, OTHER_ORG } from '../../unit/samples';
+import { SECRETS } from './atlas';
+import { instantly } from './clock';
+import { REQUEST_TIMEOUT_MS } from './network';
+import { SINK_SECRETS } from './sinks';
+
+/*
+ * The configuration of the simulated workers, parsed as that of a real one.
+ */
+
+export const GIVE_UP_AFTER_MS = 100_000;
+const env = {
+  ATLAS_SECRET: SECRETS.clientSecret,
+  ATLAS_KEY: SECRETS.privateKey,
+  HOOK: SINK_SECRETS.hook,
+  VAULT: SINK_SECRETS.vault,
+  SOURCE_KEY: SINK_SECRETS.privateKey,
+  SEALING: JSON.stringify({ keys: [makeKey(new Date())] }),
+};
+const timeoutMs = REQUEST_TIMEOUT_MS;
+const SINKS = {
+  hook: {
+    type: 'webhook',
+    url: 'https://hook.test/',
+    signingSecrets: [{ env: 'HOOK' }],
+    timeoutMs,
+  },
+  vault: {
+    ...{ type: 'vault', address: 'https://vault.test', path: 'prep/{orgId}', timeoutMs },
+    token: { env: 'VAULT' },
+  },
+  source: {
+    ...{ type: 'cloudManager', baseUrl: 'https://source.test', publicKey: SINK_SECRETS.publicKey },
+    ...{ privateKey: { env: 'SOURCE_KEY' }, syncTimeoutMs: 20_000, timeoutMs },
+  },
+  files: { type: 'file', directory: '/tokens' },
+};
+export const SINKS_OF: Record<string, string[]> = {
+  [ORG]: ['hook', 'files', 'source'],
+  [OTHER_ORG]: ['vault', 'files'],
+};
+
+const CREDENTIALS = [
+  { type: 'serviceAccount', clientId: SECRETS.clientId, clientSecret: { env: 'ATLAS_SECRET' } },
+  { type: 'apiKey', publicKey: SECRETS.publicKey, privateKey: { env: 'ATLAS_KEY' } },
+];
+
+/** One for each type of credential. Both organizations share it. */
+export const CONFIGS = CREDENTIALS.map((credential) => {
+  const context = { env, baseDirectory: '/', warn: () => undefined };
+  const names = { credentials: ['shared'], sinks: Object.keys(SINKS) };
+  const config = settingsSchema(context, names).parse({
+    atlas: {
+      baseUrl: 'https://atlas.test',
+      requestTimeoutMs: REQUEST_TIMEOUT_MS,
+      credentials: { shared: credential },
+      organizations: Object.fromEntries(
+        Object.entries(SINKS_OF).map(([org, sinks]) => [org, { credential: 'shared', sinks }]),
+      ),
+    },
+    sinks: SINKS,
+    sealing: { keys: { env: 'SEALING' } },
+    retries: { giveUpAfterMs: GIVE_UP_AFTER_MS, roundMs: 20_000, maximumPauseMs: 120_000 },
+    schedules: { minimumTokenAgeMs: 100_000 },
+  });
+  const { sealing } = config;
+  return {
+    ...config,
+    sealing: {
+      ...sealing,
+      seal: (...args: Parameters<typeof sealing.seal>) => instantly(() => sealing.seal(...args)),
+      open: (...args: Parameters<typeof sealing.open>) => instantly(() => sealing.open(...args)),
+    },
+  } as Config;
+});

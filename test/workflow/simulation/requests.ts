@@ -1,0 +1,164 @@
+import { Context } from '@temporalio/activity';
+import { MAX_LINK_TOKEN_BYTES } from '../../../src/contract/limits';
+import type { Backoff } from '../../../src/shared/activities';
+import { toObject } from '../../../src/shared/object';
+import type { SimulatedActivity } from './activity';
+import type { Atlas } from './atlas';
+import { nowMs } from './clock';
+import { GIVE_UP_AFTER_MS } from './config';
+import { RETRY_AFTER_MS, type OnResponse, type Process, type SentRequest } from './network';
+import type { Report } from './resolutions';
+import type { SimulatedRun } from './run';
+import type { SimulatedTemporal } from './temporal';
+
+/*
+ * What holds for the requests to Atlas. It judges by what was sent and what came back, and knows
+ * nothing of how the worker decides.
+ */
+
+/** Of a worker, while Atlas fails. */
+interface Outage {
+  sinceMs: number;
+  /** Of POSTs, one after the other. */
+  failures: number;
+  lastFailureMs: number;
+  probes: number;
+}
+
+export function watchRequests(
+  temporal: SimulatedTemporal,
+  { initialIntervalMs, maximumIntervalMs }: Backoff,
+) {
+  /** Sentences that do not hold. */
+  const problems = new Set<string>();
+  /** Creations whose last response leaves open whether a key was made: `<run id> <activity id>`. */
+  const uncertain = new Set<string>();
+  /** The runs that sent a POST. */
+  const senders = new Set<SimulatedRun>();
+  /** The attempts that sent a POST; true if Atlas refused its authentication. */
+  const posted = new Map<string, boolean>();
+  const outages = new Map<Process, Outage>();
+  /** The last access token that each worker got, and how wrong its clock was. */
+  const accessTokens = new Map<Process, { token: string; errorMs: number }>();
+  /** When an attempt of a worker failed at Atlas. */
+  const failedMs = new Map<Process, number>();
+
+  /** An attempt that has waited looks at its run when it begins. */
+  function isPermitted(run: SimulatedRun, activity: SimulatedActivity, attempt: number): boolean {
+    if (attempt === 1 && activity.scheduledAtMs === run.creations[0]) return true;
+    const begunMs = activity.begunMs.get(attempt) ?? 0;
+    const startedMs = activity.startedMs.get(attempt) ?? 0;
+    const isTooLate = startedMs - (run.creations[0] ?? 0) >= GIVE_UP_AFTER_MS;
+    const overMs = activity.overMs.get(attempt) ?? Infinity;
+    return !isTooLate && begunMs < Math.min(overMs, run.cancelRequestedMs, run.closeMs ?? Infinity);
+  }
+
+  /** @param begunMs of the attempt: one that began before the outage is no probe. */
+  function watchOutage(process: Process, begunMs: number): OnResponse {
+    const outage = outages.get(process);
+    const isProbe = outage !== undefined && begunMs > outage.sinceMs;
+    if (isProbe) {
+      const { lastFailureMs, failures, probes } = outage;
+      const backoffMs = Math.min(initialIntervalMs * 2 ** (failures - 1), maximumIntervalMs);
+      if (probes > 0) problems.add('while Atlas fails, a worker sends one POST at a time');
+      // A request that was under way already may fail during a probe.
+      if (begunMs > lastFailureMs && nowMs() < lastFailureMs + backoffMs / 2) {
+        problems.add('while Atlas fails, the pauses between the POSTs of a worker grow');
+      }
+      outage.probes += 1;
+    }
+    return (status) => {
+      if (isProbe) outage.probes -= 1;
+      const current = outages.get(process);
+      if (status !== null && status < 500) outages.delete(process);
+      else if (!current) {
+        const sinceMs = nowMs();
+        outages.set(process, { sinceMs, failures: 1, lastFailureMs: sinceMs, probes: 0 });
+      } else {
+        current.lastFailureMs = nowMs();
+        if (isProbe) current.failures += 1;
+      }
+    };
+  }
+
+  return {
+    problems,
+    uncertain,
+    senders,
+
+    onPost({ process }: SentRequest): OnResponse {
+      const { run, activity, attempt } = findAttempt(temporal);
+      const { id: activityId } = activity;
+      const id = `${run.runId} ${activityId}`;
+      const attemptId = `${id} ${attempt}`;
+      senders.add(run);
+      if (!isPermitted(run, activity, attempt)) {
+        problems.add(
+          'an attempt that begins after the cancel, the deadline, or its own end sends nothing,' +
+            ' unless it is the first of its run',
+        );
+      }
+      if (posted.get(attemptId) === false) {
+        problems.add('an attempt sends one POST, unless refused');
+      }
+      posted.set(attemptId, false);
+      uncertain.add(id);
+      const onOutcome = watchOutage(process, activity.begunMs.get(attempt) ?? 0);
+      return (status, body) => {
+        posted.set(attemptId, status === 401);
+        if (isCertain(status, body)) uncertain.delete(id);
+        onOutcome(status, body);
+      };
+    },
+
+    onTokenRequest({ process }: SentRequest, atlas: Atlas): OnResponse {
+      const held = accessTokens.get(process);
+      const isSameClock = held?.errorMs === process.clock.errorMs;
+      if (held && isSameClock && atlas.worksForMs(held.token) > 60_000) {
+        problems.add('a worker requests no access token while it has one that works');
+      }
+      return (status, body) => {
+        if (status !== 200) outages.delete(process);
+        const { access_token: token } = toObject(parse(body)) as { access_token?: string };
+        if (token) accessTokens.set(process, { token, errorMs: process.clock.errorMs });
+      };
+    },
+
+    /** @param isAlone whether the worker has no other attempt to create under way. */
+    onReport: (process: Process, report: Report, isAlone: boolean): void => {
+      if (!('failure' in report)) return;
+      const { message, applicationFailureInfo } = report.failure;
+      // The last failure of a run that gives up may quote that of another attempt.
+      const isHeldBack =
+        message?.startsWith('not sent:') && applicationFailureInfo?.nonRetryable !== true;
+      if (!isHeldBack) failedMs.set(process, nowMs());
+      const longestMs = Math.max(RETRY_AFTER_MS, maximumIntervalMs / 2);
+      if (isHeldBack && isAlone && nowMs() > (failedMs.get(process) ?? -Infinity) + longestMs) {
+        problems.add('a worker holds requests back no longer than the longest pause');
+      }
+    },
+  };
+}
+
+/** Finds the attempt whose code runs now. */
+export function findAttempt({ runs }: SimulatedTemporal) {
+  const { workflowExecution, activityId, attempt } = Context.current().info;
+  const run = runs.find(({ runId }) => runId === workflowExecution?.runId) as SimulatedRun;
+  return { run, activity: run.scheduled.get(activityId) as SimulatedActivity, attempt };
+}
+
+/** Tells whether a response says if a key was made. */
+function isCertain(status: number | null, body: string): boolean {
+  if (status === null) return false;
+  if (status >= 300) return status < 500 && status !== 408 && status !== 425;
+  const { linkToken } = toObject(parse(body)) as { linkToken?: string };
+  return linkToken !== undefined && linkToken.length < MAX_LINK_TOKEN_BYTES;
+}
+
+function parse(body: string): unknown {
+  try {
+    return JSON.parse(body);
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,223 @@
+import { defaultFailureConverter } from '@temporalio/common';
+import { madeAtMs } from '../../../src/commands/api-keys/match-keys';
+import type { FailureDetails, Receipt } from '../../../src/contract/schemas';
+import { payloadConverter } from '../../../src/shared/payload-converter';
+import { findEarlierToken } from '../../../src/temporal/earlier-token';
+import type { RunHistory } from '../../../src/temporal/run-history';
+import { findTokenOf } from '../../../src/temporal/run-state';
+import { CANARY, SECRETS, type Key } from './atlas';
+import { GIVE_UP_AFTER_MS, SINKS_OF } from './config';
+import type { SimulatedRun } from './run';
+import { WORKFLOW_IDS, type Look, type World } from './world';
+
+/*
+ * The sentences that hold for every simulated run.
+ */
+
+/** A run, and what its history says. */
+interface Observed {
+  run: SimulatedRun;
+  history: RunHistory;
+  token: ReturnType<typeof findTokenOf>;
+  /** The receipt, or the message and the details of the failure. */
+  ending: Partial<Receipt & FailureDetails & { message: string }>;
+}
+
+/** What holds for every run; one that was terminated says nothing itself. */
+const RUN_RULES: Record<string, (observed: Observed, world: World) => boolean> = {
+  'a token that the run does not have is an unconfirmed attempt': ({ run, history }, { keys }) => {
+    const made = keys.filter(({ runId }) => runId === run.runId);
+    const lost = made.filter(({ tokenSha256 }) => tokenSha256 !== history.token?.tokenSha256);
+    const unended = history.creatingSince === null ? 0 : 1;
+    return lost.length <= history.unconfirmedAttempts.length + unended;
+  },
+  'the memo counts the attempts after which a token may exist': ({ run }, { watch }) => {
+    const mayExist = run.seenEnds.filter(
+      ({ activity, end, isByHand }) =>
+        isByHand || 'timeout' in end || watch.uncertain.has(`${run.runId} ${activity.id}`),
+    );
+    return isTerminated(run) || countOf(run) === mayExist.length;
+  },
+  'the history has as many unconfirmed attempts as the memo': ({ run, history }) =>
+    isTerminated(run) || history.unconfirmedAttempts.length === countOf(run),
+  'a receipt and a failure count as many as the memo': ({ run, ending }) =>
+    !['COMPLETED', 'FAILED'].includes(run.status) ||
+    isRecovery(run) ||
+    ending.unconfirmedTokens === countOf(run),
+  'a run that is CANCELLED left nothing': ({ run, token }) =>
+    run.status !== 'CANCELLED' || isRecovery(run) || (token === null && countOf(run) === 0),
+  'a run that completes has delivered its token': ({ run, history, ending }, { keys, stored }) => {
+    const key = keys.find(({ tokenSha256 }) => tokenSha256 === history.token?.tokenSha256);
+    const isStored = stored.some(
+      ({ sink, linkToken }) => sink === ending.sink && linkToken === key?.linkToken,
+    );
+    return run.status !== 'COMPLETED' || isStored;
+  },
+  'every sink that an attempt called is named': ({ run, ending }, { calledSinks }) => {
+    const { sink, alsoTried = [], sinksTried = [] } = ending;
+    const named = [sink, ...alsoTried, ...sinksTried];
+    const called = [...(calledSinks.get(run.runId) ?? [])];
+    return isTerminated(run) || called.every((name) => named.includes(name));
+  },
+  'after a cancel nothing is created': ({ run }) => !/cancel.*createLinkToken/.test(traceOf(run)),
+  'no outage of Temporal below a minute costs the report of a creation': ({ run }, { dropped }) =>
+    !dropped.some((activity) => activity.run === run && activity.type === 'createLinkToken'),
+  'a token that arrives in a cancelled run gets one delivery': ({ run }) =>
+    isTerminated(run) ||
+    !/(cancel, token|token, cancel)(?!, deliver)|cancel.* deliver.* deliver/.test(traceOf(run)),
+  'a cancel ends every other delivery': ({ run }) =>
+    !/ deliver.*cancel.* deliver/.test(traceOf(run)),
+  'a run that was cancelled does not give up': ({ run, ending }) =>
+    !run.isCancelRequested || !ending.message?.startsWith('gave up'),
+  'after a redelivery was accepted, the next delivery is to its sink': ({ run }) =>
+    !/redeliver to (\w+)(, cancel)?, deliver to (?!\1)/.test(traceOf(run)),
+  'nothing is created after the deadline, and no run waits for that': ({ run, token }) => {
+    const [firstMs = 0] = run.creations;
+    const lastMs = run.creations.at(-1) ?? 0;
+    const pauses = run.timers.filter(({ startedMs }) => !token || startedMs <= lastMs);
+    const deadlineMs = firstMs + GIVE_UP_AFTER_MS;
+    return (
+      lastMs < deadlineMs && pauses.every(({ endMs }) => isRecovery(run) || endMs < deadlineMs)
+    );
+  },
+  'no attempt to create is retried if the next one would be due after the deadline': ({ run }) => {
+    const deadlineMs = (run.creations[0] ?? 0) + GIVE_UP_AFTER_MS;
+    return run.retries.every(
+      ({ type, dueMs, delayMs }) => type !== 'createLinkToken' || dueMs + delayMs < deadlineMs,
+    );
+  },
+  'whoever waits for an Update gets its outcome': ({ run }) =>
+    isTerminated(run) || run.waitingUpdates.size === 0,
+};
+
+const isTerminated = ({ status }: SimulatedRun) => status === 'TERMINATED';
+const isRecovery = ({ args }: SimulatedRun) => args.length > 1;
+const countOf = ({ memo }: SimulatedRun) => Number(memo['unconfirmedTokens'] ?? 0);
+const traceOf = ({ trace }: SimulatedRun) => `, ${trace.join(', ')}`;
+
+/** By how much a key may seem to be made before or after an attempt: clocks differ. */
+const TOLERANCE_MS = 11_000;
+
+/** An attempt takes less than this. */
+const NEAR_MS = 200_000;
+const isNear = (id: string, other: string) => Math.abs(madeAtMs(id) - madeAtMs(other)) < NEAR_MS;
+
+/** What holds for every key, whenever somebody looks at it. */
+const KEY_RULES: Record<string, (key: Key, look: Look, isInUse: boolean) => boolean> = {
+  'a key in use is called by its token alone, unless another key is near or on its way': (
+    { id },
+    { states, origins },
+    isInUse,
+  ) =>
+    !isInUse ||
+    states.get(id) !== 'mixed' ||
+    origins.some(({ state }) => state === 'inProgress') ||
+    [...states.keys()].some((other) => other !== id && isNear(id, other)),
+  'no key in use is called unconfirmed or other': ({ id }, { states }, isInUse) =>
+    !isInUse || !['unconfirmed', 'other'].includes(states.get(id) ?? ''),
+  'no key that an attempt left is called other, if Atlas made it within a minute of its end': (
+    { id, runId, madeMs, attemptOverMs },
+    { states },
+  ) => runId === null || states.get(id) !== 'other' || madeMs > attemptOverMs + 60_000,
+  'no key made by hand is called unconfirmed, unless made during such an attempt': (
+    { id, runId, madeMs },
+    { states, origins },
+  ) =>
+    runId !== null ||
+    states.get(id) !== 'unconfirmed' ||
+    origins.some(
+      (origin) =>
+        origin.state === 'unconfirmed' &&
+        madeMs > Date.parse(origin.startedAt) - TOLERANCE_MS &&
+        madeMs < Date.parse(origin.endedAt) + TOLERANCE_MS,
+    ),
+};
+
+async function observe(run: SimulatedRun, world: World): Promise<Observed> {
+  const history = await world.readHistory(run);
+  const token = findTokenOf({ status: { name: run.status } }, history);
+  if (run.status !== 'FAILED') return { run, history, token, ending: run.ending };
+  const failure = defaultFailureConverter.failureToError(run.ending, payloadConverter) as {
+    message: string;
+    details?: unknown;
+  };
+  const [details] = failure.details as object[];
+  return { run, history, token, ending: { message: failure.message, ...details } };
+}
+
+/** What holds for the sinks. */
+const SINK_RULES: Record<string, (world: World) => boolean> = {
+  'a sink stores each token once, but Cloud Manager': ({ stored }) => {
+    const ids = stored.map(({ sink, linkToken }) => `${sink} ${linkToken}`);
+    return ids.every((id, index) => id.startsWith('source') || ids.indexOf(id) === index);
+  },
+  'a sink gets tokens of its organizations only': ({ stored, keys, prepareRuns }) =>
+    stored.every(({ sink, linkToken, orgId }) => {
+      const key = keys.find((one) => one.linkToken === linkToken);
+      const run = prepareRuns().find(({ runId }) => runId === key?.runId);
+      const isPermitted = SINKS_OF[key?.orgId ?? '']?.includes(sink);
+      return isPermitted === true && run?.workflowId.includes(orgId) === true;
+    }),
+};
+
+const BASIC = Buffer.from(`${SECRETS.clientId}:${SECRETS.clientSecret}`).toString('base64');
+const SECRET = new RegExp(`${CANARY}|${Buffer.from('CANARY').toString('base64')}|${BASIC}`);
+
+/** What holds for what Temporal keeps and what workers log. */
+function findSecret({ temporal, log }: World): string | undefined {
+  const toText = (value: unknown) =>
+    JSON.stringify(value, (_name, part: unknown) => {
+      if (ArrayBuffer.isView(part)) return Buffer.from(part as Uint8Array).toString('latin1');
+      const { type, data } = (part ?? {}) as { type?: string; data?: number[] };
+      return type === 'Buffer' && data ? Buffer.from(data).toString('latin1') : part;
+    });
+  const kept = temporal.runs.map(({ events, memo, ending }) => toText([events, memo, ending]));
+  return [...kept, toText(log)].find((text) => SECRET.test(text));
+}
+
+/** @returns the sentences that do not hold. */
+export async function findProblems(world: World): Promise<string[]> {
+  const { temporal, keys, watch, looks } = world;
+  await world.look();
+  const observed = await Promise.all(world.prepareRuns().map((run) => observe(run, world)));
+  const problems = [...temporal.errors.map(String), ...watch.problems];
+  for (const [sentence, holds] of Object.entries(RUN_RULES)) {
+    const broken = observed.filter((one) => !holds(one, world));
+    problems.push(...broken.map(({ run }) => `${sentence}: run ${run.runId.slice(0, 4)}`));
+  }
+  for (const [sentence, holds] of Object.entries(SINK_RULES)) {
+    if (!holds(world)) problems.push(sentence);
+  }
+  const secret = findSecret(world);
+  if (secret) {
+    const [found] = new RegExp(`.{0,80}${SECRET.source}`).exec(secret) ?? [];
+    problems.push(`no secret is in a history, a memo, a failure or a log: ${found}`);
+  }
+
+  const hasToken = new Set(observed.filter(({ token }) => token).map(({ run }) => run));
+  for (const run of watch.senders) {
+    const [request] = run.args as [{ again?: unknown }];
+    const earlier = run.listedBefore.filter(({ workflowId }) => workflowId === run.workflowId);
+    if (request.again === undefined && earlier.some((one) => hasToken.has(one))) {
+      problems.push('without "again" no run creates a token after one that the list has');
+    }
+  }
+  for (const workflowId of WORKFLOW_IDS) {
+    const ofId = observed.filter(({ run }) => run.workflowId === workflowId);
+    const newest = ofId.findLast(({ token }) => token);
+    const found = await findEarlierToken(temporal.client, workflowId);
+    if (found?.deliveryId !== newest?.token?.deliveryId) {
+      problems.push('a later start finds the newest token');
+    }
+  }
+
+  const inUse = new Set(observed.map(({ history }) => history.token?.tokenSha256));
+  for (const [sentence, holds] of Object.entries(KEY_RULES)) {
+    for (const look of looks) {
+      const seen = keys.filter(({ id }) => look.states.has(id));
+      const broken = seen.filter((key) => !holds(key, look, inUse.has(key.tokenSha256)));
+      problems.push(...broken.map((key) => `${sentence}: key ${keys.indexOf(key) + 1}`));
+    }
+  }
+  return problems;
+}

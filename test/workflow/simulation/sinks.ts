@@ -1,0 +1,118 @@
+import { createHmac } from 'node:crypto';
+import { SinkUnavailableError } from '../../../src/sinks/sink';
+import { CANARY, createDigestServer } from './atlas';
+import { nowMs, sleep } from './clock';
+import { surroundings, type Reply, type SentRequest, type Serve } from './network';
+
+/*
+ * The servers of the sinks, and the folder of the file sink: what each has stored.
+ */
+
+export const SINK_SECRETS = {
+  hook: `whsec_${Buffer.from(`${CANARY}${'k'.repeat(24)}`).toString('base64')}`,
+  vault: `${CANARY}_vault_token`,
+  publicKey: 'source',
+  privateKey: `${CANARY}_source_key`,
+};
+
+/** A token in a sink. */
+export interface Stored {
+  sink: string;
+  linkToken: string;
+  /** The organization that the sink stored it for: that of the source in Cloud Manager. */
+  orgId: string;
+}
+
+/** Standard Webhooks: a receiver refuses a signature that is older or newer than five minutes. */
+const TOLERANCE_MS = 300_000;
+
+export type SinkServers = ReturnType<typeof createSinkServers>;
+
+/** @param onStored is called when a sink stores a token, also if it has it already. */
+export function createSinkServers(onStored: (stored: Stored) => void) {
+  const receipts = new Map<string, string>();
+  const versions = new Map<string, Record<string, unknown>[]>();
+  const links = new Map<string, { linkToken: string; syncedMs: number }>();
+  const files = new Map<string, string>();
+  const digest = createDigestServer();
+
+  function store(sink: string, data: Record<string, unknown>): void {
+    onStored({ sink, linkToken: String(data['linkToken']), orgId: String(data['orgId']) });
+  }
+
+  const serveHook: Serve = ({ headers, body }) => {
+    const id = headers['webhook-id'] ?? '';
+    const timestamp = headers['webhook-timestamp'] ?? '';
+    const key = Buffer.from(SINK_SECRETS.hook.slice(6), 'base64');
+    const signed = createHmac('sha256', key).update(`${id}.${timestamp}.${body}`).digest('base64');
+    const isRecent = Math.abs(Number(timestamp) * 1000 - nowMs()) <= TOLERANCE_MS;
+    if (headers['webhook-signature'] !== `v1,${signed}` || !isRecent) return { status: 401 };
+    // The receiver recognizes a repetition by its id.
+    if (receipts.has(id)) return { status: receipts.get(id) === body ? 200 : 409 };
+    receipts.set(id, body);
+    const { data } = JSON.parse(body) as { data: Record<string, unknown> };
+    store('hook', data);
+    return { status: 204 };
+  };
+
+  /** A key/value engine of version 2 (Vault's HTTP API). */
+  const serveVault: Serve = ({ method, path, headers, body }) => {
+    if (headers['x-vault-token'] !== SINK_SECRETS.vault) {
+      return { status: 403, body: { errors: [] } };
+    }
+    if (path.includes('/sys/internal/ui/mounts/')) {
+      return { status: 200, body: { data: { type: 'kv', options: { version: '2' } } } };
+    }
+    const secret = versions.get(path) ?? [];
+    const version = secret.length;
+    if (method === 'GET') {
+      if (version === 0) return { status: 404, body: { errors: [] } };
+      return { status: 200, body: { data: { data: secret.at(-1), metadata: { version } } } };
+    }
+    const { options, data } = JSON.parse(body) as { options: { cas: number }; data: object };
+    if (options.cas !== version) {
+      return { status: 400, body: { errors: ['check-and-set parameter did not match'] } };
+    }
+    versions.set(path, [...secret, data as Record<string, unknown>]);
+    store('vault', data as Record<string, unknown>);
+    return { status: 200, body: { data: { version: version + 1 } } };
+  };
+
+  /** Cloud Manager has one link for each organization. */
+  const serveSource = (request: SentRequest): Reply => {
+    if (!digest.verify(request, SINK_SECRETS.publicKey, SINK_SECRETS.privateKey)) {
+      return { status: 401, headers: { 'www-authenticate': digest.challenge(request) } };
+    }
+    const [, sourceOrgId = ''] = /orgs\/(\w+)\//.exec(request.path) ?? [];
+    if (request.method === 'POST') {
+      const { linkToken } = JSON.parse(request.body) as { linkToken: string };
+      if (links.get(sourceOrgId)?.linkToken !== linkToken) {
+        const syncMs = surroundings.network?.tape.pick([0, 3000, 30_000]) ?? 0;
+        links.set(sourceOrgId, { linkToken, syncedMs: nowMs() + syncMs });
+      }
+      store('source', { linkToken, orgId: sourceOrgId });
+    }
+    const link = links.get(sourceOrgId);
+    const isSynced = link !== undefined && link.syncedMs <= nowMs();
+    return { status: 200, body: { status: isSynced ? 'SYNCED' : 'NOT_SYNCED' } };
+  };
+
+  return {
+    servers: { 'hook.test': serveHook, 'vault.test': serveVault, 'source.test': serveSource },
+
+    /** In the place of `callFolderProcess`, whose process works in real time. */
+    async callFolder(operation: string, file: string, linkToken: string): Promise<string> {
+      const { tape } = surroundings.network ?? {};
+      const fate = tape?.pick(['stored', 'stored', 'stored', 'full', 'stored, then lost', 'hangs']);
+      await sleep(fate === 'hangs' ? 60_000 : 5);
+      if (fate === 'full') throw new SinkUnavailableError('ENOSPC');
+      if (operation === 'storeToken' && files.get(file) !== linkToken) {
+        files.set(file, linkToken);
+        const [orgId = ''] = file.split('/').at(-1)?.split('.') ?? [];
+        store('files', { linkToken, orgId });
+      }
+      if (fate === 'stored, then lost') throw new SinkUnavailableError('the process ended');
+      return `file ${file}`;
+    },
+  };
+}
