@@ -184,7 +184,11 @@ export function createRunStatus() {
       const type = String(failure.type);
       const level = ONLY_FOR_CALLERS.includes(type) ? 'warn' : 'error';
       // The message says what to do; Atlas's own `reason` in the details says less.
-      log[level]('link-token job failed', { type, ...firstDetails(failure), reason: message });
+      log[level]('link-token job failed', {
+        type,
+        details: firstDetails(failure),
+        reason: message,
+      });
       show(type === 'Cancelled' ? 'cancelled' : 'failed', `${type}: ${message}`);
       // Also if no round had failed: by the memo, later starts and `list --recoverable` find the
       // token.

@@ -6,14 +6,19 @@ import type { TokenState } from '../../contract/states';
 const CLOCK_TOLERANCE_MS = 10_000;
 /** Longest time from the sending of a request until Atlas has carried it out. */
 const MAX_REQUEST_MS = 60_000;
+/**
+ * Exceeds an attempt with any settings but odd ones. In a longer time without an end of its own, as
+ * of a paused run that was terminated, the run also waited.
+ */
+const MAX_ATTEMPT_MS = 15 * 60_000;
 
 /** The time in which Atlas may have made an API key. */
 export interface Span {
   fromMs: number;
   toMs: number;
   /**
-   * Set if no token arrived: until then Atlas may carry out the request of the attempt that has
-   * ended. A key of that time may as well be of somebody else.
+   * Set if no token arrived: from `toMs` until then, Atlas may also have made the key, for an
+   * attempt that had ended or whose time is not known. It may as well be of somebody else.
    */
   lateToMs?: number;
   /** Set if only the arrival of the token is known. */
@@ -62,7 +67,10 @@ export function spanOfAttempt(attempt: {
 }): Span {
   const fromMs = Date.parse(attempt.startedAt) - CLOCK_TOLERANCE_MS;
   const toMs = Date.parse(attempt.endedAt) + CLOCK_TOLERANCE_MS;
-  if (attempt.createdAt === undefined) return { fromMs, toMs, lateToMs: toMs + MAX_REQUEST_MS };
+  if (attempt.createdAt === undefined) {
+    const isOneAttempt = toMs - fromMs <= MAX_ATTEMPT_MS;
+    return { fromMs, toMs: isOneAttempt ? toMs : fromMs, lateToMs: toMs + MAX_REQUEST_MS };
+  }
   const arrivedMs = Date.parse(attempt.createdAt);
   // One tolerance for the clocks of the worker and of Temporal, one for those of Temporal and of
   // Atlas.
@@ -152,7 +160,7 @@ export type KeyState = Origin['state'] | 'mixed' | 'other';
 
 /**
  * Tells the state that all origins of a key have: `mixed` if they differ, or if the key was made
- * only after their end, so that it may have another origin; `other` if there are none.
+ * after their `toMs`, so that it may have another origin; `other` if there are none.
  */
 export function stateOf(
   { id }: { id: string },

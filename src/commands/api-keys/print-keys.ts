@@ -66,8 +66,7 @@ export async function printKeys(
 function describeOrigins(origins: readonly Origin[], state: KeyState, date: string): string {
   const isUnused = state === 'unconfirmed' ? ': no known token uses it' : '';
   const states = new Set(origins.map((origin) => origin.state));
-  const isLate =
-    state === 'mixed' && states.size === 1 ? ': made later, perhaps by somebody else' : '';
+  const isLate = state === 'mixed' && states.size === 1 ? ': perhaps made by somebody else' : '';
   const oneOf = origins.length > 1 ? `1 of ${origins.length}: ` : '';
   const texts = origins.map((origin) => describeOrigin(origin, date));
   return oneOf + texts.join('; ') + isUnused + isLate;

@@ -16,12 +16,16 @@ const pair = {
   runId: z.uuid().nullish(),
 };
 
-/**
- * The log lines of a token: `link-token created`, which has the times of its creation,
- * `link-token not delivered`, and `link-token delivered`, which alone has the location.
- */
+/** The log lines of a token. The first has the times of its creation, the last its location. */
+const TOKEN_MESSAGES = [
+  'link-token created',
+  'link-token not delivered',
+  'link-token delivered',
+] as const;
+
 const tokenLine = z.object({
   ...pair,
+  msg: z.enum(TOKEN_MESSAGES),
   deliveryId: z.uuid(),
   createdAt: timestamp,
   startedAt: timestamp.optional(),

@@ -249,6 +249,14 @@ it('a key is mixed if it was made after the end of the attempts that may have ma
   expect([-10, 19, 20, 79].map(stateAt)).toEqual(['unconfirmed', 'unconfirmed', 'mixed', 'mixed']);
 });
 
+it('a key is mixed in a wait that is longer than any attempt', () => {
+  const origin = {
+    state: 'unconfirmed',
+    span: spanOfAttempt({ startedAt: at(0), endedAt: at(7 * 24 * 3600) }),
+  };
+  expect(stateOf(keyAt(3600), [origin as AttemptOrigin])).toBe('mixed');
+});
+
 it.each<[what: string, states: TokenOrigin['state'][], state: string]>([
   ['a later run or line that delivered it', ['recoverable', 'delivered'], 'delivered'],
   ['an earlier delivery', ['delivered', 'recoverable'], 'delivered'],
