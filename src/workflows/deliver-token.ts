@@ -66,7 +66,9 @@ export async function deliverToken(
       sinksTried.delete(sink);
       const { result } = outcome;
       const claims = forEachClaim((claim) => result[claim] ?? null);
-      return { ...result, ...claims, alsoTried: [...sinksTried].slice(0, MAX_SINKS_TRIED) };
+      const alsoTried = [...sinksTried].slice(0, MAX_SINKS_TRIED);
+      // A metric has a series for each sink: whoever completes the activity by hand names none.
+      return { ...result, ...claims, sink, alsoTried };
     }
 
     const { failure } = outcome;

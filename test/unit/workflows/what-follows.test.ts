@@ -263,7 +263,14 @@ describe('a delivery', () => {
     begin([{ returns: older }]);
     updates = { redelivery: null, runStoppable: (work) => work() };
     const receipt = await deliverToken(PLAN, aToken(), [], { status, updates });
-    expect(receipt).toEqual({ ...aReceipt(), requestedBy: null });
+    expect(receipt).toEqual({ ...aReceipt({ sink: 'files' }), requestedBy: null });
+  });
+
+  it('that somebody completed by hand names the sink that the run asked for', async () => {
+    begin([{ returns: aReceipt({ sink: 'invented' }) }]);
+    updates = { redelivery: null, runStoppable: (work) => work() };
+    const receipt = await deliverToken(PLAN, aToken(), [], { status, updates });
+    expect(receipt.sink).toBe('files');
   });
 
   it('that fails with an unknown type makes the run undelivered with SinkUnavailable', async () => {
