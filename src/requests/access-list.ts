@@ -79,7 +79,8 @@ export function validateEntry(
   const entry =
     prefixLength === width.address ? first.toString() : `${first.toString()}/${prefixLength}`;
   if (first.toString() !== address.toString()) {
-    return { problem: `has host bits set: write ${entry}` };
+    const problem = `has host bits set: write ${address.toString()} for this address alone`;
+    return { problem: `${problem}, or ${entry} for the whole block` };
   }
 
   if (prefixLength >= width.warnedBelow) return { entry };

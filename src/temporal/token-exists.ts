@@ -25,7 +25,7 @@ export function describeEarlierToken(
 ): string {
   const fields = request ? differingFields(earlier, request) : [];
   const difference =
-    fields.length > 0 ? ` The earlier request differs in ${fields.join(', ')}.` : '';
+    fields.length > 0 ? ` That run's request differs in ${fields.join(', ')}.` : '';
   const start = commandLine('start', workflowId, '--again', '…');
   const again = `Start with "again": true (\`${start}\`) to create another token.`;
   if (state === 'delivered') {
@@ -37,6 +37,6 @@ export function describeEarlierToken(
   const recover = commandLine('recover', workflowId, '--run-id', runId);
   return (
     `run ${runId} ended with token ${String(deliveryId)}, which may not have arrived.` +
-    `${difference} Deliver it with \`${recover}\`. ${again}`
+    `${difference} To deliver that token: \`${recover}\`. ${again}`
   );
 }

@@ -1,6 +1,7 @@
 import type { Client } from '@temporalio/client';
 import type { PrepareRequest } from '../../contract/schemas';
 import { WORKFLOW_TYPES } from '../../contract/workflows';
+import { commandLine } from '../../shared/command-line';
 import { differingFields } from '../../shared/compare-requests';
 import { toObject } from '../../shared/object';
 import { shellQuote, cutAndEscape } from '../../shared/text';
@@ -68,7 +69,8 @@ export async function refuseIfDifferent(
         (key) =>
           `  ${key}: ${describe(running, key)} in the open run, ${describe(request, key)} in yours`,
       ),
-      'wait for it to end, or cancel it',
+      'wait for it to end, or cancel it; to deliver its token to another sink:' +
+        ` ${commandLine('redeliver', workflowId, '--sink', request.sink)}`,
     ],
     { workflowId, type: 'DifferentRequest', fields },
   );

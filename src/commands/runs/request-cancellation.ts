@@ -10,7 +10,7 @@ export async function requestCancellation(
 ): Promise<void> {
   // Temporal accepts the request for a run that has ended, too.
   const run = await requirePrepareRun(client, { workflowId });
-  const { runId, status } = run;
+  const { runId, status, taskQueue } = run;
   if (!isOpen(run)) {
     throw refusalError(
       [
@@ -22,7 +22,7 @@ export async function requestCancellation(
   }
   await client.workflow.getHandle(workflowId, runId).cancel();
   output.print({ workflowId, runId, cancelRequested: true }, [
-    `requested cancellation of ${workflowId}: a worker ends the run`,
+    `requested cancellation of ${workflowId}: a worker of task queue ${taskQueue} ends the run`,
     'a request to Atlas in progress is finished first,' +
       ' and a token that it brings gets one attempt to deliver it',
     'without a worker, the run waits; if it has sent no request yet, its first may still be sent',

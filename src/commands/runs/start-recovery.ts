@@ -32,8 +32,14 @@ export async function startRecovery(
     workflowIdReusePolicy: 'ALLOW_DUPLICATE',
   }).catch((error: unknown) => {
     if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
-    const message = `another run of ${workflowId} is open: wait for it to end, or cancel it`;
-    throw refusalError(message, { workflowId, state: 'open' });
+    const redeliver = commandLine('redeliver', workflowId);
+    throw refusalError(
+      [
+        `another run of ${workflowId} is open: wait for it to end, or cancel it`,
+        `if it is undelivered, deliver its token: ${redeliver}, with --sink to another sink`,
+      ],
+      { workflowId, state: 'open' },
+    );
   });
   const { deliveryId } = recovery.sealedToken;
   output.say(`delivering token ${deliveryId} of run ${runId} to sink ${ownRequest.sink}`);

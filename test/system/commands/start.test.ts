@@ -81,7 +81,7 @@ it('cancel ends a run that has created nothing, and the next start delivers', as
   const cancel = await client('cancel', ...options);
   expect(cancel).toMatchObject({ code: 0, stderr: '' });
   expect(cancel.stdout).toMatch(
-    /^requested cancellation of \S+: a worker ends the run\n.* gets one attempt to deliver it\n/,
+    /^requested cancellation of \S+: a worker of task queue \S+ ends the run\n.* gets one attempt to deliver it\n/,
   );
   expect(await watch.exited).toMatchObject({ code: 7 });
   atlas.clearFaults();

@@ -57,7 +57,7 @@ describe('a start with the default policies of a client', () => {
         deliveryId,
         unconfirmedTokens: 0,
       });
-      expect(message).toContain('The earlier request differs in sink. ');
+      expect(message).toContain("That run's request differs in sink. ");
       // Neither the refused run nor the next, which `again` permits and which fails, has a token.
       await run({ ...request, sink: 'nowhere', again: true }, 2);
       expect(await run(request, 3)).toMatchObject({ type: 'TokenExists', details: { runId } });

@@ -54,7 +54,7 @@ it.each<[what: string, problem: RegExp, texts: string[]]>([
   ],
   [
     'a block with host bits set',
-    /^has host bits set: write 192\.31\.196\.128\/25$/,
+    /^has host bits set: write [\d.]+ for this address alone, or 192\.31\.196\.128\/25 for the whole block$/,
     ['192.31.196.129/25'],
   ],
 ])('validateEntry refuses %s', (_what, problem, texts) => {

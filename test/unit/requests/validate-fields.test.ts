@@ -81,7 +81,8 @@ describe('validateFields', () => {
     };
     expect(problemsOf(request)).toEqual({
       orgId: malformedId,
-      'accessListIps[1]': '"192.31.196.7/24" has host bits set: write 192.31.196.0/24',
+      'accessListIps[1]':
+        '"192.31.196.7/24" has host bits set: write 192.31.196.7 for this address alone, or 192.31.196.0/24 for the whole block',
       'accessListIps[2]': 'is not a string: write an address or a CIDR block',
       sink: 'is empty: name a configured sink',
       sourceOrgId: malformedId,
