@@ -124,6 +124,13 @@ it.each(['docs/architecture.md', 'CONTRIBUTING.md'])(
   },
 );
 
+it('no two files in src/ have the same name, but for index.ts', () => {
+  const files = readdirSync(path.join(markdown.ROOT, 'src'), { recursive: true, encoding: 'utf8' });
+  const names = files.filter((file) => file.endsWith('.ts')).map((file) => path.basename(file));
+  const repeated = names.filter((name, index) => names.indexOf(name) !== index);
+  expect(repeated.filter((name) => name !== 'index.ts')).toEqual([]);
+});
+
 it('docs/architecture.md says what the code does after a response of each status', () => {
   const table = tableBelow(page('docs/architecture.md'), 'What a response from Atlas leads to');
   const failures = table.filter(([response = '']) => /^\d{3}\b(?!.* with a token)/.test(response));
