@@ -191,6 +191,7 @@ describe('Temporal', () => {
       await run.terminate();
       const { pendingActivities } = await run.describe(run.execution);
       expect(pendingActivities).toMatchObject([{ activityId: '1' }]);
+      expect(pendingActivities[0]?.lastStartedTime).toBeTruthy();
       const heartbeat = run.service.recordActivityTaskHeartbeat({ namespace, taskToken });
       await expect(heartbeat).rejects.toThrow('NOT_FOUND');
     },

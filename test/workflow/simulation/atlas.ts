@@ -50,6 +50,7 @@ export function createAtlas(findMaker: () => Maker, onKey: (key: Key) => void) {
   const keys: Key[] = [];
   const accessTokens = new Map<string, { expiresMs: number }>();
   const tokenRequests: { process: string; atMs: number }[] = [];
+  const sessionsEndedMs: number[] = [];
   const digest = createDigestServer();
 
   function makeKey(orgId: string, maker: Maker): Key {
@@ -90,8 +91,10 @@ export function createAtlas(findMaker: () => Maker, onKey: (key: Key) => void) {
   return {
     keys,
     makeKeyByHand: (orgId: string) => makeKey(orgId, { runId: null, attemptOverMs: Infinity }),
+    sessionsEndedMs,
     /** Ends every access token and every nonce. */
-    forgetSessions(): void {
+    endSessions(): void {
+      sessionsEndedMs.push(nowMs());
       accessTokens.clear();
       digest.forgetNonces();
     },
@@ -135,7 +138,8 @@ export function createDigestServer() {
     challenge({ headers }: SentRequest): string {
       const nonce = randomUUID();
       nonces.set(nonce, { endMs: nowMs() + NONCE_MS, counts: new Set() });
-      const stale = Boolean(headers['Authorization']);
+      const [, sent] = / nonce="([^"]+)"/.exec(headers['Authorization'] ?? '') ?? [];
+      const stale = sent !== undefined && (nonces.get(sent)?.endMs ?? 0) <= nowMs();
       return `Digest realm="${realm}", nonce="${nonce}", algorithm=MD5, qop="auth", stale=${stale}`;
     },
     verify({ method, path, headers }: SentRequest, publicKey: string, privateKey: string): boolean {

@@ -66,9 +66,12 @@ export function sleepUnlessAborted(
 /** @returns whether it was over before the steps or the timers ran out. */
 export async function runUntil(isOver: () => boolean): Promise<boolean> {
   for (let step = 0; step < MAX_STEPS; step += 1) {
-    // One turn of the event loop settles every promise that nothing outside of it holds up.
-    do await new Promise(setImmediate);
-    while (working > 0);
+    // A turn of the event loop settles every promise that nothing outside of it holds up. A stream
+    // of undici that breaks takes another one.
+    do {
+      await new Promise(setImmediate);
+      await new Promise(setImmediate);
+    } while (working > 0);
     if (isOver()) return true;
     if (jest.getTimerCount() === 0) return false;
     jest.advanceTimersToNextTimer();

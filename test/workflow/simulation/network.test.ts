@@ -56,7 +56,7 @@ function onSimulation(behavior: Behavior) {
     const actual = jest.requireActual<object>('undici');
     jest.doMock('undici', () => ({ ...actual, EnvHttpProxyAgent: SimulatedAgent }));
     sender = jest.requireActual<typeof Sending>('../../../src/http/send').createSender(10_000);
-    jest.dontMock('undici');
+    jest.doMock('undici', () => actual);
   });
   return Promise.resolve({
     sender: sender as NonNullable<typeof sender>,

@@ -90,7 +90,7 @@ const CONNECTION_MS = [2, 2, 300, 9000];
 const RESPONSE_MS = [50, 50, 900, REQUEST_TIMEOUT_MS - 1];
 
 /** @param status null if no response arrives, or not the whole body of a success. */
-export type OnResponse = (status: number | null, body: string) => void;
+export type OnResponse = (status: number | null, body: string, retryAfterMs: number) => void;
 
 export interface Network {
   tape: Tape;
@@ -150,6 +150,7 @@ class Controller implements Dispatcher.DispatchController {
   readonly paused = false;
   onResponse: OnResponse = () => undefined;
   status = 0;
+  retryAfterMs = 0;
 
   constructor(private readonly handler: Dispatcher.DispatchHandler) {}
 
@@ -158,7 +159,8 @@ class Controller implements Dispatcher.DispatchController {
     this.aborted = true;
     this.reason = reason;
     // From 300 on the status decides, although the body is cut.
-    this.onResponse(this.status >= 300 ? this.status : null, '');
+    const status = this.status >= 300 ? this.status : null;
+    this.onResponse(status, '', status === null ? 0 : this.retryAfterMs);
     this.handler.onResponseError?.(this, reason);
   }
 
@@ -212,6 +214,7 @@ async function carry(
   const { status } = reply;
   handler.onResponseStart?.(controller, status, toHeaders(reply));
   controller.status = status;
+  controller.retryAfterMs = reply.headers?.['retry-after'] ? RETRY_AFTER_MS : 0;
   const half = Math.floor(text.length / 2);
   handler.onResponseData?.(controller, Buffer.from(text.slice(0, half)));
   await sleep(tape.pick([0, 300]));
@@ -219,7 +222,7 @@ async function carry(
   if (controller.isOver()) return;
   if (isCut) throw codeError('UND_ERR_SOCKET');
   handler.onResponseData?.(controller, Buffer.from(text.slice(half)));
-  controller.onResponse(status, text);
+  controller.onResponse(status, text, controller.retryAfterMs);
   controller.onResponse = () => undefined;
   handler.onResponseEnd?.(controller, {});
 }

@@ -16,6 +16,12 @@ import type { SimulatedTemporal } from './temporal';
  * nothing of how the worker decides.
  */
 
+export interface Reporter {
+  process: Process;
+  /** Whether it has no other attempt under way. */
+  isAlone: boolean;
+}
+
 /** Of a worker, while Atlas fails. */
 interface Outage {
   sinceMs: number;
@@ -40,6 +46,10 @@ export function watchRequests(
   const outages = new Map<Process, Outage>();
   /** The last access token that each worker got, and how wrong its clock was. */
   const accessTokens = new Map<Process, { token: string; errorMs: number }>();
+  /** The status of the last response that an attempt got; null if none arrived. */
+  const lastStatus = new Map<string, number | null>();
+  /** Until when Atlas wants no request of a run. */
+  const notBeforeMs = new Map<SimulatedRun, number>();
   /** When an attempt of a worker failed at Atlas. */
   const failedMs = new Map<Process, number>();
 
@@ -81,16 +91,31 @@ export function watchRequests(
     };
   }
 
+  const idOf = ({ run, id }: SimulatedActivity, attempt: number) => `${run.runId} ${id} ${attempt}`;
+
   return {
     problems,
     uncertain,
     senders,
 
+    /** Of any request of an attempt. */
+    onRequest({ host }: SentRequest): OnResponse {
+      const { run, activity, attempt } = findAttempt(temporal);
+      if (nowMs() < (notBeforeMs.get(run) ?? 0) && host === 'atlas.test') {
+        problems.add('a run sends no request to Atlas before a Retry-After is over');
+      }
+      return (status, _body, retryAfterMs) => {
+        lastStatus.set(idOf(activity, attempt), status);
+        // A date has whole seconds.
+        const isHeard = host === 'atlas.test' && activity.isUnderWay(attempt);
+        if (isHeard) notBeforeMs.set(run, nowMs() + retryAfterMs - 1000);
+      };
+    },
+
     onPost({ process }: SentRequest): OnResponse {
       const { run, activity, attempt } = findAttempt(temporal);
-      const { id: activityId } = activity;
-      const id = `${run.runId} ${activityId}`;
-      const attemptId = `${id} ${attempt}`;
+      const id = `${run.runId} ${activity.id}`;
+      const attemptId = idOf(activity, attempt);
       senders.add(run);
       if (!isPermitted(run, activity, attempt)) {
         problems.add(
@@ -107,7 +132,7 @@ export function watchRequests(
       return (status, body) => {
         posted.set(attemptId, status === 401);
         if (isCertain(status, body)) uncertain.delete(id);
-        onOutcome(status, body);
+        onOutcome(status, body, 0);
       };
     },
 
@@ -124,16 +149,30 @@ export function watchRequests(
       };
     },
 
-    /** @param isAlone whether the worker has no other attempt to create under way. */
-    onReport: (process: Process, report: Report, isAlone: boolean): void => {
+    onReport: (
+      activity: SimulatedActivity,
+      attempt: number,
+      report: Report,
+      worker: Reporter,
+    ): void => {
       if (!('failure' in report)) return;
       const { message, applicationFailureInfo } = report.failure;
+      const status = lastStatus.get(idOf(activity, attempt));
+      const isRejected = /Rejected$/.test(applicationFailureInfo?.type ?? '');
+      if (isRejected && status !== undefined && isTemporary(status)) {
+        problems.add('an attempt is rejected for good only by a response that is not temporary');
+      }
+      if (activity.type !== 'createLinkToken') return;
       // The last failure of a run that gives up may quote that of another attempt.
       const isHeldBack =
         message?.startsWith('not sent:') && applicationFailureInfo?.nonRetryable !== true;
-      if (!isHeldBack) failedMs.set(process, nowMs());
+      if (!isHeldBack) failedMs.set(worker.process, nowMs());
       const longestMs = Math.max(RETRY_AFTER_MS, maximumIntervalMs / 2);
-      if (isHeldBack && isAlone && nowMs() > (failedMs.get(process) ?? -Infinity) + longestMs) {
+      if (
+        isHeldBack &&
+        worker.isAlone &&
+        nowMs() > (failedMs.get(worker.process) ?? -Infinity) + longestMs
+      ) {
         problems.add('a worker holds requests back no longer than the longest pause');
       }
     },
@@ -146,6 +185,9 @@ export function findAttempt({ runs }: SimulatedTemporal) {
   const run = runs.find(({ runId }) => runId === workflowExecution?.runId) as SimulatedRun;
   return { run, activity: run.scheduled.get(activityId) as SimulatedActivity, attempt };
 }
+
+const isTemporary = (status: number | null) =>
+  status === null || status >= 500 || [408, 425, 429].includes(status);
 
 /** Tells whether a response says if a key was made. */
 function isCertain(status: number | null, body: string): boolean {

@@ -1,7 +1,8 @@
 import { payloadConverter } from '../../../src/shared/payload-converter';
 import type { HistoryEvent } from '../../../src/temporal/run-history';
+import type { SimulatedRun } from './run';
 
-/** How an activity ends, and what Core tells the workflow of that. */
+/** How an activity or a child ends, and what Core tells the workflow of that. */
 
 export type Failure = NonNullable<
   NonNullable<HistoryEvent['activityTaskFailedEventAttributes']>['failure']
@@ -31,4 +32,17 @@ export function toResolution(
     return { failed: { failure: wrap(toTimeoutFailure(end.timeout, lastFailure)) } };
   }
   return { cancelled: { failure: wrap({ message: 'cancelled', canceledFailureInfo: {} }) } };
+}
+
+/** How a child workflow ends, for its parent. */
+export function toChildResolution({ type, workflowId, runId, status, ending }: SimulatedRun) {
+  const childWorkflowExecutionFailureInfo = {
+    workflowType: { name: type },
+    workflowExecution: { workflowId, runId },
+  };
+  const wrap = (cause: object) => ({ message: 'child', cause, childWorkflowExecutionFailureInfo });
+  if (status === 'COMPLETED') return { completed: { result: payloadConverter.toPayload(ending) } };
+  if (status === 'FAILED') return { failed: { failure: wrap(ending) } };
+  if (status === 'CANCELLED') return { cancelled: { failure: wrap({ canceledFailureInfo: {} }) } };
+  return { failed: { failure: wrap({ terminatedFailureInfo: {} }) } };
 }

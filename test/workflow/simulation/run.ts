@@ -4,7 +4,7 @@ import { payloadConverter } from '../../../src/shared/payload-converter';
 import type { HistoryEvent } from '../../../src/temporal/run-history';
 import { POLL_DELAYS_MS, SimulatedActivity } from './activity';
 import { instantly, nowMs } from './clock';
-import { toResolution, type End, type Report } from './resolutions';
+import { toChildResolution, toResolution, type End, type Report } from './resolutions';
 import type { Command, Job, RunningWorkflow } from './sdk';
 import type { SimulatedTemporal } from './temporal';
 
@@ -277,23 +277,7 @@ export class SimulatedRun {
     const { seq, workflowId, workflowType, input } = command;
     const args = (input ?? []).map(decode);
     const child = this.temporal.start(String(workflowType), String(workflowId), args, (closed) => {
-      const { status, ending } = closed;
-      const wrap = (cause: object) => ({
-        message: 'child',
-        cause,
-        childWorkflowExecutionFailureInfo: {
-          workflowType: { name: workflowType },
-          workflowExecution: { workflowId, runId: closed.runId },
-        },
-      });
-      const result =
-        status === 'COMPLETED'
-          ? { completed: { result: encode(ending) } }
-          : status === 'FAILED'
-            ? { failed: { failure: wrap(ending) } }
-            : status === 'CANCELLED'
-              ? { cancelled: { failure: wrap({ canceledFailureInfo: {} }) } }
-              : { failed: { failure: wrap({ terminatedFailureInfo: {} }) } };
+      const result = toChildResolution(closed);
       if (this.isOpen) this.addJob({ resolveChildWorkflowExecution: { seq, result } } as Job);
     });
     if (child) this.children.set(seq, child);

@@ -86,6 +86,15 @@ const RUN_RULES: Record<string, (observed: Observed, world: World) => boolean> =
       ({ type, dueMs, delayMs }) => type !== 'createLinkToken' || dueMs + delayMs < deadlineMs,
     );
   },
+  'no run fails for its credential, unless Atlas ended the session of its last attempt': (
+    { run, ending },
+    { atlas },
+  ) => {
+    const begunMs = Math.max(
+      ...[...run.scheduled.values()].flatMap((one) => [...one.begunMs.values()]),
+    );
+    return ending.status !== 401 || atlas.sessionsEndedMs.some((endedMs) => endedMs >= begunMs);
+  },
   'whoever waits for an Update gets its outcome': ({ run }) =>
     isTerminated(run) || run.waitingUpdates.size === 0,
 };

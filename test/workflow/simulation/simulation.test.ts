@@ -1,6 +1,5 @@
 import fc from 'fast-check';
 import { createActivities } from '../../../src/activities';
-import { SEED } from '../../support/random-sequences';
 import { installClocks, runUntil } from './clock';
 import type * as Network from './network';
 import { loadWorkflows } from './sdk';
@@ -23,6 +22,8 @@ import { createWorld } from './world';
  * A failure names its seed, and what happened in the shortest tape that fails. `RUNS=20000` makes a
  * long search.
  */
+/** A failure names its seed. The variable repeats that search. */
+const SEED = Number(process.env['SEED'] ?? Date.now() % 2 ** 31);
 const RUNS = Number(process.env['RUNS'] ?? 100);
 const START = new Date('2026-11-30T00:00:00Z');
 
@@ -66,15 +67,33 @@ async function simulate(numbers: readonly number[]) {
 
 const TENTHS = [...Array(10).keys()];
 
-it(`${RUNS} simulations: no token is lost unseen, no key in use is called unused`, async () => {
+/**
+ * Shortens a story that breaks a sentence, for a minute at most: a choice that is 0 goes well. (The
+ * shrinking of fast-check takes hours here.)
+ */
+async function shorten(tape: readonly number[], sentence: string | undefined) {
+  const endsAt = process.hrtime.bigint() + 60n * 1_000_000_000n;
+  let shortest = [...tape];
+  for (let size = tape.length; size >= 1; size = Math.floor(size / 2)) {
+    for (let from = 0; from < tape.length && process.hrtime.bigint() < endsAt; from += size) {
+      const shorter = shortest.map((choice, at) => (at >= from && at < from + size ? 0 : choice));
+      if (shorter.every((choice, at) => choice === shortest[at])) continue;
+      const { problems } = await simulate(shorter);
+      if (problems.some((problem) => toSentence(problem) === sentence)) shortest = shorter;
+    }
+  }
+  return simulate(shortest);
+}
+
+/** Without the run or the key. */
+const toSentence = (problem = '') => problem.split(':')[0];
+
+it(`${RUNS} simulations: every sentence holds`, async () => {
   const tapes = fc.array(fc.nat(27719), { minLength: 60, maxLength: 400 });
-  const property = fc.asyncProperty(tapes, async (tape) => {
-    const { problems, trace } = await simulate(tape);
-    if (problems.length > 0) expect({ problems, trace }).toEqual({ problems: [], trace: [] });
-  });
-  await fc.assert(property, {
-    numRuns: RUNS,
-    seed: SEED,
-    endOnFailure: process.env['QUICK'] === '1',
-  });
+  for (const tape of fc.sample(tapes, { numRuns: RUNS, seed: SEED })) {
+    const { problems } = await simulate(tape);
+    if (problems.length === 0) continue;
+    const story = await shorten(tape, toSentence(problems[0]));
+    expect({ SEED, ...story }).toEqual({ SEED, problems: [], trace: [] });
+  }
 });

@@ -26,8 +26,6 @@ export interface Stored {
 /** Standard Webhooks: a receiver refuses a signature that is older or newer than five minutes. */
 const TOLERANCE_MS = 300_000;
 
-export type SinkServers = ReturnType<typeof createSinkServers>;
-
 /** @param onStored is called when a sink stores a token, also if it has it already. */
 export function createSinkServers(onStored: (stored: Stored) => void) {
   const receipts = new Map<string, string>();

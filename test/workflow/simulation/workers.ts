@@ -10,6 +10,7 @@ import type { SimulatedActivity } from './activity';
 import { createConnection } from './calls';
 import { byClock, instantly, nowMs, sleep } from './clock';
 import { surroundings, type Process } from './network';
+import type { watchRequests } from './requests';
 import type { Report } from './resolutions';
 import { createAttempt } from './sdk';
 import type { SimulatedTemporal } from './temporal';
@@ -29,8 +30,7 @@ const REPORT_TRIES = 10;
 type Call = (...args: unknown[]) => Promise<unknown>;
 type Services = Awaited<ReturnType<typeof createServices>>;
 
-/** @param isAlone whether the worker has no other attempt under way. */
-type OnReport = (process: Process, report: Report, isAlone: boolean) => void;
+type OnReport = ReturnType<typeof watchRequests>['onReport'];
 
 /** Ends what a killed worker does. */
 class KilledError extends Error {}
@@ -143,13 +143,14 @@ export class SimulatedWorker implements Process {
     this.underWay.add(execution);
     const report = await execution.run(activity.args);
     this.underWay.delete(execution);
-    if (activity.type === 'createLinkToken') {
-      this.onReport(this, report, this.underWay.size === 0);
-    }
+    const isAlone = this.underWay.size === 0;
+    this.onReport(activity, attempt, report, { process: this, isAlone });
     await this.awake();
     for (let tries = 0; this.temporal.isAway; tries += 1) {
       if (tries === REPORT_TRIES) {
-        if (activity.isUnderWay(attempt)) this.dropped.push(activity);
+        // The wait of a frozen worker may be over when it goes on.
+        const wasFrozen = this.frozenUntilMs > (activity.begunMs.get(attempt) ?? 0);
+        if (activity.isUnderWay(attempt) && !wasFrozen) this.dropped.push(activity);
         this.temporal.say(`${this.name} drops the report of #${activity.id}`);
         return;
       }
