@@ -6,7 +6,7 @@ import type { Tape } from './tape';
 /*
  * The network below src/http/send.ts, in the place of undici's EnvHttpProxyAgent. Of undici it
  * keeps what a caller sees: `onRequestStart` comes on a connection, right before the request is
- * written, and an abort ends the request at any time (test/unit/http/network.test.ts compares).
+ * written, and an abort ends the request at any time (network.test.ts compares).
  */
 
 /** The process of a worker, as the network sees it. */
@@ -83,7 +83,7 @@ export const FAULTS: readonly Fate[] = [
 ];
 /** What happens to the process around the moment at which it writes a request. */
 const EVENTS = [
-  ...Array<null>(20).fill(null),
+  ...Array<null>(40).fill(null),
   ...(['killed before', 'killed after', 'frozen before', 'frozen after'] as const),
 ];
 const CONNECTION_MS = [2, 2, 300, 9000];

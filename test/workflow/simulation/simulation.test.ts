@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { createActivities } from '../../../src/activities';
+import type * as Clock from './clock';
 import { installClocks, runUntil } from './clock';
 import type * as Network from './network';
 import { loadWorkflows } from './sdk';
@@ -16,23 +17,24 @@ import { createWorld } from './world';
  *
  * It reaches what no real server does: every order of what people, workers, Atlas and timers do,
  * with waits of minutes, and the exact truth of each token and key. It cannot find that a rule of
- * the simulation is wrong: test/system/temporal-rules.test.ts and test/unit/http/network.test.ts
- * try those.
+ * the simulation is wrong: test/system/temporal-rules.test.ts and network.test.ts try those.
  *
  * A failure names its seed, and what happened in the shortest tape that fails. `RUNS=20000` makes a
  * long search.
  */
-/** A failure names its seed. The variable repeats that search. */
+
+/** The variable repeats the search of a failure. */
 const SEED = Number(process.env['SEED'] ?? Date.now() % 2 ** 31);
-const RUNS = Number(process.env['RUNS'] ?? 100);
+/** `npm run check` sets CHECK_MORE. */
+const RUNS = Number(process.env['RUNS'] ?? (process.env['CHECK_MORE'] ? 1000 : 100));
 const START = new Date('2026-11-30T00:00:00Z');
 
 jest.mock('undici', () => ({
   ...jest.requireActual<object>('undici'),
-  EnvHttpProxyAgent: jest.requireActual<object>('./network')['SimulatedAgent' as never],
+  EnvHttpProxyAgent: jest.requireActual<typeof Network>('./network').SimulatedAgent,
 }));
 jest.mock('node:timers/promises', () => ({
-  setTimeout: jest.requireActual<object>('./clock')['sleepUnlessAborted' as never],
+  setTimeout: jest.requireActual<typeof Clock>('./clock').sleepUnlessAborted,
 }));
 jest.mock('../../../src/sinks/file/call-folder-process', () => ({
   callFolderProcess: (...args: [string, string, string]) =>

@@ -176,9 +176,10 @@ export function createWorkers(
     living,
     dropped,
 
-    boot: async (): Promise<void> => {
+    async boot(): Promise<SimulatedWorker> {
       const worker = new SimulatedWorker(`w${all.length + 1}`, temporal, log, onReport, dropped);
       all.push(await worker.boot(config));
+      return worker;
     },
 
     async runLocal(workflow: object, type: string, args: unknown[]): Promise<Report> {

@@ -68,6 +68,8 @@ const MAX_ACTIONS = 8;
 /** After the last fault, every run ends in this time, unless its sink refuses its token. */
 const SETTLED_AFTER_MS = 20 * 60_000;
 
+const CLOCK_ERRORS_MS = [0, 3_600_000, 0, -3_600_000, 0, 60_000];
+
 /** The states of keys at a time, by `api-keys`. */
 export interface Look {
   atMs: number;
@@ -111,6 +113,8 @@ export async function createWorld(tape: Tape, startWorkflow: StartWorkflow) {
     ...{ ...pair, accessListIps: [] },
     sink: tape.pick(names),
   }));
+  /** In a calm run, people are what disturbs. */
+  const calm = tape.pick([1, 8, 2]);
   let busy = 0;
 
   /** Keeps the simulation going until the work is done. */
@@ -133,13 +137,11 @@ export async function createWorld(tape: Tape, startWorkflow: StartWorkflow) {
     say,
     keepBusy,
     servers: { ...sinks.servers, 'atlas.test': (sent) => atlas.serve(sent) },
-    chancesOf: (sent) =>
-      isLinkToken(sent)
-        ? {
-            served: 8,
-            faults: FINAL_REPLIES.map((reply) => ({ name: 'final', acts: false, reply })),
-          }
-        : { served: 28, faults: [] },
+    chancesOf(sent) {
+      if (!isLinkToken(sent)) return { served: 20 * calm, faults: [] };
+      const faults = FINAL_REPLIES.map((reply) => ({ name: 'final', acts: false, reply }));
+      return { served: 8 * calm, faults };
+    },
     onWritten(sent) {
       if (SINK_HOSTS.test(sent.host)) noteSink(String(sent.host.split('.')[0]));
       // A worker that stops revokes its access token.
@@ -196,12 +198,12 @@ export async function createWorld(tape: Tape, startWorkflow: StartWorkflow) {
       keepBusy(() => worker.stop(graceMs));
     }
     if (action.endsWith('wrong')) {
-      worker.clock.errorMs = tape.pick([3_600_000, -3_600_000, 60_000, 0]);
+      worker.clock.errorMs = tape.pick(CLOCK_ERRORS_MS);
       say(`${worker.name} has a clock that is wrong by ${worker.clock.errorMs / 1000} s`);
     }
     const isGone = !workers.living().includes(worker);
     // Somebody starts another one.
-    if (isGone) keepBusy(() => sleep(tape.pick([100, 30_000])).then(workers.boot));
+    if (isGone) keepBusy(() => sleep(tape.pick([100, 30_000])).then(() => workers.boot()));
   }
 
   async function act(action: (typeof ACTIONS)[number]): Promise<void> {
@@ -273,7 +275,10 @@ export async function createWorld(tape: Tape, startWorkflow: StartWorkflow) {
   }
 
   const booting = tape.pick([2, 1, 3]);
-  for (let count = 0; count < booting; count += 1) await workers.boot();
+  for (let count = 0; count < booting; count += 1) {
+    const worker = await workers.boot();
+    worker.clock.errorMs = tape.pick(CLOCK_ERRORS_MS);
+  }
   const pairs = tape.pick([1, 2, 3]);
   for (const of of requests.slice(0, pairs)) start(of);
   keepBusy(live);
