@@ -114,7 +114,7 @@ export function toEndingError(
     `if it held a token: ${commandLine('recover', workflowId, '--run-id', runId)}`,
     ...describeUnconfirmed(unconfirmedTokens, workflowId),
     'if a request was in progress, Atlas may have created a token that no run counts:' +
-      ' look in Atlas for an API key created when the run ended, and delete it',
+      ' live-migration-prep api-keys finds its API key',
   ];
   return new CommandError(lines, EXIT_CODES.failed, facts);
 }

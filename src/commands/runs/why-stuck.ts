@@ -5,7 +5,8 @@ import { GRPC, findGrpcCode, findGrpcError, toMs } from '../../temporal/grpc';
 
 /*
  * Why an open run stands still: no worker polls its task queue, or none that gets tasks from it; no
- * worker responds; workers do not complete its task or cannot continue it; an operator paused it.
+ * worker responds; workers do not complete its task or cannot continue it; an operator paused it or
+ * its activity.
  */
 
 export const NO_RESPONSE = 'no worker responds';
@@ -13,6 +14,8 @@ export const TASK_FAILS =
   "workers do not complete its workflow task: the workers' log and the Temporal UI say why";
 export const CANCEL_REQUESTED = 'a cancel is requested, and no worker has ended the run yet';
 export const PAUSED = 'an operator paused it: temporal workflow unpause lets it go on';
+export const ACTIVITY_PAUSED =
+  'an operator paused its activity: temporal activity unpause lets it go on';
 
 /** Part of the message of server 1.32 for a Query that no worker polls for. */
 const NO_POLLER = 'no poller seen';
@@ -55,6 +58,7 @@ function isTaskRetried({ raw }: RunDescription): boolean {
 /** Finds out why workers cannot continue a run, whatever they do; or null. */
 export function findObstacle(run: RunDescription, isStuck: boolean): string | null {
   if (run.status.name === 'PAUSED') return PAUSED;
+  if (run.raw.pendingActivities?.some(({ paused }) => paused)) return ACTIVITY_PAUSED;
   return isStuck && isTaskRetried(run) ? TASK_FAILS : null;
 }
 

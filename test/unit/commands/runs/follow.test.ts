@@ -1,7 +1,12 @@
 import { QueryRejectedError, type Client } from '@temporalio/client';
 import { follow } from '../../../../src/commands/runs/follow';
 import { createStatusReader, readStatus } from '../../../../src/commands/runs/read-status';
-import { CANCEL_REQUESTED, PAUSED, TASK_FAILS } from '../../../../src/commands/runs/why-stuck';
+import {
+  ACTIVITY_PAUSED,
+  CANCEL_REQUESTED,
+  PAUSED,
+  TASK_FAILS,
+} from '../../../../src/commands/runs/why-stuck';
 import type { Status } from '../../../../src/contract/schemas';
 import { GRPC } from '../../../../src/temporal/grpc';
 import { ORG } from '../../samples';
@@ -132,6 +137,14 @@ describe('follow', () => {
     expect((await followed([open, open], null)).reports).toEqual([
       'creating, attempt 3; last failure: Atlas returned 429',
       expect.stringContaining(TASK_FAILS),
+    ]);
+  });
+
+  it.concurrent('reports that an operator paused the activity', async () => {
+    const { pendingActivities } = activity('createLinkToken', 2, 'away');
+    const paused = pendingActivities.map((one) => ({ ...one, paused: true }));
+    expect((await followed([{ pendingActivities: paused }], null)).reports).toEqual([
+      `creating, attempt 2; last failure: away; ${ACTIVITY_PAUSED}`,
     ]);
   });
 
