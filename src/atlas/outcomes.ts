@@ -166,6 +166,8 @@ export const ENDPOINT_RULES: Record<
   },
 };
 
+const NOT_JSON = '; the body is not JSON, so a proxy between the worker and Atlas may have sent it';
+
 /** Classifies a response that lacks the requested content. */
 export function responseError(
   endpoint: Endpoint,
@@ -184,7 +186,13 @@ export function responseError(
     permanent,
     // Only a request that Atlas rejected or throttled is known to have created nothing.
     tokenMayExist: endpoint === 'linkTokens' && type !== 'AtlasRequestRejected' && status !== 429,
-    message: [describeResponse(endpoint, details), remedy && `; ${remedy}`].join(''),
+    message: [
+      describeResponse(endpoint, details),
+      remedy && `; ${remedy}`,
+      permanent && json === null && NOT_JSON,
+    ]
+      .filter(Boolean)
+      .join(''),
     details,
     retryAfterMs: permanent ? undefined : retryAfterMs,
   });

@@ -116,6 +116,16 @@ it.each(['error', 'error_description', 'errorCode', 'detail', 'reason'])(
   },
 );
 
+it.each<[status: number, json: unknown, isNamed: boolean]>([
+  [403, null, true],
+  [200, null, true],
+  [403, {}, false],
+  [503, null, false],
+])('after %i with the body %j, a proxy is named: %j', (status, json, isNamed) => {
+  const { message } = responded('linkTokens', status, json);
+  expect(message.includes('a proxy between the worker and Atlas may have sent it')).toBe(isNamed);
+});
+
 describe("Atlas's own message", () => {
   const TEXTS = {
     errorCode: 'VALIDATION_ERROR',
