@@ -47,7 +47,8 @@ export async function checkFolder(directory: string): Promise<string> {
     const { mode } = await stat(directory);
     const isOpen = (mode & WRITABLE_BY_OTHERS) !== 0 && (mode & STICKY) === 0;
     const warning = '; every user of the host can write to it too: run chmod o-w on it';
-    return `directory ${directory} can be written${isOpen ? warning : ''}`;
+    const result = `directory ${directory} can be written (free space was not checked)`;
+    return isOpen ? result + warning : result;
   } catch (error) {
     throw folderError(error, directory);
   }
@@ -96,6 +97,13 @@ async function removeExpiredTemporaryFiles(writtenFile: string): Promise<void> {
   }
 }
 
+const REMEDIES: ReadonlyMap<unknown, string> = new Map([
+  ['ENOENT', 'create it'],
+  ['ENOSPC', 'free space'],
+  ['EDQUOT', 'raise the quota'],
+  ['EROFS', 'mount it writable'],
+]);
+
 /**
  * Builds the error for a failed operation. Every one is retryable but ENOTDIR, which needs another
  * path.
@@ -109,6 +117,6 @@ function folderError(error: unknown, directory: string): Error {
       `${folder} is not a directory: correct its path and restart the workers`,
     );
   }
-  const remedy = 'create it, free space or grant the worker access';
+  const remedy = REMEDIES.get(code) ?? 'grant the worker access';
   return new SinkUnavailableError(`${folder} cannot be written (${code}): ${remedy}`);
 }

@@ -118,9 +118,12 @@ it.each([
 );
 
 it.each([
-  ['0700', 'can be written'],
-  ['1777', 'can be written'],
-  ['0777', 'can be written; every user of the host can write to it too: run chmod o-w on it'],
+  ['0700', 'can be written (free space was not checked)'],
+  ['1777', 'can be written (free space was not checked)'],
+  [
+    '0777',
+    'can be written (free space was not checked); every user of the host can write to it too: run chmod o-w on it',
+  ],
 ])('a check finds that a directory of mode %s %s', async (mode, finding) => {
   chmodSync(directory, mode);
   expect(await checkFolder(directory)).toBe(`directory ${directory} ${finding}`);
