@@ -72,6 +72,7 @@ export const FAULTS: readonly Fate[] = [
   { name: '429 until', acts: false, reply: { status: 429, headers: { 'retry-after': 'date' } } },
   { name: '429 without Retry-After', acts: false, reply: { status: 429 } },
   { name: '500, and it acts', acts: true, reply: { status: 500, body: unavailable } },
+  { name: '500', acts: false, reply: { status: 500, body: unavailable } },
   { name: '503', acts: false, reply: { status: 503, body: unavailable } },
   { name: '503, and it acts late', acts: 'late', reply: { status: 503, body: unavailable } },
   { name: 'gateway page', acts: false, reply: { status: 502, body: page } },

@@ -48,8 +48,8 @@ export function watchRequests(
   const accessTokens = new Map<Process, { token: string; errorMs: number }>();
   /** The status of the last response that an attempt got; null if none arrived. */
   const lastStatus = new Map<string, number | null>();
-  /** Until when Atlas wants no request of a run. */
-  const notBeforeMs = new Map<SimulatedRun, number>();
+  /** Until when Atlas wants no request of a run, and a sink none of an activity. */
+  const notBeforeMs = new Map<SimulatedRun | SimulatedActivity, number>();
   /** When an attempt of a worker failed at Atlas. */
   const failedMs = new Map<Process, number>();
 
@@ -101,14 +101,14 @@ export function watchRequests(
     /** Of any request of an attempt. */
     onRequest({ host }: SentRequest): OnResponse {
       const { run, activity, attempt } = findAttempt(temporal);
-      if (nowMs() < (notBeforeMs.get(run) ?? 0) && host === 'atlas.test') {
-        problems.add('a run sends no request to Atlas before a Retry-After is over');
+      const waiting = host === 'atlas.test' ? run : activity;
+      if (nowMs() < (notBeforeMs.get(waiting) ?? 0)) {
+        problems.add('no run sends a request to Atlas or its sink before a Retry-After is over');
       }
       return (status, _body, retryAfterMs) => {
         lastStatus.set(idOf(activity, attempt), status);
         // A date has whole seconds.
-        const isHeard = host === 'atlas.test' && activity.isUnderWay(attempt);
-        if (isHeard) notBeforeMs.set(run, nowMs() + retryAfterMs - 1000);
+        if (activity.isUnderWay(attempt)) notBeforeMs.set(waiting, nowMs() + retryAfterMs - 1000);
       };
     },
 

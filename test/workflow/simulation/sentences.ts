@@ -49,7 +49,8 @@ const RUN_RULES: Record<string, (observed: Observed, world: World) => boolean> =
   'a run that completes has delivered its token': ({ run, history, ending }, { keys, stored }) => {
     const key = keys.find(({ tokenSha256 }) => tokenSha256 === history.token?.tokenSha256);
     const isStored = stored.some(
-      ({ sink, linkToken }) => sink === ending.sink && linkToken === key?.linkToken,
+      ({ sink, linkToken, readyMs }) =>
+        sink === ending.sink && linkToken === key?.linkToken && readyMs <= (run.closeMs ?? 0),
     );
     return run.status !== 'COMPLETED' || isStored;
   },

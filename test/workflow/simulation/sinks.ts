@@ -1,5 +1,5 @@
 import { createHmac } from 'node:crypto';
-import { SinkUnavailableError } from '../../../src/sinks/sink';
+import { SinkRejectedError, SinkUnavailableError } from '../../../src/sinks/sink';
 import { CANARY, createDigestServer } from './atlas';
 import { nowMs, sleep } from './clock';
 import { surroundings, type Reply, type SentRequest, type Serve } from './network';
@@ -21,6 +21,8 @@ export interface Stored {
   linkToken: string;
   /** The organization that the sink stored it for: that of the source in Cloud Manager. */
   orgId: string;
+  /** When its link is synced, in Cloud Manager. */
+  readyMs: number;
 }
 
 /** Standard Webhooks: a receiver refuses a signature that is older or newer than five minutes. */
@@ -34,8 +36,10 @@ export function createSinkServers(onStored: (stored: Stored) => void) {
   const files = new Map<string, string>();
   const digest = createDigestServer();
 
-  function store(sink: string, data: Record<string, unknown>): void {
-    onStored({ sink, linkToken: String(data['linkToken']), orgId: String(data['orgId']) });
+  function store(sink: string, data: Record<string, unknown>, readyMs = nowMs()): void {
+    onStored({
+      ...{ sink, linkToken: String(data['linkToken']), orgId: String(data['orgId']), readyMs },
+    });
   }
 
   const serveHook: Serve = ({ headers, body }) => {
@@ -88,7 +92,7 @@ export function createSinkServers(onStored: (stored: Stored) => void) {
         const syncMs = surroundings.network?.tape.pick([0, 3000, 30_000]) ?? 0;
         links.set(sourceOrgId, { linkToken, syncedMs: nowMs() + syncMs });
       }
-      store('source', { linkToken, orgId: sourceOrgId });
+      store('source', { linkToken, orgId: sourceOrgId }, links.get(sourceOrgId)?.syncedMs);
     }
     const link = links.get(sourceOrgId);
     const isSynced = link !== undefined && link.syncedMs <= nowMs();
@@ -104,7 +108,9 @@ export function createSinkServers(onStored: (stored: Stored) => void) {
       const fate = tape?.pick(['stored', 'stored', 'stored', 'full', 'stored, then lost', 'hangs']);
       await sleep(fate === 'hangs' ? 60_000 : 5);
       if (fate === 'full') throw new SinkUnavailableError('ENOSPC');
-      if (operation === 'storeToken' && files.get(file) !== linkToken) {
+      const content = files.get(file) ?? linkToken;
+      if (content !== linkToken) throw new SinkRejectedError('the file has another token');
+      if (operation === 'storeToken' && !files.has(file)) {
         files.set(file, linkToken);
         const [orgId = ''] = file.split('/').at(-1)?.split('.') ?? [];
         store('files', { linkToken, orgId });
