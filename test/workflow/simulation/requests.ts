@@ -142,6 +142,8 @@ export function watchRequests(
       if (held && isSameClock && atlas.worksForMs(held.token) > 60_000) {
         problems.add('a worker requests no access token while it has one that works');
       }
+      // Whatever the reason, it has let go of the former one.
+      accessTokens.delete(process);
       return (status, body) => {
         if (status !== 200) outages.delete(process);
         const { access_token: token } = toObject(parse(body)) as { access_token?: string };
