@@ -1,7 +1,8 @@
 import type { Config } from '../../../src/config';
 import { settingsSchema } from '../../../src/config/settings';
+import { workflowIdFor } from '../../../src/contract/workflow-id';
 import { makeKey } from '../../../src/secrets/sealing';
-import { ORG, OTHER_ORG } from '../../unit/samples';
+import { ORG, OTHER_ORG, SOURCE_ORG } from '../../unit/samples';
 import { SECRETS } from './atlas';
 import { instantly } from './clock';
 import { REQUEST_TIMEOUT_MS } from './network';
@@ -76,3 +77,11 @@ export const CONFIGS = CREDENTIALS.map((credential) => {
     },
   } as Config;
 });
+
+/** Of each pair, the sinks that its request may name. */
+export const PAIRS = [
+  { orgId: ORG, sinks: ['hook', 'files'] },
+  { orgId: OTHER_ORG, sinks: ['vault', 'files'] },
+  { orgId: ORG, sourceOrgId: SOURCE_ORG, sinks: ['source'] },
+];
+export const WORKFLOW_IDS = PAIRS.map(workflowIdFor);

@@ -6,9 +6,9 @@ import { findEarlierToken } from '../../../src/temporal/earlier-token';
 import type { RunHistory } from '../../../src/temporal/run-history';
 import { findTokenOf } from '../../../src/temporal/run-state';
 import { CANARY, SECRETS, type Key } from './atlas';
-import { GIVE_UP_AFTER_MS, SINKS_OF } from './config';
+import { GIVE_UP_AFTER_MS, SINKS_OF, WORKFLOW_IDS } from './config';
 import type { SimulatedRun } from './run';
-import { WORKFLOW_IDS, type Look, type World } from './world';
+import type { Look, World } from './world';
 
 /*
  * The sentences that hold for every simulated run.

@@ -11,10 +11,10 @@ import { workflowIdFor } from '../../../src/contract/workflow-id';
 import { WORKFLOW_TYPES } from '../../../src/contract/workflows';
 import { readRun } from '../../../src/temporal/read-history';
 import { findTokenOf } from '../../../src/temporal/run-state';
-import { ORG, OTHER_ORG, SOURCE_ORG } from '../../unit/samples';
+import { ORG, OTHER_ORG } from '../../unit/samples';
 import { FINAL_REPLIES, createAtlas } from './atlas';
 import { nowMs, sleep } from './clock';
-import { CONFIGS } from './config';
+import { CONFIGS, PAIRS } from './config';
 import { surroundings, type Network, type SentRequest } from './network';
 import { findAttempt, watchRequests } from './requests';
 import type { SimulatedRun } from './run';
@@ -29,12 +29,6 @@ import { createWorkers, type SimulatedWorker } from './workers';
  * follows a tape. The world knows what really happened.
  */
 
-const PAIRS = [
-  { orgId: ORG, sinks: ['hook', 'files'] },
-  { orgId: OTHER_ORG, sinks: ['vault', 'files'] },
-  { orgId: ORG, sourceOrgId: SOURCE_ORG, sinks: ['source'] },
-];
-export const WORKFLOW_IDS = PAIRS.map(workflowIdFor);
 const ORGS = [ORG, OTHER_ORG];
 const SINK_HOSTS = /^(hook|vault|source)\.test$/;
 
@@ -70,9 +64,8 @@ const SETTLED_AFTER_MS = 20 * 60_000;
 
 const CLOCK_ERRORS_MS = [0, 3_600_000, 0, -3_600_000, 0, 60_000];
 
-/** The states of keys at a time, by `api-keys`. */
+/** What `api-keys` says of keys. */
 export interface Look {
-  atMs: number;
   states: ReadonlyMap<string, KeyState>;
   origins: readonly Origin[];
 }
@@ -103,7 +96,6 @@ export async function createWorld(tape: Tape, startWorkflow: StartWorkflow) {
   });
   /** The sinks that each run has called. */
   const calledSinks = new Map<string, Set<string>>();
-  /** What api-keys said at different times. */
   const looks: Look[] = [];
   const config = tape.pick(CONFIGS);
   const watch = watchRequests(temporal, config.retries);
@@ -184,8 +176,13 @@ export async function createWorld(tape: Tape, startWorkflow: StartWorkflow) {
       const ofOrg = atlas.keys.filter((key) => key.orgId === orgId);
       const { matches } = matchKeys(ofOrg, origins);
       const states = new Map(matches.map(({ key, origins: of }) => [key.id, stateOf(key, of)]));
-      looks.push({ atMs: nowMs(), states, origins });
+      looks.push({ states, origins });
     }
+  }
+
+  function setClock({ name, clock }: SimulatedWorker): void {
+    clock.errorMs = tape.pick(CLOCK_ERRORS_MS);
+    if (clock.errorMs !== 0) say(`${name} has a clock that is wrong by ${clock.errorMs / 1000} s`);
   }
 
   function disturbWorker(action: string): void {
@@ -197,13 +194,11 @@ export async function createWorld(tape: Tape, startWorkflow: StartWorkflow) {
       const graceMs = action.includes('at once') ? 0 : config.retries.giveUpAfterMs;
       keepBusy(() => worker.stop(graceMs));
     }
-    if (action.endsWith('wrong')) {
-      worker.clock.errorMs = tape.pick(CLOCK_ERRORS_MS);
-      say(`${worker.name} has a clock that is wrong by ${worker.clock.errorMs / 1000} s`);
-    }
-    const isGone = !workers.living().includes(worker);
+    if (action.endsWith('wrong')) setClock(worker);
     // Somebody starts another one.
-    if (isGone) keepBusy(() => sleep(tape.pick([100, 30_000])).then(() => workers.boot()));
+    if (!workers.living().includes(worker)) {
+      keepBusy(() => sleep(tape.pick([100, 30_000])).then(() => workers.boot()));
+    }
   }
 
   async function act(action: (typeof ACTIONS)[number]): Promise<void> {
@@ -276,8 +271,7 @@ export async function createWorld(tape: Tape, startWorkflow: StartWorkflow) {
 
   const booting = tape.pick([2, 1, 3]);
   for (let count = 0; count < booting; count += 1) {
-    const worker = await workers.boot();
-    worker.clock.errorMs = tape.pick(CLOCK_ERRORS_MS);
+    setClock(await workers.boot());
   }
   const pairs = tape.pick([1, 2, 3]);
   for (const of of requests.slice(0, pairs)) start(of);
