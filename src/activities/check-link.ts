@@ -10,8 +10,8 @@ import { classifyDeliveryError } from '../sinks/classify-delivery-error';
 import type { Sink } from '../sinks/sink';
 import { findRun } from '../temporal/describe-run';
 import { readTokens, type EarlierToken } from '../temporal/earlier-token';
-import { parseInput } from './guards';
 import { withHeartbeats } from './heartbeat';
+import { parseInput } from './parse-input';
 import { temporalUnavailable } from './temporal-unavailable';
 
 /**

@@ -11,10 +11,12 @@ import { MAX_LINK_TOKEN_BYTES } from '../contract/limits';
 import { validateAccessList } from '../requests/access-list';
 import { createInputSchema, type Activities, type Backoff } from '../shared/activities';
 import { invalidRequest } from '../shared/invalid-request';
-import { isFirstAttempt, lookAtRun } from './attempt';
+import { isFirstAttempt } from './attempt';
 import { creationAttemptFailure } from './attempt-retries';
-import { REFUSED, parseInput, requireRunOfPair } from './guards';
 import { withHeartbeats } from './heartbeat';
+import { lookAtRun } from './look-at-run';
+import { REFUSED, parseInput } from './parse-input';
+import { requireRunOfPair } from './require-run';
 import { waitUntilTemporalAccepts } from './wait-until-temporal-accepts';
 
 const STOPPED = notSentFailure('the attempt was stopped before it sent the request to Atlas');

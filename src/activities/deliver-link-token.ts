@@ -9,8 +9,9 @@ import { classifyDeliveryError } from '../sinks/classify-delivery-error';
 import { SinkRejectedError, SinkUnavailableError, type Sink } from '../sinks/sink';
 import { isFirstAttempt } from './attempt';
 import { attemptFailure } from './attempt-retries';
-import { REFUSED, parseInput, requireRunOfPair } from './guards';
 import { withHeartbeats } from './heartbeat';
+import { REFUSED, parseInput } from './parse-input';
+import { requireRunOfPair } from './require-run';
 
 /**
  * Creates the activity that delivers a sealed token. Apart from the name of the sink, it uses only

@@ -6,7 +6,7 @@ import { apiKeysCommand } from './api-keys';
 import { cancelCommand } from './cancel';
 import { CommandError, EXIT_CODES, type ExitCode, usageError } from './cli/command-error';
 import type { ProgramContext } from './cli/context';
-import { formatExamples } from './cli/help';
+import { PROGRAM_HELP } from './cli/help';
 import { parseDuration, parseNonEmpty } from './cli/option-parsers';
 import { createOutput, type Io } from './cli/output';
 import { createStop, type Stop } from './cli/stop';
@@ -35,22 +35,6 @@ const COMMANDS = [
   doctorCommand,
   scheduleCommand,
 ];
-
-const HELP = `
-Commands find Temporal by TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_API_KEY, TEMPORAL_TLS…
-or a profile file; --address and --namespace take precedence.
-
-Exit codes:
-  0    done
-  1    failed: the message says why
-  2    an option is missing, unknown or not valid
-  3    Temporal cannot be reached
-  4    timed out waiting; the run goes on
-  5    undelivered: the token exists, and the run goes on
-  6    refused, such as when a token exists or a different request is open; the message says why
-  7    cancelled
-  130  interrupted; the run goes on
-${formatExamples()}`;
 
 /** @param args without the names of Node and of the program. */
 export async function runProgram(io: Io, args: readonly string[]): Promise<ExitCode> {
@@ -96,7 +80,7 @@ function createProgram(io: Io, stop: Stop) {
       const { timeout } = program.opts();
       if (timeout) stop.startTimeout(timeout);
     })
-    .addHelpText('after', HELP)
+    .addHelpText('after', PROGRAM_HELP)
     .exitOverride()
     // Errors are reported in one place, with the others.
     .configureOutput({

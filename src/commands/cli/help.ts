@@ -9,3 +9,20 @@ export function formatExamples(...examples: string[]): string {
   const heading = lines.length > 0 ? '\nExamples:\n' : '';
   return `${heading}${lines.join('')}\nDocumentation: ${DOCS_URL}/commands.md`;
 }
+
+/** Ends the help of the program. */
+export const PROGRAM_HELP = `
+Commands find Temporal by TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_API_KEY, TEMPORAL_TLS…
+or a profile file; --address and --namespace take precedence.
+
+Exit codes:
+  0    done
+  1    failed: the message says why
+  2    an option is missing, unknown or not valid
+  3    Temporal cannot be reached
+  4    timed out waiting; the run goes on
+  5    undelivered: the token exists, and the run goes on
+  6    refused, such as when a token exists or a different request is open; the message says why
+  7    cancelled
+  130  interrupted; the run goes on
+${formatExamples()}`;

@@ -12,12 +12,10 @@ import { readRun } from '../../temporal/read-history';
 import type { RunHistory, UnconfirmedAttempt } from '../../temporal/run-history';
 import { findRunState, findTokenOf } from '../../temporal/run-state';
 import type { CommandContext } from '../cli/context';
-import { createStatusReader } from '../runs/read-status';
+import { QUERY_CONCURRENCY, createStatusReaderOfQueues } from './read-statuses';
 
 const READ_CONCURRENCY = 20;
 const MAX_UNREADABLE_LENGTH = 200;
-/** Bounds the Queries at a time: for each, a worker may have to replay a run. */
-const QUERY_CONCURRENCY = 10;
 
 /**
  * A run as Temporal's list and the memo describe it. Optional fields are read from its history, and
@@ -108,16 +106,6 @@ function createRunReader(client: Client, options: ListOptions) {
       run.statusProblem = problem;
     }
     return run;
-  };
-}
-
-/** A task queue without a worker must not be asked for each run because another one responds. */
-function createStatusReaderOfQueues(client: Client) {
-  const readers = new Map<string, ReturnType<typeof createStatusReader>>();
-  return (run: ListedRun) => {
-    const readStatus = readers.get(run.taskQueue) ?? createStatusReader(client, QUERY_CONCURRENCY);
-    readers.set(run.taskQueue, readStatus);
-    return readStatus(run);
   };
 }
 

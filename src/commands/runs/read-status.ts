@@ -3,7 +3,7 @@ import { DELIVERY_FAILURE_TYPES, type DeliveryFailureType } from '../../contract
 import { statusSchema, type Status } from '../../contract/schemas';
 import { statusQuery } from '../../contract/workflows';
 import type { RunRef } from '../../temporal/read-history';
-import { NO_RESPONSE, findQueryProblem } from './why-stuck';
+import { findQueryProblem } from './why-stuck';
 
 const QUERY_TIMEOUT_MS = 5000;
 
@@ -28,24 +28,6 @@ export async function readStatus(
   } catch (error) {
     return { status: null, problem: findQueryProblem(error) };
   }
-}
-
-/**
- * Reads the status of many runs. It stops asking once `maxUnanswered` Queries have had no answer,
- * unless another was answered.
- */
-export function createStatusReader(client: Client, maxUnanswered: number) {
-  let answered = 0;
-  let unanswered = 0;
-  return async (run: RunRef): Promise<StatusReading> => {
-    if (answered === 0 && unanswered >= maxUnanswered) {
-      return { status: null, problem: NO_RESPONSE };
-    }
-    const reading = await readStatus(client, run);
-    if (reading.problem === NO_RESPONSE) unanswered += 1;
-    else answered += 1;
-    return reading;
-  };
 }
 
 /** Finds the type of the last failure of an undelivered run: its description begins with it. */

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { ReferenceContext } from '../../secrets/read-secret';
 import type { Sink, SinkType } from '../sink';
 import { callFolderProcess } from './call-folder-process';
-import { createQueue } from './queue';
+import { createQueue } from './hung-folders';
 
 const configSchema = ({ baseDirectory }: ReferenceContext) =>
   z.strictObject({

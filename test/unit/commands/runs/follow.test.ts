@@ -1,6 +1,7 @@
 import { QueryRejectedError, type Client } from '@temporalio/client';
+import { createStatusReader } from '../../../../src/commands/list/read-statuses';
 import { follow } from '../../../../src/commands/runs/follow';
-import { createStatusReader, readStatus } from '../../../../src/commands/runs/read-status';
+import { readStatus } from '../../../../src/commands/runs/read-status';
 import {
   ACTIVITY_PAUSED,
   CANCEL_REQUESTED,

@@ -1,6 +1,6 @@
 import type { ApplicationFailure } from '@temporalio/common';
 import fc from 'fast-check';
-import { parseInput } from '../../../src/activities/guards';
+import { parseInput } from '../../../src/activities/parse-input';
 import { validateRequestActivity } from '../../../src/activities/validate-request';
 import {
   failureDetailsSchema,

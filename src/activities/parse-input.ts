@@ -1,13 +1,12 @@
-import { Context, type Info } from '@temporalio/activity';
+import { Context } from '@temporalio/activity';
 import type { z } from 'zod';
-import { workflowIdFor, type Pair } from '../contract/workflow-id';
 import { WORKFLOW_TYPES } from '../contract/workflows';
 import { toFieldProblem } from '../requests/field-problems';
 import { applicationFailure } from '../shared/application-failure';
 import { NOTHING_DONE, type AttemptFacts } from '../shared/attempt-failure';
 import { describeProblems, invalidRequest } from '../shared/invalid-request';
 
-/** The facts of an attempt that a guard ended. */
+/** The facts of an attempt whose input was refused. */
 export const REFUSED: AttemptFacts = { ...NOTHING_DONE, permanent: true };
 
 const OWN_WORKFLOW_TYPES: readonly (string | undefined)[] = Object.values(WORKFLOW_TYPES);
@@ -51,28 +50,4 @@ export function parseInput<Schema extends z.ZodType>(
     details: [failure.details?.[0], { ...facts, permanent: isLast }],
     nonRetryable: isLast,
   });
-}
-
-/**
- * Refuses to work outside a run of the pair's workflow id. Anyone who may start work in the
- * namespace can call an activity directly (server 1.32: `temporal activity execute`), or from
- * another workflow.
- *
- * @throws ApplicationFailure of type InvalidRequest.
- */
-export function requireRunOfPair(
-  { workflowExecution, workflowType }: Pick<Info, 'workflowExecution' | 'workflowType'>,
-  pair: Pair,
-): NonNullable<Info['workflowExecution']> {
-  const workflowId = workflowIdFor(pair);
-  if (workflowExecution?.workflowId === workflowId && workflowType === WORKFLOW_TYPES.prepare) {
-    return workflowExecution;
-  }
-  const problem = `is not that of a ${WORKFLOW_TYPES.prepare} run of these organizations`;
-  const remedy = `start ${WORKFLOW_TYPES.prepare} with workflow id ${workflowId}`;
-  throw invalidRequest(
-    [{ field: 'workflowId', description: `${problem}: ${remedy}` }],
-    {},
-    REFUSED,
-  );
 }

@@ -1,0 +1,67 @@
+import type { Context } from '@temporalio/activity';
+import { notSentFailure, type AtlasFailure } from '../atlas/outcomes';
+import { toObject } from '../shared/object';
+import { decodePayloads } from '../shared/payload-converter';
+import { describeRun, isCancelRequested, type RunDescription } from '../temporal/describe-run';
+import { findGrpcCode, toMs } from '../temporal/grpc';
+import { isOpen } from '../temporal/run-state';
+import { computeRetryTimeMs } from './attempt';
+
+type PendingActivity = NonNullable<RunDescription['raw']['pendingActivities']>[number];
+
+/**
+ * Asks Temporal whether this attempt may send its request. When no worker was running for a while,
+ * the first one that starts may take the attempt before the workflow task that would cancel it, or
+ * long after the attempt was due (server 1.32).
+ *
+ * @returns when the attempt began, by Temporal's clock, if that is known. The obstacle is that the
+ *   cancellation of the run was requested, that Temporal has given up the attempt or ended its run,
+ *   as while a worker was frozen, that the deadline had passed, or that Temporal does not respond;
+ *   null if the attempt may send its request.
+ */
+export async function lookAtRun({
+  client,
+  info,
+}: Context): Promise<{ startedAtMs?: number; obstacle: AtlasFailure | null }> {
+  const { workflowId = '', runId } = info.workflowExecution ?? {};
+  let run: RunDescription;
+  try {
+    run = await describeRun(client, { workflowId, runId });
+  } catch (error) {
+    return { obstacle: notDescribed(error) };
+  }
+  // Temporal describes the attempts of a terminated run, too.
+  if (!isOpen(run)) return { obstacle: GIVEN_UP };
+  if (isCancelRequested(run)) return { obstacle: CANCEL_REQUESTED };
+  const { pendingActivities } = run.raw;
+  const attempt = pendingActivities?.find(({ activityId }) => activityId === info.activityId);
+  if (!attempt?.lastStartedTime) return { obstacle: GIVEN_UP };
+  const startedAtMs = toMs(attempt.lastStartedTime);
+  const isLate = startedAtMs - info.scheduledTimestampMs >= computeRetryTimeMs(info);
+  return { startedAtMs, obstacle: isLate ? tooLate(attempt.lastFailure) : null };
+}
+
+const CANCEL_REQUESTED = notSentFailure(
+  'the attempt sent nothing: somebody requested the cancellation of its run',
+);
+
+const GIVEN_UP = notSentFailure(
+  'the attempt sent nothing: Temporal has given it up, or its run has ended',
+);
+
+function notDescribed(error: unknown): AtlasFailure {
+  const reason = findGrpcCode(error) ?? (error as Error).name;
+  return notSentFailure(
+    `the attempt sent nothing, since Temporal did not describe its run (${reason}):` +
+      ' check that Temporal responds, and that the workers may describe workflow runs' +
+      ' (DescribeWorkflowExecution, in the role "read" of the namespace)',
+  );
+}
+
+/** The failure of the attempt before says why the run gives up. */
+function tooLate(lastFailure: PendingActivity['lastFailure']): AtlasFailure {
+  const [details] = decodePayloads(lastFailure?.applicationFailureInfo?.details);
+  return notSentFailure(lastFailure?.message ?? 'no worker took the attempt in time', {
+    details: toObject(details),
+  });
+}
