@@ -96,6 +96,18 @@ export function testContract<F extends Fixture>(type: string, start: () => Promi
       expect(findSecrets(places, new Map([['what is shown', location]]))).toHaveLength(2);
     });
 
+    it('two workers that deliver the same token at once leave one', async () => {
+      const delivery = newDelivery();
+      secrets.set(`token ${secrets.size}`, delivery.linkToken);
+      const config = fixture.configFor(delivery);
+      const workers = await Promise.all([1, 2].map(() => makeSink(config, fixture.env)));
+      // The place may refuse one of them for now: the retry finds the token.
+      const outcomes = await Promise.allSettled(workers.map((sink) => sink.deliver(delivery)));
+      expect(outcomes.map(({ status }) => look(status))).toContain('fulfilled');
+      expect(await deliver(delivery)).toBe(fixture.locationOf(delivery));
+      expect(await fixture.held(delivery)).toEqual([delivery.linkToken]);
+    });
+
     it('a check changes nothing', async () => {
       const delivery = newDelivery();
       expect(await deliver(delivery)).toBe(fixture.locationOf(delivery));
