@@ -11,7 +11,7 @@ import { temporalCli } from '../support/temporal';
 
 const README = page('README.md');
 const [install = ''] = codeBlocks(sectionBelow(README, 'Install'), 'sh');
-const [prepare = '', servers = '', check = '', start = ''] = codeBlocks(
+const [prepare = '', servers = '', realAtlas = '', check = '', start = ''] = codeBlocks(
   sectionBelow(README, 'Run it'),
   'sh',
 );
@@ -108,6 +108,8 @@ it('every block of README works, in its order', async () => {
   expect(exports).toHaveLength(3);
   const settings = `${exports.join('\n')}\n`;
 
+  // Its placeholders would replace the exports above.
+  expect(realAtlas).toMatch(/^export MONGODB_ATLAS_CLIENT_ID=… MONGODB_ATLAS_CLIENT_SECRET=…\n$/);
   const commands = check.split('\n').filter((line) => !/^(#|export |$)/.test(line));
   expect(commands).toHaveLength(2);
   const [doctor = '', worker = ''] = commands;

@@ -135,7 +135,7 @@ describe('doctor', () => {
           /ok {8}sealing keys: .*/,
           /ok {8}credential default: accepted by Atlas/,
           /ok {8}role of credential default: .* in 1 organization/,
-          /ok {8}sink files: directory .* can be written/,
+          /ok {8}sink files: directory .* can be written .*/,
           /error {5}sink blocked: .*\n$/,
         ]),
       ),
