@@ -252,12 +252,13 @@ export async function createWorld(tape: Tape, startWorkflow: StartWorkflow) {
   async function settle(): Promise<void> {
     tape.end();
     for (const worker of workers.all) worker.clock.errorMs = 0;
-    if (workers.living().length === 0) await workers.boot();
     for (
       let waitedMs = 0;
       openRuns().length > 0 && waitedMs < SETTLED_AFTER_MS;
       waitedMs += 10_000
     ) {
+      // A request that was sent before may still kill its worker.
+      if (workers.living().length === 0) await workers.boot();
       await sleep(10_000);
     }
     for (const run of openRuns().filter(({ type }) => type === WORKFLOW_TYPES.prepare)) {
