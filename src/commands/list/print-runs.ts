@@ -12,7 +12,7 @@ const TERMINATED_NOT_SHOWN =
   'a request in progress when a run was terminated may have created a token that no run counts:' +
   ' live-migration-prep api-keys finds its API key';
 
-/** From this many on, a person is told how to narrow the list. */
+/** From this many runs on, a note says how to narrow the list. */
 const MANY = 100;
 
 /**
