@@ -39,7 +39,7 @@ export const listCommand = ({ withTemporal }: ProgramContext) =>
     .addOption(
       new Option(
         '--requests',
-        'print only the newest request of each pair of the task queue, for start --from',
+        'print only the newest request of each pair on the task queue, for start --from',
       ).conflicts('details'),
     )
     .addHelpText(

@@ -60,11 +60,11 @@ function createProgram(io: Io, stop: Stop) {
   const program = new Command('live-migration-prep')
     .description(
       'Creates MongoDB Atlas link-tokens and delivers them to sinks,' +
-        ' by durable Temporal workflows.',
+        ' with durable Temporal workflows.',
     )
     .version(VERSION, '-V, --version', 'print the version')
     .option('--json', 'print JSON, one object per line')
-    .option('--timeout <duration>', 'stop waiting after 30s, 10m or 2h; runs go on', parseDuration)
+    .option('--timeout <duration>', 'maximum wait, such as 10m or 2h; runs go on', parseDuration)
     .option('--task-queue <name>', 'task queue', DEFAULT_TASK_QUEUE)
     .option(
       '--address <host:port>',

@@ -5,7 +5,7 @@ import { collect, parseDuration, parseNonEmpty, parseTime } from './cli/option-p
 import { requestCommand } from './cli/options';
 
 export const scheduleCommand = ({ stdin, withTemporal }: ProgramContext) =>
-  new Command('schedule').description('create schedules that renew tokens').addCommand(
+  new Command('schedule').description('create schedules that keep links up').addCommand(
     createCommand().action(async (options) => {
       const [{ makeRequest }, { createSchedule }] = await Promise.all([
         import('./runs/make-request.js'),

@@ -7,7 +7,7 @@ export const watchCommand = ({ withTemporal }: ProgramContext) =>
     .description('follow a run until it ends or is undelivered')
     .addHelpText(
       'after',
-      '\nTo wait until the run ends, also while it is undelivered:' +
+      '\nTo wait until the run ends, even while it is undelivered:' +
         ' temporal workflow result --workflow-id <id>\n' +
         formatExamples(
           'watch --org 64f1c0ffee5eed0000000a71 --source-org 64f1c0ffee5eed0000005c05',

@@ -179,7 +179,7 @@ function organizationMapSchema({ credentials, sinks }: Names) {
     .refine(
       (organizations) => organizations !== null || credentials.length < 2,
       `is missing: with several credentials (${credentials.join(', ')}),` +
-        ' name the one of each organization,' +
+        ' assign one to each organization,' +
         ' such as 64f1c0ffee5eed0000000a71:' +
         ` {credential: ${credentials[0] ?? ''}, sinks: [${sinks[0] ?? ''}]}`,
     );
@@ -188,7 +188,11 @@ function organizationMapSchema({ credentials, sinks }: Names) {
 function sinksSchema(context: ReferenceContext) {
   const name = z
     .string()
-    .regex(SINK_NAME, 'is not a valid name of a sink: write letters, digits and . _ - only');
+    .regex(
+      SINK_NAME,
+      'is not a valid sink name: write at most 63 letters, digits, . _ and -,' +
+        ' starting with a letter or a digit',
+    );
   return z
     .record(name, sinkConfigSchema(context), 'name at least one sink')
     .refine((sinks) => Object.keys(sinks).length > 0, 'name at least one sink')

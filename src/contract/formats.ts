@@ -9,7 +9,7 @@ export const SHA256 = /^[a-f0-9]{64}$/;
 export const ORGANIZATION_ID = /^[a-f0-9]{24}$/;
 
 export const NOT_AN_ORGANIZATION_ID =
-  'is not 24 lower-case hexadecimal digits: copy it from the organization’s settings page';
+  "is not 24 lower-case hexadecimal digits: copy it from the organization's settings page";
 
 export function isOrganizationId(id: unknown): id is string {
   return typeof id === 'string' && ORGANIZATION_ID.test(id);

@@ -93,11 +93,9 @@ const sinksTried = z.array(sinkName).max(MAX_SINKS_TRIED);
 
 const requestFacts = {
   orgId: organizationId.describe('Atlas organization in which the link-token was created'),
-  sourceOrgId: organizationId
-    .nullable()
-    .describe('Organization that will use the token, when named'),
+  sourceOrgId: organizationId.nullable().describe('Organization that will use the token, if named'),
   accessListIps: accessListIps.describe(
-    'The access list as Atlas was sent it: normalised, without duplicates',
+    'The access list as sent to Atlas: normalised, without duplicates',
   ),
   credential: shortText.describe('Name of the configured credential that created the token'),
   warnings: z
@@ -120,7 +118,7 @@ export type ValidRequest = z.output<typeof validRequestSchema>;
 
 const tokenFacts = {
   ...requestFacts,
-  deliveryId: z.uuid().describe('Identifies the token; the same over every delivery of it'),
+  deliveryId: z.uuid().describe('Identifies the token; the same in every delivery'),
   tokenSha256: sha256.describe(
     'SHA-256 of the token in lower-case hex, by which a leaked token can be recognised',
   ),
@@ -273,7 +271,7 @@ export const failureDetailsSchema = z
     runId: z.uuid().optional().describe('TokenExists: the run that has the earlier token'),
     receipt: receiptSchema
       .nullish()
-      .describe('TokenExists: of the earlier run, when it delivered and its history is there'),
+      .describe('TokenExists: of the earlier run, if it delivered and its history still exists'),
   })
   .meta({
     title: 'FailureDetails',

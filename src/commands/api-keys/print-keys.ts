@@ -32,7 +32,7 @@ export async function printKeys(
   const origins = mergeOrigins(await readHistories(client, orgId), recorded);
   const { matches, withoutKey } = matchKeys(keys, origins);
   const ours = matches.filter((match) => match.origins.length > 0).length;
-  output.say(`organization ${orgId}: ${formatCount(keys.length, 'key')}, ${ours} of this job`);
+  output.say(`organization ${orgId}: ${formatCount(keys.length, 'key')}, ${ours} from this job`);
   let previous = '';
   for (const { key, origins: ofKey } of matches) {
     const madeAt = formatSeconds(madeAtMs(key.id));
@@ -96,7 +96,7 @@ function describeState({
 }: Extract<Origin, { type: 'token' }>): string {
   if (state === 'delivered') return sink === null ? 'delivered' : `delivered to ${sink}`;
   if (state === 'open') return `being delivered: ${commandLine('watch', workflowId)}`;
-  if (state === 'unknown') return 'of which the record has no delivery';
+  if (state === 'unknown') return 'whose delivery is not in the record';
   return `recoverable: ${commandLine('recover', workflowId, '--run-id', runId ?? '…')}`;
 }
 

@@ -22,7 +22,7 @@ Exit codes:
   3    Temporal cannot be reached
   4    timed out waiting; the run goes on
   5    undelivered: the token exists, and the run goes on
-  6    refused, such as when a token exists or a different request is open; the message says why
+  6    refused, such as when a token already exists; the message says why
   7    cancelled
   130  interrupted; the run goes on
 ${formatExamples()}`;

@@ -136,7 +136,7 @@ async function waitForReceipt(handle: WorkflowHandle, run: RunDescription): Prom
   if (receiptSchema.safeParse(result).success) return result as Receipt;
   const message =
     `${workflowId} completed with a result that is not a receipt:` +
-    ' its history has both it and the token';
+    ' its history has that result and the token';
   throw new CommandError(message, EXIT_CODES.failed, { workflowId });
 }
 

@@ -29,8 +29,8 @@ export async function waitForAnswer<T>(
   answer: Promise<T>,
 ): Promise<T> {
   output.setFollowUp(
-    `no worker of task queue ${taskQueue} has answered: see that one runs,` +
-      ' since a worker that has stopped is still listed as polling for five minutes',
+    `no worker of task queue ${taskQueue} has answered: check that one runs;` +
+      ' a stopped worker stays listed as polling for five minutes',
   );
   const answered = await answer;
   output.setFollowUp();

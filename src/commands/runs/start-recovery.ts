@@ -54,7 +54,7 @@ async function readRecoverable(client: Client, { workflowId, runId }: RunRef) {
   const run = await requirePrepareRun(client, { workflowId, runId });
   if (isOpen(run)) {
     const why = isCancelRequested(run)
-      ? 'is being cancelled: a worker ends it; then repeat this command'
+      ? 'is being cancelled: repeat this command once a worker has ended it'
       : `is open: deliver its token with ${commandLine('redeliver', workflowId)}`;
     throw refuse({ state: 'open' }, why);
   }

@@ -12,7 +12,7 @@ import { GRPC, findGrpcCode, findGrpcError, toMs } from '../../temporal/grpc';
 export const NO_RESPONSE = 'no worker responds';
 export const TASK_FAILS =
   "workers do not complete its workflow task: the workers' log and the Temporal UI say why";
-export const CANCEL_REQUESTED = 'a cancel is requested, and no worker has ended the run yet';
+export const CANCEL_REQUESTED = 'cancellation was requested, and no worker has ended the run yet';
 export const PAUSED = 'an operator paused it: temporal workflow unpause lets it go on';
 export const ACTIVITY_PAUSED =
   'an operator paused its activity: temporal activity unpause lets it go on';

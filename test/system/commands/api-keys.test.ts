@@ -86,7 +86,7 @@ describe('api-keys finds the key', () => {
     const { stdout } = await run(own(), request);
     // Around midnight the time of the token has a date of its own.
     expect(stdout.replace(/(?<= of )\S+(?=, delivered)/, 'TIME')).toBe(
-      `organization ${request.orgId}: 2 keys, 1 of this job\n` +
+      `organization ${request.orgId}: 2 keys, 1 from this job\n` +
         `${keys[0]?.keyId}  ${String((keys[0] as { madeAt?: string }).madeAt)}` +
         `  "Live Migration link-token"  token ${deliveryId} of TIME, delivered to files\n1 other key\n`,
     );
@@ -190,7 +190,7 @@ it('api-keys names the tokens that have no key in the list', async () => {
   ];
   const { stdout } = await startCommand(args, devServerEnv(address), withoutKeys).exited;
   expect(stdout).toBe(
-    `organization ${orgId}: 0 keys, 0 of this job\n0 other keys\n` +
+    `organization ${orgId}: 0 keys, 0 from this job\n0 other keys\n` +
       'without a key (deleted, or a clock was wrong):' +
       ` token ${deliveryId} of ${createdAt}, delivered to files\n`,
   );

@@ -65,7 +65,7 @@ it('start and recover say that the open run is being cancelled', async () => {
   const recover = await client('recover', ...options, '--run-id', runId);
   expect(recover).toMatchObject({ code: 6 });
   expect(recover.stderr).toContain(
-    'is being cancelled: a worker ends it; then repeat this command',
+    'is being cancelled: repeat this command once a worker has ended it',
   );
 });
 
@@ -81,7 +81,7 @@ it('cancel ends a run that has created nothing, and the next start delivers', as
   const cancel = await client('cancel', ...options);
   expect(cancel).toMatchObject({ code: 0, stderr: '' });
   expect(cancel.stdout).toMatch(
-    /^requested cancellation of \S+: a worker of task queue \S+ ends the run\n.* gets one attempt to deliver it\n/,
+    /^requested cancellation of \S+: a worker of task queue \S+ ends the run\n.* the run tries once to deliver it\n/,
   );
   expect(await watch.exited).toMatchObject({ code: 7 });
   atlas.clearFaults();

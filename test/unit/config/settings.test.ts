@@ -3,7 +3,7 @@ import { CANARY, KEYS, SINKS, problemsOf, type Env } from './configuration';
 
 const SHORTER = 'is less than initialIntervalMs: raise it';
 const SUCH_AS =
-  'name the one of each organization,' + ` such as ${ORG}: {credential: default, sinks: [drop]}`;
+  'assign one to each organization,' + ` such as ${ORG}: {credential: default, sinks: [drop]}`;
 
 /** Take away what the environment holds. */
 const NO_CREDENTIAL = {
@@ -25,7 +25,7 @@ const organization = (settings: string) => `atlas: {organizations: {${ORG}: {${s
 it.each<[problem: string, yaml: string, env?: Env]>([
   ['retries.giveUpMs: is not a setting: correct or remove it', 'retries: {giveUpMs: 1}'],
   [
-    'sinks.a/b: is not a valid name of a sink: write letters, digits and . _',
+    'sinks.a/b: is not a valid sink name: write at most 63 letters, digits, . _ and -',
     '  a/b: {type: file, directory: d}',
   ],
   ['taskQueue: is blank or has control characters', 'taskQueue: "  "'],

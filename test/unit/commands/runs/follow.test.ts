@@ -183,7 +183,7 @@ describe('follow', () => {
   it.concurrent('ends with exit code 1 after a result that is not a receipt', async () => {
     const lines = [
       `${workflowId} completed with a result that is not a receipt:` +
-        ' its history has both it and the token',
+        ' its history has that result and the token',
     ];
     expect((await followed([], null)).error).toMatchObject({ exitCode: 1, lines });
   });
