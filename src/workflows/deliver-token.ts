@@ -34,8 +34,8 @@ const ONE_REPORTED_ATTEMPT: RetryPolicy = { maximumAttempts: 2 };
 
 /**
  * Delivers a token, however long that takes: a round of attempts, a pause, the next round; a
- * redelivery is one attempt at once. It never continues as new: see docs/decisions.md and
- * docs/production.md. The key that sealed the token must outlive the run.
+ * redelivery is one attempt at once. It never continues as new: see docs/decisions.md. The key that
+ * sealed the token must outlive the run.
  *
  * @param triedBefore sinks that may have the token from a closed run.
  * @throws ApplicationFailure of type `Cancelled` when the run is cancelled before the token is
