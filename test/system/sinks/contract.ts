@@ -216,7 +216,11 @@ async function startWorkerOfRuns() {
     sinks[type] = fixture.configFor(organizations);
     Object.assign(env, fixture.env);
   }
-  const system = await startSystem({ atlas, config: { ...LONG_ROUNDS, sinks }, env });
+  const system = await startSystem({
+    atlas,
+    config: { ...LONG_ROUNDS, sinks, log: { level: 'trace' } },
+    env,
+  });
   return { ...system, ofRuns };
 }
 
