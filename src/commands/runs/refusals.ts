@@ -62,18 +62,19 @@ export async function refuseIfDifferent(
   if (fields.length === 0) return;
   const describe = (of: unknown, key: string) =>
     cutAndEscape(JSON.stringify(toObject(of)[key] ?? null), MAX_VALUE_LENGTH);
-  throw refusalError(
-    [
-      `DifferentRequest: ${workflowId} is open with a different request`,
-      ...fields.map(
-        (key) =>
-          `  ${key}: ${describe(running, key)} in the open run, ${describe(request, key)} in yours`,
-      ),
-      'wait for it to end, or cancel it; to deliver its token to another sink:' +
-        ` ${commandLine('redeliver', workflowId, '--sink', request.sink)}`,
-    ],
-    { workflowId, type: 'DifferentRequest', fields },
-  );
+  const lines = [
+    `DifferentRequest: ${workflowId} is open with a different request`,
+    ...fields.map(
+      (key) =>
+        `  ${key}: ${describe(running, key)} in the open run, ${describe(request, key)} in yours`,
+    ),
+    'wait for it to end, or cancel it',
+  ];
+  if (fields.includes('sink')) {
+    const redeliver = commandLine('redeliver', workflowId, '--sink', shellQuote(request.sink));
+    lines.push(`to deliver its token to your sink: ${redeliver}`);
+  }
+  throw refusalError(lines, { workflowId, type: 'DifferentRequest', fields });
 }
 
 /**
