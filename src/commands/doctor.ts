@@ -22,9 +22,9 @@ export const doctorCommand = ({ env, output, withTemporal }: ProgramContext) =>
     )
     .action(async ({ config, remote }) => {
       if (remote) {
-        const { requestWorkerCheck, waitForAnswer } = await import('./runs/remote-check.js');
+        const { requestWorkerCheck } = await import('./runs/remote-check.js');
         return withTemporal(async (context) => {
-          const { findings, worker } = await waitForAnswer(context, requestWorkerCheck(context));
+          const { findings, worker } = await requestWorkerCheck(context);
           report(findings, output(), worker);
         });
       }

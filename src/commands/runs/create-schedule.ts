@@ -9,7 +9,7 @@ import { WORKFLOW_TYPES } from '../../contract/workflows';
 import { shellQuote } from '../../shared/text';
 import { refusalError, usageError } from '../cli/command-error';
 import type { CommandContext } from '../cli/context';
-import { checkRequestRemotely, waitForAnswer } from './remote-check';
+import { checkRequestRemotely } from './remote-check';
 
 interface ScheduleSettings {
   scheduleId?: string | undefined;
@@ -38,8 +38,7 @@ export async function createSchedule(
   const { cron = [], timezone, jitter, until, note, always } = options;
   const workflowId = workflowIdFor(request);
   const scheduleId = options.scheduleId ?? workflowId;
-  const check = checkRequestRemotely(context, request, 'no schedule was created');
-  await waitForAnswer(context, check);
+  await checkRequestRemotely(context, request, 'no schedule was created');
   const spec: ScheduleSpec = { cronExpressions: cron };
   if (timezone) spec.timezone = timezone;
   if (jitter !== undefined) spec.jitter = jitter;

@@ -23,20 +23,6 @@ export async function requireListedWorker(client: Client, taskQueue: string): Pr
   if (state === 'warning') throw new CommandError(message);
 }
 
-/** Waits for the answer of a worker. A command that is stopped meanwhile says what to look at. */
-export async function waitForAnswer<T>(
-  { taskQueue, output }: CommandContext,
-  answer: Promise<T>,
-): Promise<T> {
-  output.setFollowUp(
-    `no worker of task queue ${taskQueue} has answered: check that one runs;` +
-      ' a stopped worker stays listed as polling for five minutes',
-  );
-  const answered = await answer;
-  output.setFollowUp();
-  return answered;
-}
-
 /**
  * Allows for three attempts, which take up to a minute, and for a busy worker that starts them
  * late.
@@ -46,7 +32,8 @@ const REPORT_TIMEOUT_MS = 90_000;
 const LOOK_INTERVAL_MS = 500;
 
 /**
- * Lets a worker check itself, or what a request would use.
+ * Lets a worker check itself, or what a request would use. A command that is stopped meanwhile says
+ * what to look at.
  *
  * @throws CommandError when no worker reports.
  */
@@ -56,6 +43,10 @@ export async function requestWorkerCheck(
 ): Promise<CheckReport> {
   const { client, taskQueue, output } = context;
   await requireListedWorker(client, taskQueue);
+  output.setFollowUp(
+    `a check has no answer yet from a worker of task queue ${taskQueue}: see that one runs,` +
+      ' since a worker that has stopped is still listed as polling for five minutes',
+  );
   const handle = await client.workflow.start(WORKFLOW_TYPES.checkWorker, {
     workflowId: `live-migration-prep-check/${randomUUID()}`,
     taskQueue,
@@ -74,6 +65,7 @@ export async function requestWorkerCheck(
     if (failure) output.setFollowUp(`a worker repeats the check, which failed: ${failure}`);
   }
   const outcome = await result;
+  output.setFollowUp();
   const content: unknown = outcome instanceof ApplicationFailure ? outcome.details?.[0] : outcome;
   const report = checkReportSchema.safeParse(content).data;
   const isExplained = ({ findings, fields }: CheckReport) =>

@@ -6,7 +6,7 @@ import { describeFindings } from '../cli/describe-findings';
 import { describeRows, type TableRow } from '../cli/output';
 import { MAX_CONCURRENT_CHECKS, runBulk, toDelivered, toFailed, type RunOutcome } from './bulk';
 import { follow, watch } from './follow';
-import { checkRequestRemotely, requireListedWorker, waitForAnswer } from './remote-check';
+import { checkRequestRemotely, requireListedWorker } from './remote-check';
 import type { NumberedRequest } from './requests-file';
 import { requireStartable, startOrJoin } from './start-or-join';
 import { findMissingWorker } from './why-stuck';
@@ -32,8 +32,7 @@ export async function start(
 /** Lets a worker check the request, and says whether a start would start or join a run. */
 export async function dryRunStart(context: CommandContext, request: PrepareRequest): Promise<void> {
   const workflowId = workflowIdFor(request);
-  const check = checkRequestRemotely(context, request, 'nothing was started');
-  const report = await waitForAnswer(context, check);
+  const report = await checkRequestRemotely(context, request, 'nothing was started');
   const { open } = await requireStartable(context, request);
   const { credential, accessListIps = [], warnings = [] } = report.request ?? {};
   context.output.print({ workflowId, wouldJoin: open !== null, ...report }, [
