@@ -97,17 +97,16 @@ async function removeExpiredTemporaryFiles(writtenFile: string): Promise<void> {
   }
 }
 
-const REMEDIES: ReadonlyMap<unknown, string> = new Map([
+const REMEDIES = new Map([
+  ['EACCES', 'grant the worker access'],
+  ['EPERM', 'grant the worker access'],
   ['ENOENT', 'create it'],
   ['ENOSPC', 'free space'],
   ['EDQUOT', 'raise the quota'],
   ['EROFS', 'mount it writable'],
 ]);
 
-/**
- * Builds the error for a failed operation. Every one is retryable but ENOTDIR, which needs another
- * path.
- */
+/** Builds the error for a failed operation. Only ENOTDIR is permanent: it needs another path. */
 function folderError(error: unknown, directory: string): Error {
   if (error instanceof SinkRejectedError) return error;
   const code = systemErrorCode(error);
@@ -117,6 +116,6 @@ function folderError(error: unknown, directory: string): Error {
       `${folder} is not a directory: correct its path and restart the workers`,
     );
   }
-  const remedy = REMEDIES.get(code) ?? 'grant the worker access';
+  const remedy = REMEDIES.get(code) ?? 'check its file system';
   return new SinkUnavailableError(`${folder} cannot be written (${code}): ${remedy}`);
 }

@@ -7,6 +7,7 @@ import {
   readdirSync,
   readFileSync,
   statSync,
+  symlinkSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs';
@@ -102,10 +103,17 @@ it.each([
     /cannot be written \(ENOENT\): create it/,
   ],
   ['a path that is a file', 'a-file', SinkRejectedError, 'is not a directory: correct its path'],
+  [
+    'a link to itself',
+    'a-loop',
+    SinkUnavailableError,
+    'cannot be written (ELOOP): check its file system',
+  ],
 ])(
   'storing a token in %s fails, as its check does, with the remedy',
   async (_what, name, type, message) => {
     writeFileSync(fileIn('a-file'), '', { mode: 0o755 });
+    symlinkSync('a-loop', fileIn('a-loop'));
     const folder = fileIn(name);
     for (const work of [
       () => storeToken(path.join(folder, newName()), 'canary'),
@@ -143,5 +151,7 @@ it('a check fails in a directory that can be written and not read', () => {
     encoding: 'utf8',
   });
   chmodSync(directory, 0o700);
-  expect(result).toContain(`${directory} of the sink cannot be written (EACCES)`);
+  expect(result).toContain(
+    `${directory} of the sink cannot be written (EACCES): grant the worker access`,
+  );
 });
