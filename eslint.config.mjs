@@ -152,11 +152,7 @@ export default defineConfig(
     rules: { '@typescript-eslint/no-require-imports': 'off' },
   },
   {
-    files: [
-      'src/workflows/**',
-      'src/shared/!(activities).ts',
-      'src/contract/{failure-types,formats,limits,steps,workflow-id,workflows}.ts',
-    ],
+    files: ['src/workflows/**', 'src/shared/!(activities).ts', 'src/contract/!(index|schemas).ts'],
     rules: {
       '@typescript-eslint/no-restricted-imports': [
         'error',
