@@ -7,7 +7,8 @@ import { requireOptions, type RequestOptions } from '../cli/options';
 import { readLines, type Stdin } from '../cli/read-lines';
 
 /** A source in Ops Manager cannot use a token of an empty access list, so it is not the default. */
-const ADDRESSES = '--no-access-list for Cloud Manager, or --ip or --ips-file for Ops Manager';
+const ADDRESSES =
+  '--no-access-list for Cloud Manager, or --ip or --ips-file with an address for Ops Manager';
 
 /**
  * @param consequence such as `nothing was started`.

@@ -22,7 +22,8 @@ const FROM = '--from requests.jsonl';
 const missing = (...options: string[]) =>
   `required options are missing:\n${options.map((option) => `  ${option}\n`).join('')}`;
 const [NO_ORG, NO_SINK] = ['--org <id>', '--sink <name>'];
-const NO_ADDRESS = '--no-access-list for Cloud Manager, or --ip or --ips-file for Ops Manager';
+const NO_ADDRESS =
+  '--no-access-list for Cloud Manager, or --ip or --ips-file with an address for Ops Manager';
 const INVALID_REQUEST = 'nothing was started: the request has 1 problem\n  orgId is not 24';
 
 const invalid = (option: string, value: string, remedy: string) =>
