@@ -2,14 +2,15 @@ import { Command } from '@commander-js/extra-typings';
 import type { ProgramContext } from './cli/context';
 import { formatExamples } from './cli/help';
 import { parseOrgId } from './cli/option-parsers';
+import { requireOptions } from './cli/options';
 
 export function apiKeysCommand({ stdin, withTemporal }: ProgramContext) {
   return new Command('api-keys')
     .description(
       "find out which of an organization's API keys belongs to which token; deletes nothing",
     )
-    .requiredOption('--org <id>', 'Atlas organization (required)', parseOrgId)
-    .requiredOption(
+    .option('--org <id>', 'Atlas organization (required)', parseOrgId)
+    .option(
       '--keys <files...>',
       'its API keys, as the Atlas CLI lists them, page by page; - for standard input (required)',
     )
@@ -22,12 +23,16 @@ export function apiKeysCommand({ stdin, withTemporal }: ProgramContext) {
           ' --record worker-*.log',
       ),
     )
-    .action(async ({ org, keys: files, record = [] }) => {
+    .action(async ({ record = [], ...options }) => {
+      const { '--org <id>': orgId, '--keys <files...>': files } = requireOptions({
+        '--org <id>': options.org,
+        '--keys <files...>': options.keys,
+      });
       const [{ readKeys }, { printKeys }] = await Promise.all([
         import('./api-keys/read-keys.js'),
         import('./api-keys/print-keys.js'),
       ]);
       const keys = await readKeys(files, stdin);
-      await withTemporal((context) => printKeys(context, org, keys, record));
+      await withTemporal((context) => printKeys(context, orgId, keys, record));
     });
 }

@@ -57,6 +57,7 @@ const WRONG: [problem: string, command: string, message: string][] = [
   ['a request that is not valid', `start --org ABC --sink files ${IP}`, INVALID_REQUEST],
   ['no name of a run', 'watch', 'name the run with --org, or with --workflow-id'],
   ['no --run-id', `recover ${ORG}`, missing('--run-id <id>')],
+  ['no option of api-keys', 'api-keys', missing(NO_ORG, '--keys <files...>')],
   ['no run', 'recover', missing('--org <id>, or --workflow-id <id>', '--run-id <id>')],
   ['a malformed organization id', 'watch --org ABC', INVALID_ORG],
   [
