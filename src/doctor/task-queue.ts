@@ -60,7 +60,7 @@ async function checkPollers(
   const versions = active.map(findVersion);
   const receiver = findReceiver(queue);
   if (versions.some((version) => isSame(version, receiver))) return ok('a worker polls it');
-  const [polling = null] = versions;
+  const polling = versions.find((version) => version !== null) ?? null;
   const deploymentName = (polling ?? receiver)?.deploymentName ?? '';
   const command = setCurrentVersionCommand(namespace, deploymentName, polling?.buildId);
   return warning(

@@ -340,6 +340,12 @@ it.each([
   ],
   ['of a version that gets everything gets tasks', [V2], { ...V1_CURRENT, ...ramp(100) }, null],
   ['of a replaced version waits', [V1], { ...V1_CURRENT, ...ramp(100) }, 'prep --build-id 1.0'],
+  [
+    'without a version, beside one of another version, waits',
+    [null, V2],
+    V1_CURRENT,
+    'prep --build-id 2.0',
+  ],
   ['without a version gets tasks while none is current', [null], NONE_CURRENT, null],
   ['without a version waits while one is current', [null], V1_CURRENT, 'prep --unversioned'],
   ['without a version gets tasks from a server without versions', [null], null, null],
