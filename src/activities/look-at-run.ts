@@ -7,8 +7,6 @@ import { findGrpcCode, toMs } from '../temporal/grpc';
 import { isOpen } from '../temporal/run-state';
 import { computeRetryTimeMs } from './attempt';
 
-type PendingActivity = NonNullable<RunDescription['raw']['pendingActivities']>[number];
-
 /**
  * Asks Temporal whether this attempt may send its request. When no worker was running for a while,
  * the first one that starts may take the attempt before the workflow task that would cancel it, or
@@ -30,23 +28,25 @@ export async function lookAtRun({
   } catch (error) {
     return { obstacle: notDescribed(error) };
   }
-  // Temporal describes the attempts of a terminated run, too.
-  if (!isOpen(run)) return { obstacle: GIVEN_UP };
-  if (isCancelRequested(run)) return { obstacle: CANCEL_REQUESTED };
   const { pendingActivities } = run.raw;
   const attempt = pendingActivities?.find(({ activityId }) => activityId === info.activityId);
-  if (!attempt?.lastStartedTime) return { obstacle: GIVEN_UP };
+  // Temporal describes the attempts of a terminated run, too.
+  if (!isOpen(run) || isCancelRequested(run) || !attempt?.lastStartedTime) {
+    return { obstacle: NOT_WANTED };
+  }
   const startedAtMs = toMs(attempt.lastStartedTime);
-  const isLate = startedAtMs - info.scheduledTimestampMs >= computeRetryTimeMs(info);
-  return { startedAtMs, obstacle: isLate ? tooLate(attempt.lastFailure) : null };
+  if (startedAtMs - info.scheduledTimestampMs < computeRetryTimeMs(info)) {
+    return { startedAtMs, obstacle: null };
+  }
+  // The failure of the attempt before says why the run gives up.
+  const { lastFailure } = attempt;
+  const [details] = decodePayloads(lastFailure?.applicationFailureInfo?.details);
+  const message = lastFailure?.message ?? 'no worker took the attempt in time';
+  return { startedAtMs, obstacle: notSentFailure(message, { details: toObject(details) }) };
 }
 
-const CANCEL_REQUESTED = notSentFailure(
-  'the attempt sent nothing: somebody requested the cancellation of its run',
-);
-
-const GIVEN_UP = notSentFailure(
-  'the attempt sent nothing: Temporal has given it up, or its run has ended',
+const NOT_WANTED = notSentFailure(
+  'the attempt sent nothing: its run has ended or is being cancelled, or Temporal has given it up',
 );
 
 function notDescribed(error: unknown): AtlasFailure {
@@ -56,12 +56,4 @@ function notDescribed(error: unknown): AtlasFailure {
       ' check that Temporal responds, and that the workers may describe workflow runs' +
       ' (DescribeWorkflowExecution, in the role "read" of the namespace)',
   );
-}
-
-/** The failure of the attempt before says why the run gives up. */
-function tooLate(lastFailure: PendingActivity['lastFailure']): AtlasFailure {
-  const [details] = decodePayloads(lastFailure?.applicationFailureInfo?.details);
-  return notSentFailure(lastFailure?.message ?? 'no worker took the attempt in time', {
-    details: toObject(details),
-  });
 }
