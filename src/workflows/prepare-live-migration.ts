@@ -110,17 +110,19 @@ const ENDS_OR_REPEATS =
 /** Refuses start options with which a run could create a second token or abandon one. */
 function requireStartOptions(): void {
   const { executionTimeoutMs, runTimeoutMs, retryPolicy, cronSchedule, memo } = workflowInfo();
-  const problems: FieldProblem[] = [];
-  const refuse = (field: string, description: string) => problems.push({ field, description });
-  if (isTooShort(executionTimeoutMs)) refuse('workflowExecutionTimeout', ENDS_OR_REPEATS);
-  // The server sets it to the execution timeout where the caller set none.
-  if (isTooShort(runTimeoutMs) && runTimeoutMs !== executionTimeoutMs) {
-    refuse('workflowRunTimeout', ENDS_OR_REPEATS);
-  }
-  if (retryPolicy) refuse('retryPolicy', ENDS_OR_REPEATS);
-  if (cronSchedule) refuse('cronSchedule', ENDS_OR_REPEATS);
+  const refused = {
+    workflowExecutionTimeout: isTooShort(executionTimeoutMs),
+    // The server sets it to the execution timeout where the caller set none.
+    workflowRunTimeout: isTooShort(runTimeoutMs) && runTimeoutMs !== executionTimeoutMs,
+    retryPolicy,
+    cronSchedule,
+  };
+  const problems: FieldProblem[] = Object.entries(refused)
+    .filter(([, isSet]) => isSet)
+    .map(([field]) => ({ field, description: ENDS_OR_REPEATS }));
   if (memo && (Object.values(memo).includes(UNREADABLE) || !fitsAsJson(memo, MAX_MEMO_LENGTH))) {
-    refuse('memo', 'is not plain JSON of at most 16 KB: start the run without it');
+    const description = 'is not plain JSON of at most 16 KB: start the run without it';
+    problems.push({ field: 'memo', description });
   }
   if (problems.length > 0) throw invalidRequest(problems, { unconfirmedTokens: 0 });
 }
