@@ -135,7 +135,7 @@ function readTimeout(timeout: TimeoutFailure, before: AttemptFailure | null): At
  * Finds the failure that an activity reported itself; for one that timed out, the failure of its
  * last failed attempt.
  */
-export function findApplicationFailure(error: unknown): ApplicationFailure | null {
+function findApplicationFailure(error: unknown): ApplicationFailure | null {
   let cause = getCause(error);
   // Temporal reports the last failed attempt as the cause of the timeout, which the SDK keeps in
   // `failure`.

@@ -3,8 +3,7 @@ import { WORKER_CHECK_FAILED } from '../contract/failure-types';
 import type { CheckReport } from '../contract/schemas';
 import type { Activities } from '../shared/activities';
 import { terminalFailure } from '../shared/application-failure';
-import { findApplicationFailure, readAttemptFailure } from '../shared/attempt-failure';
-import { firstDetails } from './endings';
+import { readAttemptFailure } from '../shared/attempt-failure';
 
 const NO_REPORT: CheckReport = { findings: [], request: null, fields: [] };
 
@@ -29,9 +28,7 @@ export async function checkWorker(request?: unknown): Promise<CheckReport> {
     return await runChecks(request ?? null);
   } catch (error) {
     if (isCancellation(error)) throw error;
-    const failure = findApplicationFailure(error);
-    const { type, message } = readAttemptFailure(failure ?? error);
-    const report = failure ? firstDetails(failure) : {};
+    const { type, message, details: report } = readAttemptFailure(error);
     throw terminalFailure(type === 'InvalidRequest' ? type : WORKER_CHECK_FAILED, message, {
       ...NO_REPORT,
       ...report,

@@ -8,11 +8,7 @@ import { isRunFailureType, type FailureType } from '../contract/failure-types';
 import { MAX_SINKS_TRIED } from '../contract/limits';
 import type { FailureDetails, SealedToken, Status } from '../contract/schemas';
 import { terminalFailure } from '../shared/application-failure';
-import {
-  findApplicationFailure,
-  readAttemptFailure,
-  type AttemptFailure,
-} from '../shared/attempt-failure';
+import { readAttemptFailure, type AttemptFailure } from '../shared/attempt-failure';
 import { commandLine, reportCommand } from '../shared/command-line';
 import { toObject } from '../shared/object';
 import { formatCount } from '../shared/text';
@@ -55,17 +51,12 @@ export function startFailure(
   fallbackType: FailureType,
   work: string,
 ): ApplicationFailure {
-  const failure = findApplicationFailure(error);
-  if (failure && isRunFailureType(failure.type)) {
-    return createFailure(failure.type, failure.message, {
-      unconfirmedTokens: 0,
-      ...firstDetails(failure),
-    });
+  const { type, message, details } = readAttemptFailure(error);
+  if (isRunFailureType(type)) {
+    return createFailure(type, message, { unconfirmedTokens: 0, ...details });
   }
-  const message =
-    `the worker could not ${work}, and created nothing:` +
-    ` ${readAttemptFailure(error).message}; start again`;
-  return createFailure(fallbackType, message);
+  const text = `the worker could not ${work}, and created nothing: ${message}; start again`;
+  return createFailure(fallbackType, text);
 }
 
 /** Builds the failure of a run whose creation failed for good. */
