@@ -41,7 +41,6 @@ export async function checkTaskQueue(
 }
 
 type TaskQueue = Awaited<ReturnType<Client['workflowService']['describeTaskQueue']>>;
-type Poller = TaskQueue['pollers'][number];
 type Version = NonNullable<NonNullable<TaskQueue['versioningInfo']>['currentDeploymentVersion']>;
 
 async function checkPollers(
@@ -73,7 +72,7 @@ async function checkPollers(
 const VERSIONED = 2;
 
 /** @returns null for an unversioned worker. */
-function findVersion({ deploymentOptions }: Poller): Version | null {
+function findVersion({ deploymentOptions }: TaskQueue['pollers'][number]): Version | null {
   const mode = Number(deploymentOptions?.workerVersioningMode);
   return mode === VERSIONED ? (deploymentOptions ?? null) : null;
 }
@@ -101,7 +100,7 @@ function describeWorkers(version: Version | null): string {
   return `workers of version ${version.buildId} of ${version.deploymentName}`;
 }
 
-function describeNoPoller(taskQueue: string, expired: readonly Poller[]): string {
+function describeNoPoller(taskQueue: string, expired: TaskQueue['pollers']): string {
   // 0 without a poller.
   const lastMs = Math.max(0, ...expired.map(({ lastAccessTime }) => toMs(lastAccessTime)));
   const lastPoll = lastMs > 0 ? ` (the last poll was at ${new Date(lastMs).toISOString()})` : '';

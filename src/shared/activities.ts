@@ -73,8 +73,6 @@ export type CreateInput = z.input<typeof createInputSchema>;
 /** Each round writes this to the history, so it is small. */
 export const deliverInputSchema = sealedTokenSchema.pick({ jwe: true });
 
-export type DeliverInput = z.input<typeof deliverInputSchema>;
-
 export const linkCheckSchema = z.object({
   orgId: organizationId,
   sourceOrgId: organizationId.nullable(),
@@ -94,9 +92,6 @@ export const linkStateSchema = z.object({
 
 export type LinkState = z.input<typeof linkStateSchema>;
 
-/** A receipt without what only the run knows. */
-export type Delivered = Omit<z.input<typeof receiptSchema>, 'alsoTried'>;
-
 export interface Activities {
   validateRequest(request: PrepareRequest, recovery: Recovery | null): Promise<RunPlan>;
   /**
@@ -105,8 +100,12 @@ export interface Activities {
    */
   findToken(request: unknown): Promise<void>;
   createLinkToken(input: CreateInput): Promise<SealedToken>;
-  deliverLinkToken(sealedToken: DeliverInput, sink: string): Promise<Delivered>;
-  checkLink(check: z.output<typeof linkCheckSchema>): Promise<LinkState>;
+  /** @returns a receipt without what only the run knows. */
+  deliverLinkToken(
+    sealedToken: Pick<SealedToken, 'jwe'>,
+    sink: string,
+  ): Promise<Omit<z.input<typeof receiptSchema>, 'alsoTried'>>;
+  checkLink(check: z.input<typeof linkCheckSchema>): Promise<LinkState>;
   /** @param request not validated yet; null to check the worker alone. */
   runChecks(request: unknown): Promise<CheckReport>;
 }

@@ -6,13 +6,11 @@ import { NOTHING_DONE, type AttemptFailure } from '../shared/attempt-failure';
 import { nameOfError } from '../shared/text';
 import { SinkRejectedError, SinkUnavailableError } from './sink';
 
-export type DeliveryFailure = AttemptFailure<DeliveryFailureType>;
-
 /**
  * Classifies an error of opening or delivering a token. Delivery is idempotent: in doubt, it is
  * retried. Only the caller knows whether the sink was called.
  */
-export function classifyDeliveryError(error: unknown): DeliveryFailure {
+export function classifyDeliveryError(error: unknown): AttemptFailure<DeliveryFailureType> {
   const unavailable = { ...NOTHING_DONE, type: 'SinkUnavailable', details: {} } as const;
   if (error instanceof SealedTokenUnreadableError) {
     const { permanent, message } = error;

@@ -3,13 +3,10 @@ import type { RunInfo } from './list-runs';
 import type { RunHistory } from './run-history';
 
 /*
- * What a run is, and what became of its token, as Temporal has it. `--help` loads this file, so it
- * imports types only.
+ * What a run is, and what became of its token, as Temporal has it.
  */
 
-type Status = Pick<RunInfo, 'status'>;
-
-export function isOpen({ status: { name } }: Status): boolean {
+export function isOpen({ status: { name } }: Pick<RunInfo, 'status'>): boolean {
   return name === 'RUNNING' || name === 'PAUSED';
 }
 
@@ -22,7 +19,7 @@ export function findRunState(run: Pick<RunInfo, 'status' | 'memo'>): string {
 
 /** Tells which token a run has; null without one. Every command and activity asks this function. */
 export function findTokenOf(
-  run: Status,
+  run: Pick<RunInfo, 'status'>,
   { token, receipt, deliveredId }: RunHistory,
 ): { state: TokenState; deliveryId: string | null } | null {
   if (run.status.name === 'COMPLETED' || deliveredId !== null) {
@@ -31,7 +28,10 @@ export function findTokenOf(
   return token && { state: isOpen(run) ? 'open' : 'recoverable', deliveryId: token.deliveryId };
 }
 
-/** Temporal ends some runs without notice. The memo of any other says whether it left a token. */
+/**
+ * Tells whether a closed run may have a token. Temporal ends some runs without notice; the memo of
+ * any other says whether it left a token.
+ */
 export function mayHaveToken({ status, memo }: Pick<RunInfo, 'status' | 'memo'>): boolean {
   return memo.deliveryId !== null || ['COMPLETED', 'TERMINATED', 'TIMED_OUT'].includes(status.name);
 }

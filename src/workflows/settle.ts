@@ -2,12 +2,6 @@ import { isCancellation } from '@temporalio/workflow';
 import { NOTHING_KNOWN, readAttemptFailure, type AttemptFailure } from '../shared/attempt-failure';
 import { toObject } from '../shared/object';
 
-export interface Failed {
-  failure: AttemptFailure;
-  /** True if the activity ended as cancelled. One that a cancel meets may also fail. */
-  wasCancelled: boolean;
-}
-
 /**
  * Waits for an activity. Results come from our own workers and are trusted: anyone who can complete
  * an activity by hand can also terminate its run.
@@ -15,12 +9,14 @@ export interface Failed {
  * @param field of the result that must be a string. An operator can complete an activity by hand,
  *   with any result (`temporal activity complete`), which would lose a token unseen.
  * @param otherwise the failure to report for a result that lacks the field.
+ * @returns `wasCancelled` is true if the activity ended as cancelled. One that a cancel meets may
+ *   also fail.
  */
 export async function settle<Result>(
   activity: Promise<Result>,
   field: keyof Result & string,
   otherwise: Pick<AttemptFailure, 'type' | 'message'>,
-): Promise<{ result: Result } | Failed> {
+): Promise<{ result: Result } | { failure: AttemptFailure; wasCancelled: boolean }> {
   try {
     const result = await activity;
     if (typeof toObject(result)[field] === 'string') return { result };

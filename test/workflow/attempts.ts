@@ -3,18 +3,20 @@ import { CompleteAsyncError, Context } from '@temporalio/activity';
 import { CancelledFailure } from '@temporalio/common';
 import { attemptFailure, creationAttemptFailure } from '../../src/activities/attempt-retries';
 import type { AtlasFailure } from '../../src/atlas/outcomes';
+import type { DeliveryFailureType } from '../../src/contract/failure-types';
 import type { SealedToken } from '../../src/contract/schemas';
-import type { Backoff, CreateInput, Delivered, DeliverInput } from '../../src/shared/activities';
-import { NOTHING_DONE } from '../../src/shared/attempt-failure';
-import type { DeliveryFailure } from '../../src/sinks/classify-delivery-error';
+import type { Activities, Backoff, CreateInput } from '../../src/shared/activities';
+import { NOTHING_DONE, type AttemptFailure } from '../../src/shared/attempt-failure';
 import { sharedTemporal } from '../support/temporal';
 
 /** One attempt to create a token: it returns or throws what the real activity does. */
 export type Creation = (input: CreateInput, backoff: Backoff) => SealedToken | Promise<SealedToken>;
 
+type Delivered = Awaited<ReturnType<Activities['deliverLinkToken']>>;
+
 /** One attempt to deliver a token. */
 export type Delivery = (
-  input: DeliverInput,
+  input: Pick<SealedToken, 'jwe'>,
   sink: string,
   backoff: Backoff,
 ) => Delivered | Promise<Delivered>;
@@ -149,7 +151,7 @@ export const completedByHand: Creation = ({ request, unconfirmedTokens }) => ({
 });
 
 /** The sink stores the token. */
-export function stored({ jwe }: DeliverInput, sink: string): Delivered {
+export function stored({ jwe }: Pick<SealedToken, 'jwe'>, sink: string): Delivered {
   const facts = JSON.parse(jwe) as SealedToken;
   return { ...facts, sink, location: `place of ${sink}`, deliveredAt: new Date().toISOString() };
 }
@@ -167,9 +169,12 @@ export function deliveredByHand(location: unknown): Delivery {
  *   called it, too.
  */
 function failedDelivery(
-  type: DeliveryFailure['type'],
+  type: DeliveryFailureType,
   message: string,
-  { callsSink = true, ...more }: Partial<DeliveryFailure> & { callsSink?: boolean } = {},
+  {
+    callsSink = true,
+    ...more
+  }: Partial<AttemptFailure<DeliveryFailureType>> & { callsSink?: boolean } = {},
 ): Delivery {
   return (_input, _sink, backoff) => {
     const { info } = Context.current();

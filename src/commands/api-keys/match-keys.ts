@@ -163,10 +163,10 @@ export type KeyState = Origin['state'] | 'mixed' | 'other';
  * after their `toMs`, so that it may have another origin; `other` if there are none.
  */
 export function stateOf(
-  { id }: { id: string },
+  keyId: string,
   origins: readonly Pick<Origin, 'state' | 'span'>[],
 ): KeyState {
   const [state = 'other', ...otherStates] = new Set(origins.map((origin) => origin.state));
-  const isLate = state !== 'other' && !origins.some(({ span }) => isMadeIn(span, id));
+  const isLate = state !== 'other' && !origins.some(({ span }) => isMadeIn(span, keyId));
   return isLate || otherStates.length > 0 ? 'mixed' : state;
 }

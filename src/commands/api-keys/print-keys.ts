@@ -8,6 +8,7 @@ import {
   stateOf,
   type KeyState,
   type Origin,
+  type TokenOrigin,
 } from './match-keys';
 import { readHistories } from './read-histories';
 import type { ApiKey } from './read-keys';
@@ -36,7 +37,7 @@ export async function printKeys(
   let previous = '';
   for (const { key, origins: ofKey } of matches) {
     const madeAt = formatSeconds(madeAtMs(key.id));
-    const state = stateOf(key, ofKey);
+    const state = stateOf(key.id, ofKey);
     const description = describeOrigins(ofKey, state, madeAt.slice(0, DATE_LENGTH));
     const text =
       description === previous && ofKey.length > 1 ? `1 of ${ofKey.length}: the same` : description;
@@ -88,12 +89,7 @@ function describeOrigin(origin: Origin, date: string): string {
   );
 }
 
-function describeState({
-  state,
-  sink,
-  workflowId,
-  runId,
-}: Extract<Origin, { type: 'token' }>): string {
+function describeState({ state, sink, workflowId, runId }: TokenOrigin): string {
   if (state === 'delivered') return sink === null ? 'delivered' : `delivered to ${sink}`;
   if (state === 'open') return `being delivered: ${commandLine('watch', workflowId)}`;
   if (state === 'unknown') return 'whose delivery is not in the record';

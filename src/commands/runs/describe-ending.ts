@@ -19,14 +19,12 @@ import type { RunRef } from '../../temporal/read-history';
 import { CommandError, EXIT_CODES, type ExitCode } from '../cli/command-error';
 import { describeRows, type TableRow } from '../cli/output';
 
-type KnownType = FailureType | DeliveryFailureType | RefusalType;
-
 /**
  * Exit codes of the types that a person can act on. `TooManyWaiting` and the like are left out:
  * after them, the command looks at the run itself.
  */
 const EXIT_CODE_BY_TYPE: ReadonlyMap<string | null | undefined, ExitCode> = new Map<
-  KnownType,
+  FailureType | DeliveryFailureType | RefusalType,
   ExitCode
 >([
   ...FAILURE_TYPES.map((type) => [type, EXIT_CODES.failed] as const),

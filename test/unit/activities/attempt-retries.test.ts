@@ -1,8 +1,8 @@
 import type { ApplicationFailure } from '@temporalio/common';
 import { attemptFailure, creationAttemptFailure } from '../../../src/activities/attempt-retries';
 import type { AtlasFailure } from '../../../src/atlas/outcomes';
-import { NOTHING_DONE } from '../../../src/shared/attempt-failure';
-import type { DeliveryFailure } from '../../../src/sinks/classify-delivery-error';
+import type { DeliveryFailureType } from '../../../src/contract/failure-types';
+import { NOTHING_DONE, type AttemptFailure } from '../../../src/shared/attempt-failure';
 import { BACKOFF } from '../samples';
 import { attemptIn } from './attempt';
 
@@ -36,6 +36,8 @@ function creation(change: Partial<AtlasFailure>, leftMs = HOUR_MS): ApplicationF
     timing(leftMs),
   );
 }
+
+type DeliveryFailure = AttemptFailure<DeliveryFailureType>;
 
 function delivery(change: Partial<DeliveryFailure>, leftMs = HOUR_MS): ApplicationFailure {
   const outcome = { type: 'SinkUnavailable', message: 'the sink is down' } as const;

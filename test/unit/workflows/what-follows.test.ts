@@ -4,7 +4,6 @@ import type { AttemptFailure } from '../../../src/shared/attempt-failure';
 import { createToken } from '../../../src/workflows/create-token';
 import { deliverToken } from '../../../src/workflows/deliver-token';
 import type { RunStatus } from '../../../src/workflows/run-status';
-import type { Failed } from '../../../src/workflows/settle';
 import type { Updates } from '../../../src/workflows/updates';
 import { RETRIES, aReceipt, aRequest, aToken } from '../samples';
 
@@ -13,7 +12,7 @@ import { RETRIES, aReceipt, aRequest, aToken } from '../samples';
 const HOUR_MS = 3_600_000;
 const PAUSE_MS = 60_000;
 
-type Failure = Partial<AttemptFailure & Failed>;
+type Failure = Partial<AttemptFailure> & { wasCancelled?: boolean };
 /** The outcome of an activity, and what happens meanwhile. */
 type Step = { fails?: Failure; returns?: object; meanwhile?: () => void };
 

@@ -175,7 +175,7 @@ export async function createWorld(tape: Tape, startWorkflow: StartWorkflow) {
       const origins = mergeOrigins(await readHistories(temporal.client, orgId), []);
       const ofOrg = atlas.keys.filter((key) => key.orgId === orgId);
       const { matches } = matchKeys(ofOrg, origins);
-      const states = new Map(matches.map(({ key, origins: of }) => [key.id, stateOf(key, of)]));
+      const states = new Map(matches.map(({ key, origins: of }) => [key.id, stateOf(key.id, of)]));
       looks.push({ states, origins });
     }
   }

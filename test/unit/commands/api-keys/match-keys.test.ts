@@ -237,7 +237,7 @@ it.each<[states: Origin['state'][], state: string]>([
 ])('a key whose origins are %j is %s', (states, expected) => {
   const span = spanOfAttempt({ startedAt: at(0), endedAt: at(0) });
   const origins = states.map((state) => ({ state, span }));
-  expect(stateOf(keyAt(0), origins)).toBe(expected);
+  expect(stateOf(keyAt(0).id, origins)).toBe(expected);
 });
 
 it('a key is mixed if it was made after the end of the attempts that may have made it', () => {
@@ -245,7 +245,7 @@ it('a key is mixed if it was made after the end of the attempts that may have ma
     state: 'unconfirmed',
     span: spanOfAttempt({ startedAt: at(0), endedAt: at(9) }),
   };
-  const stateAt = (second: number) => stateOf(keyAt(second), [origin as AttemptOrigin]);
+  const stateAt = (second: number) => stateOf(keyAt(second).id, [origin as AttemptOrigin]);
   expect([-10, 19, 20, 79].map(stateAt)).toEqual(['unconfirmed', 'unconfirmed', 'mixed', 'mixed']);
 });
 
@@ -254,7 +254,7 @@ it('a key is mixed in a wait that is longer than any attempt', () => {
     state: 'unconfirmed',
     span: spanOfAttempt({ startedAt: at(0), endedAt: at(7 * 24 * 3600) }),
   };
-  expect(stateOf(keyAt(3600), [origin as AttemptOrigin])).toBe('mixed');
+  expect(stateOf(keyAt(3600).id, [origin as AttemptOrigin])).toBe('mixed');
 });
 
 it.each<[what: string, states: TokenOrigin['state'][], state: string]>([

@@ -209,7 +209,7 @@ it('api-keys calls no key in use unconfirmed, none of ours other, and none by ha
   const property = fc.property(fc.noShrink(fc.nat()), (seed) => {
     const { keys, origins } = simulateOrganization(seed);
     for (const { key, origins: ofKey } of matchKeys(keys, origins).matches) {
-      const state = stateOf(key, ofKey);
+      const state = stateOf(key.id, ofKey);
       if (key.owner === 'inUse') expect(state).not.toBe('unconfirmed');
       if (key.owner === 'inUse' || key.owner === 'attempt') expect(state).not.toBe('other');
       if (key.owner === 'person' && !isLikeThatOfAttempt(key.id, origins)) {
