@@ -108,10 +108,9 @@ async function describeProgress(
   const obstacle = findObstacle(run, isStuck);
   if (activity) {
     const step = STEP_BY_ACTIVITY[activity.activityType?.name ?? ''] ?? 'working';
+    const attempt = `${step}, attempt ${activity.attempt ?? 1}`;
     const failure = activity.lastFailure?.message;
-    const lastFailure = failure ? `; last failure: ${failure}` : '';
-    const suffix = obstacle ? `; ${obstacle}` : '';
-    return `${step}, attempt ${activity.attempt ?? 1}${lastFailure}${suffix}`;
+    return [attempt, failure && `last failure: ${failure}`, obstacle].filter(Boolean).join('; ');
   }
   if (raw.pendingWorkflowTask) {
     return obstacle ?? (isStuck ? 'waiting for a worker' : null);
@@ -123,7 +122,8 @@ async function describeProgress(
   if (step === 'undelivered') throw toUndeliveredError(run, reading);
   if (!reading.status) return reading.problem === NO_RESPONSE ? null : reading.problem;
   const { description, nextAttemptAt } = reading.status;
-  return `${step}: ${description}${nextAttemptAt ? `; next attempt at ${nextAttemptAt}` : ''}`;
+  const nextAttempt = nextAttemptAt && `next attempt at ${nextAttemptAt}`;
+  return [`${step}: ${description}`, nextAttempt].filter(Boolean).join('; ');
 }
 
 /** @throws CommandError with the type, message and details of the run's failure. */
