@@ -55,27 +55,39 @@ export interface AttemptOrigin {
   span: Span;
 }
 
+type Times = Pick<AttemptOrigin, 'startedAt' | 'endedAt'>;
+
 /**
- * Finds the time in which Atlas may have made the key of an attempt: between its start and its end
- * by Temporal's clock. An attempt may wait for minutes until it can report its token, so the time
- * ends earlier, soon after the arrival of the token by the worker's clock, if that is plausible.
+ * Finds the time in which Atlas may have made the key of an attempt that returned no token, and
+ * until when it may have made it late.
  */
-export function spanOfAttempt(attempt: {
-  startedAt: string;
-  endedAt: string;
-  createdAt?: string;
-}): Span {
-  const fromMs = Date.parse(attempt.startedAt) - CLOCK_TOLERANCE_MS;
-  const toMs = Date.parse(attempt.endedAt) + CLOCK_TOLERANCE_MS;
-  if (attempt.createdAt === undefined) {
-    const isOneAttempt = toMs - fromMs <= MAX_ATTEMPT_MS;
-    return { fromMs, toMs: isOneAttempt ? toMs : fromMs, lateToMs: toMs + MAX_REQUEST_MS };
-  }
-  const arrivedMs = Date.parse(attempt.createdAt);
+export function spanOfAttempt(attempt: Times): Span {
+  const { fromMs, toMs } = widen(attempt);
+  const isOneAttempt = toMs - fromMs <= MAX_ATTEMPT_MS;
+  return { fromMs, toMs: isOneAttempt ? toMs : fromMs, lateToMs: toMs + MAX_REQUEST_MS };
+}
+
+/**
+ * Finds the time in which Atlas made the key of a token: between the start and the end of its
+ * attempt by Temporal's clock. An attempt may wait for minutes until it can report its token, so
+ * the time ends earlier, soon after the arrival of the token by the worker's clock, if that is
+ * plausible.
+ */
+export function spanOfCreation(attempt: Times, createdAt: string): Span {
+  const { fromMs, toMs } = widen(attempt);
+  const arrivedMs = Date.parse(createdAt);
   // One tolerance for the clocks of the worker and of Temporal, one for those of Temporal and of
   // Atlas.
   const isPlausible = arrivedMs >= fromMs && arrivedMs <= toMs;
   return { fromMs, toMs: isPlausible ? Math.min(toMs, arrivedMs + 2 * CLOCK_TOLERANCE_MS) : toMs };
+}
+
+/** Widens the time of an attempt by the tolerance for clocks. */
+function widen({ startedAt, endedAt }: Times): Span {
+  return {
+    fromMs: Date.parse(startedAt) - CLOCK_TOLERANCE_MS,
+    toMs: Date.parse(endedAt) + CLOCK_TOLERANCE_MS,
+  };
 }
 
 /**

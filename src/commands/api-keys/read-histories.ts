@@ -4,7 +4,13 @@ import { isOfOrganization, listRuns, type RunInfo } from '../../temporal/list-ru
 import { readRun } from '../../temporal/read-history';
 import type { RunHistory } from '../../temporal/run-history';
 import { findTokenOf } from '../../temporal/run-state';
-import { spanOfArrival, spanOfAttempt, type AttemptOrigin, type Origin } from './match-keys';
+import {
+  spanOfArrival,
+  spanOfAttempt,
+  spanOfCreation,
+  type AttemptOrigin,
+  type Origin,
+} from './match-keys';
 
 type ListedRun = Pick<RunInfo, 'workflowId' | 'runId' | 'status' | 'closeTime'>;
 
@@ -48,7 +54,7 @@ export function findOriginsOf(info: ListedRun, history: RunHistory): Origin[] {
     createdAt,
     sink: history.receipt?.sink ?? null,
     ...run,
-    span: isCreated ? spanOfAttempt({ startedAt, endedAt, createdAt }) : spanOfArrival(createdAt),
+    span: isCreated ? spanOfCreation({ startedAt, endedAt }, createdAt) : spanOfArrival(createdAt),
   });
   return origins;
 }

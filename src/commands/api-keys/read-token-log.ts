@@ -5,6 +5,7 @@ import { streamLines } from '../cli/read-lines';
 import {
   spanOfArrival,
   spanOfAttempt,
+  spanOfCreation,
   type AttemptOrigin,
   type Origin,
   type TokenOrigin,
@@ -92,7 +93,7 @@ function toToken(line: z.output<typeof tokenLine>): TokenOrigin {
     runId,
     span:
       startedAt && endedAt
-        ? spanOfAttempt({ startedAt, endedAt, createdAt })
+        ? spanOfCreation({ startedAt, endedAt }, createdAt)
         : spanOfArrival(createdAt),
   };
 }

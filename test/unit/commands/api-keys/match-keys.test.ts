@@ -5,6 +5,7 @@ import {
   mergeOrigins,
   spanOfArrival,
   spanOfAttempt,
+  spanOfCreation,
   stateOf,
   type AttemptOrigin,
   type Origin,
@@ -31,34 +32,19 @@ function secondsOf(span: Span): string {
 }
 
 it.each([
-  ['an attempt of a moment', { startedAt: at(0), endedAt: at(0), createdAt: at(0) }, '-10 to 10'],
-  [
-    'an attempt without a token, which Atlas may carry out after its end',
-    { startedAt: at(0), endedAt: at(30) },
-    '-10 to 100',
-  ],
-  [
-    'a long attempt whose token arrived early',
-    { startedAt: at(0), endedAt: at(50), createdAt: at(2) },
-    '-10 to 22',
-  ],
-  [
-    'a long attempt whose token arrived at its end',
-    { startedAt: at(0), endedAt: at(50), createdAt: at(49) },
-    '-10 to 60',
-  ],
-  [
-    'a worker whose clock is ten minutes fast',
-    { startedAt: at(0), endedAt: at(1), createdAt: at(601) },
-    '-10 to 11',
-  ],
-  [
-    'a worker whose clock is ten minutes slow',
-    { startedAt: at(0), endedAt: at(1), createdAt: at(-599) },
-    '-10 to 11',
-  ],
-])('the key of %s was made in the seconds around it', (_what, attempt, seconds) => {
-  expect(secondsOf(spanOfAttempt(attempt))).toBe(seconds);
+  ['an attempt of a moment', 0, 0, '-10 to 10'],
+  ['a long attempt whose token arrived early', 50, 2, '-10 to 22'],
+  ['a long attempt whose token arrived at its end', 50, 49, '-10 to 60'],
+  ['a worker whose clock is ten minutes fast', 1, 601, '-10 to 11'],
+  ['a worker whose clock is ten minutes slow', 1, -599, '-10 to 11'],
+])('the key of %s was made in the seconds around it', (_what, end, arrival, seconds) => {
+  const attempt = { startedAt: at(0), endedAt: at(end) };
+  expect(secondsOf(spanOfCreation(attempt, at(arrival)))).toBe(seconds);
+});
+
+it('the key of an attempt without a token may be made in the minute after it, too', () => {
+  const attempt = { startedAt: at(0), endedAt: at(30) };
+  expect(secondsOf(spanOfAttempt(attempt))).toBe('-10 to 100');
 });
 
 it('a key was made around the minute before a token whose arrival alone is known', () => {
@@ -183,7 +169,7 @@ describe('matchKeys', () => {
   ) {
     const { createdMs } = attempt;
     const [startedAt, endedAt] = [iso(attempt.startMs), iso(attempt.endMs)];
-    const span = spanOfAttempt({ startedAt, endedAt, createdAt: iso(createdMs + workerMs) });
+    const span = spanOfCreation({ startedAt, endedAt }, iso(createdMs + workerMs));
     return matchKeys([keyMadeAt(createdMs + atlasMs)], [tokenOf(span)]).withoutKey.length === 0;
   }
 
