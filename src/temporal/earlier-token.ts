@@ -37,11 +37,9 @@ export async function* readTokens(
     const { runId, startTime } = run;
     const history = await readRun(client, run);
     const token = findTokenOf(run, history);
-    if (token === null) continue;
-    const { state, deliveryId } = token;
-    if (state === 'open') continue;
+    if (token === null || token.state === 'open') continue;
     const { receipt, request } = history;
-    yield { runId, startTime, state, deliveryId, receipt, request };
+    yield { runId, startTime, state: token.state, deliveryId: token.deliveryId, receipt, request };
   }
 }
 
