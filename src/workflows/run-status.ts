@@ -247,9 +247,9 @@ function formatRequest(request: RunPlan['request']): string {
     sink: `Sink: ${sink}`,
     ...forEachClaim((claim) => {
       const text = request[claim];
-      return text ? `Claimed ${CLAIMS[claim]}: ${quoteLiterally(text)}` : null;
+      return text && `Claimed ${CLAIMS[claim]}: ${quoteLiterally(text)}`;
     }),
-  } satisfies Record<Exclude<keyof RunPlan['request'], 'credential' | 'warnings'>, string | null>;
+  } satisfies Record<Exclude<keyof RunPlan['request'], 'credential' | 'warnings'>, unknown>;
   return Object.values(lines).filter(Boolean).join('  \n');
 }
 
