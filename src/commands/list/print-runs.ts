@@ -5,12 +5,9 @@ import { readRetentionMs } from '../../temporal/list-runs';
 import type { CommandContext } from '../cli/context';
 import { UNIT_MS } from '../cli/option-parsers';
 import type { Line } from '../cli/output';
+import { UNCOUNTED_TOKEN } from '../runs/describe-ending';
 import { findFailureType } from '../runs/read-status';
 import { readListedRuns, type ListedRun, type ListOptions } from './read-runs';
-
-const TERMINATED_NOT_SHOWN =
-  'a request in progress when a run was terminated may have created a token that no run counts:' +
-  ' live-migration-prep api-keys finds its API key';
 
 /** From this many runs on, a note says how to narrow the list. */
 const MANY = 100;
@@ -37,7 +34,7 @@ export async function printRuns(context: CommandContext, options: ListOptions): 
     output.columns !== null && count >= MANY
       ? 'narrow it with --since 2h, --org or --undelivered'
       : null,
-    options.unconfirmed ? TERMINATED_NOT_SHOWN : null,
+    options.unconfirmed ? UNCOUNTED_TOKEN : null,
   );
 }
 

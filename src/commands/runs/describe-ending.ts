@@ -89,6 +89,10 @@ export function describeReceipt(receipt: Receipt): string[] {
   return [...rows, ...describeUnconfirmed(unconfirmedTokens, workflowIdFor(receipt))];
 }
 
+export const UNCOUNTED_TOKEN =
+  'a request in progress when a run was terminated or timed out may have created a token' +
+  ' that no run counts: live-migration-prep api-keys finds its API key';
+
 /** @param memo of the run: a run that Temporal ended could not put the count into its failure. */
 export function toEndingError(
   cause: Error | undefined,
@@ -111,8 +115,7 @@ export function toEndingError(
     `the run ${isTimeout ? 'timed out' : 'was terminated'}: ${reason}`,
     `if it held a token: ${commandLine('recover', workflowId, '--run-id', runId)}`,
     ...describeUnconfirmed(unconfirmedTokens, workflowId),
-    'if a request was in progress, Atlas may have created a token that no run counts:' +
-      ' live-migration-prep api-keys finds its API key',
+    UNCOUNTED_TOKEN,
   ];
   return new CommandError(lines, EXIT_CODES.failed, facts);
 }

@@ -53,7 +53,7 @@ const RECOVER = `if it held a token: live-migration-prep recover --org ${ORG} --
 const TIMEOUT = new TimeoutFailure('too long', undefined, 'START_TO_CLOSE');
 const TERMINATED = new TerminatedFailure('by mistake');
 const MAY_EXIST = expect.stringMatching(
-  /^if a request was in progress, Atlas may have created a token .*: live-migration-prep api-keys finds/,
+  /^a request in progress when a run .* may have created a token .*: live-migration-prep api-keys finds/,
 );
 
 it.each<[what: string, exitCode: number, cause: Error, ...lines: unknown[]]>([
