@@ -90,8 +90,6 @@ function createProgram(io: Io, stop: Stop) {
     })
     .configureHelp({ showGlobalOptions: true });
 
-  program.command('version', { hidden: true }).action(() => void io.stdout.write(`${VERSION}\n`));
-
   const context: ProgramContext = {
     stdin: io.stdin,
     output: () => createOutput(io, program.opts().json ?? false, stop),

@@ -203,7 +203,7 @@ it.each(COMMANDS)(
   },
 );
 
-it.each(['--version', '-V', 'version'])('%s prints the version of the package', async (line) => {
+it.each(['--version', '-V'])('%s prints the version of the package', async (line) => {
   expect(await run(line)).toEqual({ code: 0, stdout: `${VERSION}\n`, stderr: '' });
 });
 
