@@ -21,14 +21,14 @@ export interface Io {
 /** Width of a terminal that does not tell its own: it tells 0. */
 const DEFAULT_COLUMNS = 80;
 
-/** A line with a word that may have a colour on a terminal: a state. */
-export interface LineWithState {
+/** A line with a word that may have a colour on a terminal: a state, or the program's name. */
+export interface LineWithWord {
   before?: string;
-  state: string;
+  word: string;
   after?: string;
 }
 
-export type Line = string | LineWithState;
+export type OutputLine = string | LineWithWord;
 
 export type Output = ReturnType<typeof createOutput>;
 
@@ -44,7 +44,7 @@ export function createOutput(
   const { signal, setFollowUp } = stop;
   const noted = new Set<string | null>([null]);
   // A stopped command prints nothing more of the work that is still settling.
-  const write = (lines: readonly Line[]) => {
+  const write = (lines: readonly OutputLine[]) => {
     if (!signal.aborted) writeLines(stdout, lines);
   };
   return {
@@ -53,11 +53,11 @@ export function createOutput(
     /** Width of the terminal; null where a program may read the lines. */
     columns: stdout.isTTY && !json ? stdout.columns || DEFAULT_COLUMNS : null,
     /** Prints lines for a person; nothing with `--json`. */
-    say(...lines: Line[]): void {
+    say(...lines: OutputLine[]): void {
       if (!json) write(lines);
     },
     /** Prints the outcome or a part of it: lines for a person, or the value as JSON. */
-    print(value: object, lines: Line | readonly Line[]): void {
+    print(value: object, lines: OutputLine | readonly OutputLine[]): void {
       // `JSON.stringify` escapes only C0 control characters. `write` escapes the others, which are
       // only in strings, so the JSON stays valid.
       write(json ? [JSON.stringify(value)] : [lines].flat());
@@ -84,7 +84,7 @@ export function createOutput(
     error({ message, lines, facts }: CommandError): void {
       if (json) writeLines(stdout, [JSON.stringify({ error: message, ...facts })]);
       const [first = '', ...details] = lines;
-      writeLines(stderr, [{ state: NAME, after: ` ${first}` }, ...details]);
+      writeLines(stderr, [{ word: NAME, after: ` ${first}` }, ...details]);
     },
   };
 }
@@ -104,16 +104,16 @@ const COLOURS: Readonly<Record<string, Colour>> = {
 } satisfies Partial<Record<Step | Finding['state'] | typeof NAME, Colour>>;
 
 /** Writes lines, with colours on a terminal: FORCE_COLOR must not change what a script reads. */
-function writeLines(stream: Stream, lines: readonly Line[]): void {
-  const paint = (state: string) => {
-    const colour = COLOURS[state];
-    return colour && stream.isTTY ? styleText(colour, state, { stream }) : state;
+function writeLines(stream: Stream, lines: readonly OutputLine[]): void {
+  const paint = (word: string) => {
+    const colour = COLOURS[word];
+    return colour && stream.isTTY ? styleText(colour, word, { stream }) : word;
   };
   // Others chose much of the text, so it is escaped.
-  const format = (line: Line) => {
+  const format = (line: OutputLine) => {
     if (typeof line === 'string') return escapeControls(line);
-    const { before = '', state, after = '' } = line;
-    return escapeControls(before) + paint(state) + escapeControls(after);
+    const { before = '', word, after = '' } = line;
+    return escapeControls(before) + paint(word) + escapeControls(after);
   };
   stream.write(lines.map((line) => `${format(line)}\n`).join(''));
 }
@@ -124,4 +124,9 @@ const ROW_NAME_WIDTH = 16;
 
 export function describeRows(rows: readonly TableRow[]): string[] {
   return rows.map(([name, value]) => `  ${name.padEnd(ROW_NAME_WIDTH)}${value}`);
+}
+
+/** Creates the gap between a word and the end of its column. */
+export function createGap(word: string, width: number): string {
+  return word.padEnd(width).slice(word.length);
 }

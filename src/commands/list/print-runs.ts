@@ -4,7 +4,7 @@ import { withReadTimeout } from '../../temporal/grpc';
 import { readRetentionMs } from '../../temporal/list-runs';
 import type { CommandContext } from '../cli/context';
 import { UNIT_MS } from '../cli/option-parsers';
-import type { Line } from '../cli/output';
+import { createGap, type OutputLine } from '../cli/output';
 import { UNCOUNTED_TOKEN } from '../runs/describe-ending';
 import { findFailureType } from '../runs/read-status';
 import { readListedRuns, type ListedRun, type ListOptions } from './read-runs';
@@ -75,14 +75,15 @@ function formatRow(
   state: string,
   name: string,
   details: string,
-): Line[] {
+): OutputLine[] {
   const widths = columns === null ? WIDTHS.pipe : WIDTHS.terminal;
   const before = time.padEnd(widths.time);
-  const gap = state.padEnd(widths.state).slice(state.length);
+  const gap = createGap(state, widths.state);
   const after = `${gap}${name.padEnd(widths.name)}  ${details}`.trimEnd();
   const length = before.length + state.length + after.length;
-  if (columns === null || length <= columns || details === '') return [{ before, state, after }];
-  return [{ before, state, after: `${gap}${name}` }, `${' '.repeat(widths.time)}${details}`];
+  const fits = columns === null || length <= columns || details === '';
+  if (fits) return [{ before, word: state, after }];
+  return [{ before, word: state, after: gap + name }, `${' '.repeat(widths.time)}${details}`];
 }
 
 /** Formats an age as `--since` reads it, such as `3h ago`. */

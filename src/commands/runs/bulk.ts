@@ -60,7 +60,7 @@ export async function runBulk<I extends { workflowId: string; line?: number }>(
       // JSON drops a line that is undefined.
       output.print(
         { line, workflowId, ...outcome },
-        { before: `${progress}  `, state: action, after: `  ${workflowId}: ${reason}` },
+        { before: `${progress}  `, word: action, after: `  ${workflowId}: ${reason}` },
       );
       const nowMs = performance.now();
       if (nowMs < nextProgressMs && doneCount < items.length) return;

@@ -1,6 +1,6 @@
 import { CommandError } from '../../../../src/commands/cli/command-error';
 import { describeFindings } from '../../../../src/commands/cli/describe-findings';
-import { createOutput, type Line } from '../../../../src/commands/cli/output';
+import { createOutput, type OutputLine } from '../../../../src/commands/cli/output';
 import { createStop } from '../../../../src/commands/cli/stop';
 import type { Finding } from '../../../../src/contract/schemas';
 import { textStream } from '../../../support/run-command';
@@ -20,7 +20,7 @@ const manyFindings = (count: number, state: Finding['state']) =>
   Array.from({ length: count }, (_, index) => aFinding(`check ${index + 1}`, state, 'alike'));
 
 const linesOf = (findings: Finding[]) =>
-  describeFindings(findings).map(({ state, after = '' }) => state + after);
+  describeFindings(findings).map(({ word, after = '' }) => word + after);
 
 it('findings with the same state and message share a line', () => {
   const keys = aFinding('sealing keys', 'ok', 'key first seals and opens tokens');
@@ -58,7 +58,7 @@ it('warnings and errors come last, in full', () => {
 
 describe('on a terminal, a command', () => {
   /** Prints on a terminal, or on a pipe. */
-  function printed(isTTY: boolean, json: boolean, ...lines: Line[]) {
+  function printed(isTTY: boolean, json: boolean, ...lines: OutputLine[]) {
     let text = '';
     const stream = Object.assign(
       textStream((chunk) => (text += chunk)),
@@ -74,11 +74,11 @@ describe('on a terminal, a command', () => {
   const [red, green, yellow] = [paint(31), paint(32), paint(33)];
   const NAME = 'live-migration-prep:';
 
-  const LINES: Line[] = [
-    { before: '3h ago    ', state: 'undelivered', after: '  failed' },
-    { before: '\u001b[8m at noon ', state: 'delivered' },
-    { state: 'failed', after: '  \u001b[8m' },
-    { state: 'running', after: '  delivered' },
+  const LINES: OutputLine[] = [
+    { before: '3h ago    ', word: 'undelivered', after: '  failed' },
+    { before: '\u001b[8m at noon ', word: 'delivered' },
+    { word: 'failed', after: '  \u001b[8m' },
+    { word: 'running', after: '  delivered' },
     'error     of a run  \u001b[8m',
   ];
   const TEXTS = [
@@ -102,7 +102,7 @@ describe('on a terminal, a command', () => {
 
   it('colours nothing in a pipe, and no JSON', () => {
     expect(printed(false, false, ...LINES)).toEqual([...TEXTS, `${NAME} no run failed`, '']);
-    const line = { state: 'failed' };
+    const line = { word: 'failed' };
     expect(printed(true, true, line)).toEqual([
       JSON.stringify({ line }),
       '{"error":"no run failed"}',
