@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { ReferenceContext } from '../../secrets/read-secret';
 import type { Sink, SinkType } from '../sink';
 import { callFolderProcess } from './call-folder-process';
-import { createQueue } from './hung-folders';
+import { createQueue } from './folder-queue';
 
 const configSchema = ({ baseDirectory }: ReferenceContext) =>
   z.strictObject({

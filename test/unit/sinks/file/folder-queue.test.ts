@@ -1,4 +1,4 @@
-import { createQueue } from '../../../../src/sinks/file/hung-folders';
+import { createQueue } from '../../../../src/sinks/file/folder-queue';
 import { SinkUnavailableError } from '../../../../src/sinks/sink';
 
 beforeEach(() => void jest.useFakeTimers({ now: Date.parse('2026-11-28T12:00:00Z') }));
