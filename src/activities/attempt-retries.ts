@@ -25,11 +25,11 @@ interface RetryTiming {
 const TOKEN_UNCONFIRMED = 'TokenUnconfirmed';
 
 /**
- * Builds the failure of an attempt to create a token. Creating is not idempotent, so Temporal
+ * Writes the failure of an attempt to create a token. Creating is not idempotent, so Temporal
  * retries only an attempt that created nothing. If a token may exist, the workflow counts it and
  * waits.
  */
-export function creationAttemptFailure(
+export function writeCreationFailure(
   failure: AtlasFailure,
   timing: RetryTiming,
 ): ApplicationFailure {
@@ -37,14 +37,14 @@ export function creationAttemptFailure(
     return writeAttemptFailure({ ...failure, type: TOKEN_UNCONFIRMED }, null);
   }
   const failureCount = failure.consecutiveAtlasFailures ?? timing.failureCount;
-  return attemptFailure(failure, { ...timing, failureCount });
+  return writeRetryableFailure(failure, { ...timing, failureCount });
 }
 
 /**
- * Builds the failure of an attempt that Temporal may repeat. If the next attempt would start too
+ * Writes the failure of an attempt that Temporal may retry. If the next attempt would start too
  * late, the failure comes back at once: a run gives up, and a round of deliveries ends.
  */
-export function attemptFailure(
+export function writeRetryableFailure(
   failure: AttemptFailure<string>,
   timing: RetryTiming,
 ): ApplicationFailure {

@@ -111,14 +111,17 @@ function findLatest(times: readonly string[], nowMs: number): string | null {
 }
 
 function throwAtlasFailure(error: unknown): never {
-  throw checkFailure(classifyAtlasError(error, 'availableProjects'));
+  throw writeCheckFailure(classifyAtlasError(error, 'availableProjects'));
 }
 
 function throwSinkFailure(error: unknown): never {
-  throw checkFailure(classifyDeliveryError(error));
+  throw writeCheckFailure(classifyDeliveryError(error));
 }
 
-/** Temporal retries by the retry policy, unless Atlas or the sink requested a wait. */
-function checkFailure(failure: AttemptFailure<string>): ApplicationFailure {
+/**
+ * Writes the failure of a check. Temporal retries it by the retry policy, unless Atlas or the sink
+ * requested a wait.
+ */
+function writeCheckFailure(failure: AttemptFailure<string>): ApplicationFailure {
   return writeAttemptFailure(failure, failure.retryAfterMs);
 }

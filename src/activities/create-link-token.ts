@@ -12,7 +12,7 @@ import { validateAccessList } from '../requests/access-list';
 import { createInputSchema, type Activities, type Backoff } from '../shared/activities';
 import { invalidRequest } from '../shared/invalid-request';
 import { isFirstAttempt } from './attempt';
-import { creationAttemptFailure } from './attempt-retries';
+import { writeCreationFailure } from './attempt-retries';
 import { withHeartbeats } from './heartbeat';
 import { lookAtRun } from './look-at-run';
 import { REFUSED, parseInput } from './parse-input';
@@ -66,7 +66,7 @@ export function createLinkTokenActivity(
     const fail = async (failure: AtlasFailure): Promise<never> => {
       // A failure that never reaches Temporal would count as a token that may exist.
       await waitUntilTemporalAccepts(context, attemptEndsAtMs);
-      throw creationAttemptFailure(failure, { info, startedAtMs, failureCount, backoff });
+      throw writeCreationFailure(failure, { info, startedAtMs, failureCount, backoff });
     };
 
     const credential = organizations.credentialFor(orgId);

@@ -8,7 +8,7 @@ import { cut, quote } from '../shared/text';
 import { classifyDeliveryError } from '../sinks/classify-delivery-error';
 import { SinkRejectedError, SinkUnavailableError, type Sink } from '../sinks/sink';
 import { isFirstAttempt } from './attempt';
-import { attemptFailure } from './attempt-retries';
+import { writeRetryableFailure } from './attempt-retries';
 import { withHeartbeats } from './heartbeat';
 import { REFUSED, parseInput } from './parse-input';
 import { requireRunOfPair } from './require-run';
@@ -50,7 +50,7 @@ export function deliverLinkTokenActivity(
       // The worker stops, or an operator paused or reset the activity.
       const wasStopped = error instanceof CancelledFailure;
       const timing = { info, failureCount: info.attempt, backoff, wasStopped };
-      throw attemptFailure({ ...classifyDeliveryError(error), sinkTried }, timing);
+      throw writeRetryableFailure({ ...classifyDeliveryError(error), sinkTried }, timing);
     }
   };
 

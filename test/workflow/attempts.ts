@@ -1,7 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { CompleteAsyncError, Context } from '@temporalio/activity';
 import { CancelledFailure } from '@temporalio/common';
-import { attemptFailure, creationAttemptFailure } from '../../src/activities/attempt-retries';
+import { writeCreationFailure, writeRetryableFailure } from '../../src/activities/attempt-retries';
 import type { AtlasFailure } from '../../src/atlas/outcomes';
 import type { DeliveryFailureType } from '../../src/contract/failure-types';
 import type { SealedToken } from '../../src/contract/schemas';
@@ -76,7 +76,7 @@ function failedCreation(
   return ({ activityNumber }, backoff) => {
     const { info } = Context.current();
     const failureCount = activityNumber - 1 + info.attempt;
-    throw creationAttemptFailure(outcome, { info, failureCount, backoff });
+    throw writeCreationFailure(outcome, { info, failureCount, backoff });
   };
 }
 
@@ -181,7 +181,7 @@ function failedDelivery(
     const sinkTried = callsSink || info.attempt > 1;
     const facts = { ...NOTHING_DONE, permanent: true, sinkTried };
     const timing = { info, failureCount: info.attempt, backoff };
-    throw attemptFailure({ ...facts, type, message, details: {}, ...more }, timing);
+    throw writeRetryableFailure({ ...facts, type, message, details: {}, ...more }, timing);
   };
 }
 

@@ -1,5 +1,8 @@
 import type { ApplicationFailure } from '@temporalio/common';
-import { attemptFailure, creationAttemptFailure } from '../../../src/activities/attempt-retries';
+import {
+  writeCreationFailure,
+  writeRetryableFailure,
+} from '../../../src/activities/attempt-retries';
 import type { AtlasFailure } from '../../../src/atlas/outcomes';
 import type { DeliveryFailureType } from '../../../src/contract/failure-types';
 import { NOTHING_DONE, type AttemptFailure } from '../../../src/shared/attempt-failure';
@@ -31,7 +34,7 @@ const WAIT_PAST_DEADLINE = { retryAfterMs: HOUR_MS };
 
 function creation(change: Partial<AtlasFailure>, leftMs = HOUR_MS): ApplicationFailure {
   const outcome = { type: 'AtlasUnavailable', message: 'Atlas returned 429' } as const;
-  return creationAttemptFailure(
+  return writeCreationFailure(
     { ...NOTHING_DONE, ...outcome, details: STATUS, ...change },
     timing(leftMs),
   );
@@ -41,7 +44,10 @@ type DeliveryFailure = AttemptFailure<DeliveryFailureType>;
 
 function delivery(change: Partial<DeliveryFailure>, leftMs = HOUR_MS): ApplicationFailure {
   const outcome = { type: 'SinkUnavailable', message: 'the sink is down' } as const;
-  return attemptFailure({ ...NOTHING_DONE, ...outcome, details: {}, ...change }, timing(leftMs));
+  return writeRetryableFailure(
+    { ...NOTHING_DONE, ...outcome, details: {}, ...change },
+    timing(leftMs),
+  );
 }
 
 it.each<[what: string, delayS: number, change: Partial<AtlasFailure>]>([
