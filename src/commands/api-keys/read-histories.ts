@@ -12,7 +12,7 @@ import {
   type Origin,
 } from './match-keys';
 
-type ListedRun = Pick<RunInfo, 'workflowId' | 'runId' | 'status' | 'closeTime'>;
+type RunOfHistory = Pick<RunInfo, 'workflowId' | 'runId' | 'status' | 'closeTime'>;
 
 /** Bounds the histories in memory: each may have megabytes. */
 const READ_CONCURRENCY = 2;
@@ -30,7 +30,7 @@ export async function readHistories(client: Client, orgId: string): Promise<Orig
 }
 
 /** Finds the token and the unconfirmed attempts of a run in its history. */
-export function findOriginsOf(info: ListedRun, history: RunHistory): Origin[] {
+export function findOriginsOf(info: RunOfHistory, history: RunHistory): Origin[] {
   const { workflowId, runId } = info;
   const run = { workflowId, runId };
   const origins: Origin[] = history.unconfirmedAttempts.map((attempt) => ({
@@ -64,7 +64,7 @@ export function findOriginsOf(info: ListedRun, history: RunHistory): Origin[] {
  * ended meanwhile.
  */
 function describeUnended(
-  { workflowId, runId, status, closeTime }: ListedRun,
+  { workflowId, runId, status, closeTime }: RunOfHistory,
   startedAt: string,
 ): AttemptOrigin {
   const endedAt = (closeTime ?? new Date()).toISOString();
