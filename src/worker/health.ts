@@ -44,8 +44,8 @@ export async function startHealth(
   await once(server, 'listening').catch((error: unknown) => {
     const place = `${hostPort(host, port)} (${systemErrorCode(error)})`;
     throw new Error(
-      `cannot listen on ${place}: another worker may run here;` +
-        ' set health.port to a free port, or to 0 for any, or correct health.host',
+      `cannot listen on ${place}: set health.port to a free port (another worker may have this` +
+        ' one), or to 0 for any, or correct health.host',
     );
   });
   // A failed connection must not end a worker.

@@ -54,7 +54,7 @@ describe('health', () => {
     const { url } = await start(ready);
     const port = Number(new URL(url).port);
     await expect(start(ready, { ...ANY_PORT, port })).rejects.toThrow(
-      `cannot listen on 127.0.0.1:${port} (EADDRINUSE): another worker may run here; set health.port`,
+      `cannot listen on 127.0.0.1:${port} (EADDRINUSE): set health.port to a free port`,
     );
   });
 
