@@ -20,8 +20,8 @@ import { requireRunOfPair } from './require-run';
 import { waitUntilTemporalAccepts } from './wait-until-temporal-accepts';
 
 const STOPPED = notSentFailure('the attempt was stopped before it sent the request to Atlas');
-// Retryable: validation found a credential, so the configuration changed since, and other workers
-// may have it.
+// Not permanent: validation found a credential, so the configuration changed since, and other
+// workers may have it.
 const NO_CREDENTIAL = notSentFailure(
   "the worker's configuration has no credential for this organization any more: " +
     'name one under atlas.organizations, and restart the workers',

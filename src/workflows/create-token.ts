@@ -17,8 +17,8 @@ const COMPLETED_BY_HAND = {
 
 /**
  * Creates a token. Temporal retries an attempt that created nothing. After one that may have
- * created a token this counts one, waits, and schedules a new activity, unless the failure is final
- * or no time is left.
+ * created a token this counts one, waits, and schedules a new activity, unless the failure is
+ * permanent or no time is left.
  *
  * @throws ApplicationFailure that ends the run, or CancelledFailure when nothing can have been
  *   created.

@@ -67,7 +67,8 @@ export async function deliverToken(
       const { result } = outcome;
       const claims = forEachClaim((claim) => result[claim] ?? null);
       const alsoTried = [...sinksTried].slice(0, MAX_SINKS_TRIED);
-      // A metric has a series for each sink: whoever completes the activity by hand names none.
+      // The sink of this delivery: whoever completes the activity by hand could name any, and a
+      // metric has a series for each.
       return { ...result, ...claims, sink, alsoTried };
     }
 

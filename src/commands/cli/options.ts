@@ -40,7 +40,8 @@ function toKebabCase(name: string): string {
 }
 
 /**
- * Commander would name one missing option at a time, and knows none that another replaces.
+ * Requires options, and names every missing one: commander would name one at a time, and knows
+ * none that another replaces.
  *
  * @param values by the flags of their options.
  * @throws CommandError that names every option without a value.
