@@ -44,8 +44,8 @@ export async function requestWorkerCheck(
   const { client, taskQueue, output } = context;
   await requireListedWorker(client, taskQueue);
   output.setFollowUp(
-    `a check has no answer yet from a worker of task queue ${taskQueue}: see that one runs,` +
-      ' since a worker that has stopped is still listed as polling for five minutes',
+    `a check has no answer yet from a worker of task queue ${taskQueue}: check that one runs;` +
+      ' a stopped worker stays listed as polling for five minutes',
   );
   const handle = await client.workflow.start(WORKFLOW_TYPES.checkWorker, {
     workflowId: `live-migration-prep-check/${randomUUID()}`,

@@ -87,8 +87,8 @@ it('a stopped command says what to look at, until a worker has answered', async 
   await requestWorkerCheck(context);
   expect(setFollowUp.mock.calls).toEqual([
     [
-      'a check has no answer yet from a worker of task queue prep: see that one runs,' +
-        ' since a worker that has stopped is still listed as polling for five minutes',
+      'a check has no answer yet from a worker of task queue prep: check that one runs;' +
+        ' a stopped worker stays listed as polling for five minutes',
     ],
     ['a worker repeats the check, which failed: sink drop: down'],
     [],
