@@ -75,17 +75,16 @@ export async function deliverToken(
     const { failure } = outcome;
     if (failure.sinkTried) sinksTried.add(sink);
     if (isCancelled()) throw cancelled();
-    // A redelivery stopped this delivery, whose failure says nothing.
+    // Another sink's wait concerns no round.
+    const requestedMs = sink === request.sink ? (failure.retryAfterMs ?? 0) : 0;
+    nextRoundAtMs = Math.max(nextRoundAtMs, Date.now() + requestedMs);
+    // A redelivery stopped this delivery, whose failure says no more.
     if (updates.redelivery !== redelivery) continue;
 
-    const requestedMs = sink === request.sink ? (failure.retryAfterMs ?? 0) : 0;
-    if (redelivery) {
-      // It postpones the next round only for as long as the request's sink requested.
-      nextRoundAtMs = Math.max(nextRoundAtMs, Date.now() + requestedMs);
-    } else {
+    if (!redelivery) {
       const duePauseMs = isHistoryLong() ? Math.max(pauseMs, PAUSE_OF_LONG_HISTORY_MS) : pauseMs;
-      const shortenedMs = shortenPauseMs(duePauseMs, Math.random());
-      nextRoundAtMs = Date.now() + Math.max(shortenedMs, requestedMs);
+      const pausedUntilMs = Date.now() + shortenPauseMs(duePauseMs, Math.random());
+      nextRoundAtMs = Math.max(nextRoundAtMs, pausedUntilMs);
       pauseMs = Math.min(pauseMs * 2, retries.maximumPauseMs);
     }
     if (sink === request.sink) requestSinkFailure = failure.message;

@@ -257,6 +257,12 @@ describe('a delivery', () => {
     if (ending === 'delivered' && !isAtOnce) expect(published?.type).toBe('SinkRejected');
   });
 
+  it('a round that a redelivery stopped still postpones the next one by its Retry-After', async () => {
+    const round = { fails: WAIT, meanwhile: redeliverTo('other') };
+    await deliver([round, { fails: SINK_REJECTED }]);
+    expect(published?.nextRoundAtMs).toBe(90_000);
+  });
+
   it('by a worker that did not know a claim has it as null', async () => {
     const { requestedBy: _, ...older } = aReceipt();
     begin([{ returns: older }]);
