@@ -11,6 +11,7 @@ import {
 import type { SimulatedRun } from './run';
 import type { Command } from './sdk';
 import type { SimulatedTemporal } from './temporal';
+import type { SimulatedWorker } from './workers';
 
 /*
  * An activity, as the server treats it: its attempts one after the other, their timeouts, and its
@@ -48,6 +49,7 @@ export class SimulatedActivity {
   /** When Temporal took each attempt for over. */
   readonly overMs = new Map<number, number>();
   private lastHeartbeatMs = 0;
+  private worker: SimulatedWorker | null = null;
   /** Set once the workflow has an end of it, although it goes on. */
   private isForgotten = false;
   private readonly scheduledEventId: number;
@@ -76,7 +78,9 @@ export class SimulatedActivity {
   schedule(): void {
     // An attempt under way at schedule-to-close is cut off.
     this.temporal.after(this.scheduleToCloseMs, () => {
-      if (this.isPending) this.end({ timeout: 'SCHEDULE_TO_CLOSE' });
+      if (!this.isPending) return;
+      if (this.startedAtMs !== null) this.judgeTimeout(this.startedAtMs);
+      this.end({ timeout: 'SCHEDULE_TO_CLOSE' });
     });
     this.scheduleAttempt(0);
   }
@@ -98,7 +102,8 @@ export class SimulatedActivity {
     temporal.after(delayMs, () => {
       if (!this.isPending || this.attempt !== attempt) return;
       // Without a poller it waits.
-      if (!temporal.workers.runAttempt(this)) {
+      this.worker = temporal.workers.runAttempt(this);
+      if (!this.worker) {
         this.awaitPoller(1000);
         return;
       }
@@ -116,9 +121,21 @@ export class SimulatedActivity {
     if (limitMs === 0) return;
     this.temporal.after(since() + limitMs - nowMs(), () => {
       if (!this.isUnderWay(attempt)) return;
-      if (nowMs() < since() + limitMs) this.watch(timeout, limitMs, since);
-      else this.fail({ timeout });
+      if (nowMs() < since() + limitMs) {
+        this.watch(timeout, limitMs, since);
+        return;
+      }
+      this.judgeTimeout(this.startedAtMs as number);
+      this.fail({ timeout });
     });
+  }
+
+  /** A worker that neither froze nor died, and reached Temporal, has ended its attempt by now. */
+  private judgeTimeout(startedAtMs: number): void {
+    const { temporal, worker } = this;
+    const frozenUntilMs = worker?.isKilled ? Infinity : (worker?.frozenUntilMs ?? 0);
+    if (Math.max(temporal.awayUntilMs, frozenUntilMs) >= startedAtMs) return;
+    temporal.errors.push(`a worker that works ends its attempts in time: ${this.type}`);
   }
 
   /** @returns whether the attempt is under way. */
@@ -166,7 +183,8 @@ export class SimulatedActivity {
       this.end(end);
       return;
     }
-    this.run.say(`retries #${this.id} in ${delayMs / 1000} s`);
+    const reason = 'failure' in end ? end.failure.message : end.timeout;
+    this.run.say(`retries #${this.id} in ${delayMs / 1000} s: ${reason}`);
     this.run.retries.push({ type: this.type, dueMs: this.attemptScheduledAtMs, delayMs });
     this.overMs.set(this.attempt, nowMs());
     this.attempt += 1;

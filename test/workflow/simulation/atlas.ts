@@ -1,7 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { MAX_LINK_TOKEN_BYTES } from '../../../src/contract/limits';
 import { nowMs } from './clock';
-import type { Reply, SentRequest } from './network';
+import { surroundings, type Reply, type SentRequest } from './network';
 
 /*
  * Atlas, and Cloud Manager's digest, which is the same: what they know of keys, access tokens and
@@ -113,7 +113,8 @@ export function createAtlas(findMaker: () => Maker, onKey: (key: Key) => void) {
       const [, orgId = '', resource] = /orgs\/(\w+)\/liveMigrations\/(\w+)/.exec(path) ?? [];
       if (resource === 'availableProjects') return { status: 200, body: '[]' };
       const key = makeKey(orgId, findMaker());
-      return { status: 201, body: { linkToken: key.linkToken } };
+      const status = surroundings.network?.tape.pick([201, 201, 201, 200]) ?? 201;
+      return { status, body: { linkToken: key.linkToken } };
     },
   };
 }

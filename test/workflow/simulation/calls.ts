@@ -12,7 +12,6 @@ import type { SimulatedTemporal } from './temporal';
 
 const STATUS_CODES = { RUNNING: 1, COMPLETED: 2, FAILED: 3, CANCELLED: 4, TERMINATED: 5 };
 const NOT_FOUND = 5;
-const UNAVAILABLE = 14;
 
 interface Execution {
   workflowId: string;
@@ -37,7 +36,7 @@ export function createConnection(
       await process?.awake().catch(() => {
         throw grpcError(NOT_FOUND, 'killed');
       });
-      if (temporal.isAway) throw grpcError(UNAVAILABLE, 'Temporal is away');
+      if (temporal.isAway) throw grpcError(temporal.awayStatus, 'Temporal is away');
       return respond(request);
     };
   const workflowService = {

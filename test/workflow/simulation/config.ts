@@ -3,7 +3,7 @@ import { settingsSchema } from '../../../src/config/settings';
 import { workflowIdFor } from '../../../src/contract/workflow-id';
 import { makeKey } from '../../../src/secrets/sealing';
 import { ORG, OTHER_ORG, SOURCE_ORG } from '../../unit/samples';
-import { SECRETS } from './atlas';
+import { CANARY, SECRETS } from './atlas';
 import { instantly } from './clock';
 import { REQUEST_TIMEOUT_MS } from './network';
 import { SINK_SECRETS } from './sinks';
@@ -13,6 +13,7 @@ import { SINK_SECRETS } from './sinks';
  */
 
 export const GIVE_UP_AFTER_MS = 100_000;
+export const MAXIMUM_PAUSE_MS = 120_000;
 const env = {
   ATLAS_SECRET: SECRETS.clientSecret,
   ATLAS_KEY: SECRETS.privateKey,
@@ -25,7 +26,7 @@ const timeoutMs = REQUEST_TIMEOUT_MS;
 const SINKS = {
   hook: {
     type: 'webhook',
-    url: 'https://hook.test/',
+    url: `https://hook.test/${CANARY}?key=${CANARY}`,
     signingSecrets: [{ env: 'HOOK' }],
     timeoutMs,
   },
@@ -40,8 +41,8 @@ const SINKS = {
   files: { type: 'file', directory: '/tokens' },
 };
 export const SINKS_OF: Record<string, string[]> = {
-  [ORG]: ['hook', 'files', 'source'],
-  [OTHER_ORG]: ['vault', 'files'],
+  [ORG]: ['hook', 'files'],
+  [OTHER_ORG]: ['vault', 'files', 'source'],
 };
 
 const CREDENTIALS = [
@@ -64,7 +65,7 @@ export const CONFIGS = CREDENTIALS.map((credential) => {
     },
     sinks: SINKS,
     sealing: { keys: { env: 'SEALING' } },
-    retries: { giveUpAfterMs: GIVE_UP_AFTER_MS, roundMs: 20_000, maximumPauseMs: 120_000 },
+    retries: { giveUpAfterMs: GIVE_UP_AFTER_MS, roundMs: 20_000, maximumPauseMs: MAXIMUM_PAUSE_MS },
     schedules: { minimumTokenAgeMs: 100_000 },
   });
   const { sealing } = config;
@@ -82,6 +83,6 @@ export const CONFIGS = CREDENTIALS.map((credential) => {
 export const PAIRS = [
   { orgId: ORG, sinks: ['hook', 'files'] },
   { orgId: OTHER_ORG, sinks: ['vault', 'files'] },
-  { orgId: ORG, sourceOrgId: SOURCE_ORG, sinks: ['source'] },
+  { orgId: OTHER_ORG, sourceOrgId: SOURCE_ORG, sinks: ['source', 'vault'] },
 ];
 export const WORKFLOW_IDS = PAIRS.map(workflowIdFor);

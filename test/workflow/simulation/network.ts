@@ -26,13 +26,14 @@ export interface SentRequest {
   path: string;
   headers: Readonly<Record<string, string>>;
   body: string;
+  sentMs: number;
 }
 
 export interface Reply {
   status: number;
   headers?: Record<string, string>;
   /** JSON, or a text as it is. */
-  body?: unknown;
+  body?: object | string;
 }
 
 /** Acts on a request, and replies. */
@@ -61,8 +62,8 @@ const unavailable = { error: 'unavailable', errorCode: 'UNEXPECTED_ERROR' };
 export const SERVED: Fate = { name: 'served', acts: true };
 const REFUSED: Fate = { name: 'refused connection', acts: false };
 const CUT_IN_BODY: Fate = { name: 'cut in the body', acts: true };
-/** A 429 requests this wait. */
-export const RETRY_AFTER_MS = 20_000;
+/** A response may request a wait in seconds or, here as `date`, until 20 s from now. */
+const DATE_MS = 20_000;
 /** Below and above the timeouts of heartbeats. */
 const FREEZE_MS = [4000, 15_000, 70_000, 200_000];
 export const FAULTS: readonly Fate[] = [
@@ -74,6 +75,11 @@ export const FAULTS: readonly Fate[] = [
   { name: '500, and it acts', acts: true, reply: { status: 500, body: unavailable } },
   { name: '500', acts: false, reply: { status: 500, body: unavailable } },
   { name: '503', acts: false, reply: { status: 503, body: unavailable } },
+  {
+    name: '503 with Retry-After',
+    acts: false,
+    reply: { status: 503, body: unavailable, headers: { 'retry-after': '80' } },
+  },
   { name: '503, and it acts late', acts: 'late', reply: { status: 503, body: unavailable } },
   { name: 'gateway page', acts: false, reply: { status: 502, body: page } },
   { name: '504, and it acts late', acts: 'late', reply: { status: 504, body: page } },
@@ -132,6 +138,7 @@ export class SimulatedAgent extends BaseDispatcher {
       path,
       headers: headers as Record<string, string>,
       body: typeof body === 'string' ? body : '',
+      sentMs: nowMs(),
     };
     const controller = new Controller(handler);
     carry(this.network, request, handler, controller).catch((error: unknown) =>
@@ -215,7 +222,7 @@ async function carry(
   const { status } = reply;
   handler.onResponseStart?.(controller, status, toHeaders(reply));
   controller.status = status;
-  controller.retryAfterMs = reply.headers?.['retry-after'] ? RETRY_AFTER_MS : 0;
+  controller.retryAfterMs = toWaitMs(reply);
   const half = Math.floor(text.length / 2);
   handler.onResponseData?.(controller, Buffer.from(text.slice(0, half)));
   await sleep(tape.pick([0, 300]));
@@ -228,16 +235,24 @@ async function carry(
   handler.onResponseEnd?.(controller, {});
 }
 
-/** A server or a proxy may quote what it was sent. */
-function toText({ status, body }: Reply, { headers }: SentRequest): string {
+/** A server or a proxy that refuses a request may quote what it was sent. */
+function toText({ status, body }: Reply, { headers, body: sent }: SentRequest): string {
   if (typeof body === 'string') return body;
-  const quoted = status >= 500 ? { detail: JSON.stringify(headers) } : {};
-  return body === undefined ? '' : JSON.stringify({ ...body, ...quoted });
+  if (body === undefined) return '';
+  if (status < 300) return JSON.stringify(body);
+  const { detail = '' } = body as { detail?: string };
+  const credential = headers['Authorization'] ?? headers['x-vault-token'];
+  return JSON.stringify({ ...body, detail: [detail, credential, sent].join(' ') });
 }
 
-function toHeaders({ headers = {} }: Reply): Record<string, string> {
-  const { 'retry-after': retryAfter, ...others } = headers;
+function toWaitMs({ headers = {} }: Reply): number {
+  const { 'retry-after': value = '0' } = headers;
+  return value === 'date' ? DATE_MS : Number(value) * 1000;
+}
+
+function toHeaders(reply: Reply): Record<string, string> {
+  const { 'retry-after': retryAfter, ...others } = reply.headers ?? {};
   const date = (ms: number) => new Date(nowMs() + ms).toUTCString();
-  const value = retryAfter === 'date' ? date(RETRY_AFTER_MS) : retryAfter;
+  const value = retryAfter === 'date' ? date(toWaitMs(reply)) : retryAfter;
   return { date: date(0), ...others, ...(value && { 'retry-after': value }) };
 }

@@ -6,7 +6,7 @@ import type { SimulatedActivity } from './activity';
 import type { Atlas } from './atlas';
 import { nowMs } from './clock';
 import { GIVE_UP_AFTER_MS } from './config';
-import { RETRY_AFTER_MS, type OnResponse, type Process, type SentRequest } from './network';
+import { REQUEST_TIMEOUT_MS, type OnResponse, type Process, type SentRequest } from './network';
 import type { Report } from './resolutions';
 import type { SimulatedRun } from './run';
 import type { SimulatedTemporal } from './temporal';
@@ -43,15 +43,23 @@ export function watchRequests(
   const senders = new Set<SimulatedRun>();
   /** The attempts that sent a POST; true if Atlas refused its authentication. */
   const posted = new Map<string, boolean>();
+  /** Until when each attempt waits for the response to its POST. */
+  const waitsUntilMs = new Map<string, number>();
   const outages = new Map<Process, Outage>();
   /** The last access token that each worker got, and how wrong its clock was. */
   const accessTokens = new Map<Process, { token: string; errorMs: number }>();
   /** The status of the last response that an attempt got; null if none arrived. */
   const lastStatus = new Map<string, number | null>();
-  /** Until when Atlas wants no request of a run, and a sink none of an activity. */
-  const notBeforeMs = new Map<SimulatedRun | SimulatedActivity, number>();
-  /** When an attempt of a worker failed at Atlas. */
-  const failedMs = new Map<Process, number>();
+  /** Until when Atlas and each sink want no request of a run. */
+  const notBeforeMs = new Map<string, number>();
+  /** The same, as the last response to an attempt requests; it holds once its report arrives. */
+  const requestedMs = new Map<string, [string, number]>();
+  /** Until when a worker may hold back requests, since an attempt failed at Atlas. */
+  const holdsUntilMs = new Map<Process, number>();
+
+  function noteHold(process: Process, ms: number): void {
+    holdsUntilMs.set(process, Math.max(holdsUntilMs.get(process) ?? 0, nowMs() + ms));
+  }
 
   /** An attempt that has waited looks at its run when it begins. */
   function isPermitted(run: SimulatedRun, activity: SimulatedActivity, attempt: number): boolean {
@@ -99,20 +107,25 @@ export function watchRequests(
     senders,
 
     /** Of any request of an attempt. */
-    onRequest({ host }: SentRequest): OnResponse {
+    onRequest({ host, process }: SentRequest): OnResponse {
       const { run, activity, attempt } = findAttempt(temporal);
-      const waiting = host === 'atlas.test' ? run : activity;
-      if (nowMs() < (notBeforeMs.get(waiting) ?? 0)) {
+      const isAtlas = host === 'atlas.test';
+      const waiting = isAtlas ? run.runId : `${run.runId} ${host}`;
+      // The one attempt that somebody requests at once does not wait.
+      const isRedelivery = activity.options.retryPolicy?.maximumAttempts === 2;
+      const mayWait = activity.isUnderWay(attempt) && !isRedelivery;
+      if (mayWait && nowMs() < (notBeforeMs.get(waiting) ?? 0)) {
         problems.add('no run sends a request to Atlas or its sink before a Retry-After is over');
       }
       return (status, _body, retryAfterMs) => {
         lastStatus.set(idOf(activity, attempt), status);
+        if (isAtlas) noteHold(process, retryAfterMs);
         // A date has whole seconds.
-        if (activity.isUnderWay(attempt)) notBeforeMs.set(waiting, nowMs() + retryAfterMs - 1000);
+        requestedMs.set(idOf(activity, attempt), [waiting, nowMs() + retryAfterMs - 1000]);
       };
     },
 
-    onPost({ process }: SentRequest): OnResponse {
+    onPost({ process, sentMs }: SentRequest): OnResponse {
       const { run, activity, attempt } = findAttempt(temporal);
       const id = `${run.runId} ${activity.id}`;
       const attemptId = idOf(activity, attempt);
@@ -127,10 +140,12 @@ export function watchRequests(
         problems.add('an attempt sends one POST, unless refused');
       }
       posted.set(attemptId, false);
+      waitsUntilMs.set(attemptId, sentMs + REQUEST_TIMEOUT_MS);
       uncertain.add(id);
       const onOutcome = watchOutage(process, activity.begunMs.get(attempt) ?? 0);
       return (status, body) => {
         posted.set(attemptId, status === 401);
+        waitsUntilMs.delete(attemptId);
         if (isCertain(status, body)) uncertain.delete(id);
         onOutcome(status, body, 0);
       };
@@ -151,6 +166,12 @@ export function watchRequests(
       };
     },
 
+    /** Called when the report of an attempt reaches Temporal. */
+    onArrival(activity: SimulatedActivity, attempt: number): void {
+      const requested = requestedMs.get(idOf(activity, attempt));
+      if (requested && activity.isUnderWay(attempt)) notBeforeMs.set(...requested);
+    },
+
     onReport: (
       activity: SimulatedActivity,
       attempt: number,
@@ -159,22 +180,22 @@ export function watchRequests(
     ): void => {
       if (!('failure' in report)) return;
       const { message, applicationFailureInfo } = report.failure;
-      const status = lastStatus.get(idOf(activity, attempt));
+      const attemptId = idOf(activity, attempt);
+      const status = lastStatus.get(attemptId);
       const isRejected = /Rejected$/.test(applicationFailureInfo?.type ?? '');
       if (isRejected && status !== undefined && isTemporary(status)) {
         problems.add('an attempt is rejected for good only by a response that is not temporary');
       }
       if (activity.type !== 'createLinkToken') return;
+      if (nowMs() < (waitsUntilMs.get(attemptId) ?? 0)) {
+        problems.add('an attempt waits for the response to its POST until its timeout');
+      }
       // The last failure of a run that gives up may quote that of another attempt.
       const isHeldBack =
         message?.startsWith('not sent:') && applicationFailureInfo?.nonRetryable !== true;
-      if (!isHeldBack) failedMs.set(worker.process, nowMs());
-      const longestMs = Math.max(RETRY_AFTER_MS, maximumIntervalMs / 2);
-      if (
-        isHeldBack &&
-        worker.isAlone &&
-        nowMs() > (failedMs.get(worker.process) ?? -Infinity) + longestMs
-      ) {
+      const { process, isAlone } = worker;
+      if (!isHeldBack) noteHold(process, maximumIntervalMs / 2);
+      else if (isAlone && nowMs() > (holdsUntilMs.get(process) ?? 0)) {
         problems.add('a worker holds requests back no longer than the longest pause');
       }
     },

@@ -53,7 +53,7 @@ export class SimulatedRun {
 
   private readonly workflow: Promise<RunningWorkflow>;
   private readonly openTimers = new Set<unknown>();
-  private readonly updateInputs = new Map<string, unknown>();
+  private readonly redeliveries = new Map<string, { sink?: string }>();
   private readonly children = new Map<unknown, SimulatedRun>();
   private unseenEnds: SimulatedRun['seenEnds'] = [];
   private jobs: Job[] = [];
@@ -117,7 +117,7 @@ export class SimulatedRun {
     const input = args.map(encode) as never[];
     const meta = { updateId: id, identity: '' };
     const update = { id, protocolInstanceId: id, name, input, meta, runValidator: true };
-    this.updateInputs.set(id, args[0]);
+    if (name === 'redeliver') this.redeliveries.set(id, args[0] as object);
     this.addJob({ doUpdate: update });
   }
 
@@ -206,12 +206,16 @@ export class SimulatedRun {
       for (const [name, value] of Object.entries(fields ?? {})) this.memo[name] = decode(value);
     }
     if (command.updateResponse) {
-      const { protocolInstanceId, accepted } = command.updateResponse;
+      const { protocolInstanceId, accepted, rejected } = command.updateResponse;
       const id = String(protocolInstanceId);
       if (accepted) {
         this.waitingUpdates.add(id);
-        this.trace.push(`redeliver to ${(this.updateInputs.get(id) as { sink: string }).sink}`);
-      } else this.waitingUpdates.delete(id);
+        const { sink } = this.redeliveries.get(id) ?? {};
+        if (sink) this.trace.push(`redeliver to ${sink}`);
+      } else if (!rejected?.cause?.canceledFailureInfo && !rejected?.canceledFailureInfo) {
+        // The outcome of a caller is that of the run.
+        this.waitingUpdates.delete(id);
+      }
     }
     const { completeWorkflowExecution: completed, failWorkflowExecution: failed } = command;
     if (completed) {

@@ -6,7 +6,7 @@ import { findEarlierToken } from '../../../src/temporal/earlier-token';
 import type { RunHistory } from '../../../src/temporal/run-history';
 import { findTokenOf } from '../../../src/temporal/run-state';
 import { CANARY, SECRETS, type Key } from './atlas';
-import { GIVE_UP_AFTER_MS, SINKS_OF, WORKFLOW_IDS } from './config';
+import { GIVE_UP_AFTER_MS, MAXIMUM_PAUSE_MS, SINKS_OF, WORKFLOW_IDS } from './config';
 import type { SimulatedRun } from './run';
 import type { Look, World } from './world';
 
@@ -24,7 +24,10 @@ interface Observed {
 }
 
 /** What holds for every run; one that was terminated says nothing itself. */
-const RUN_RULES: Record<string, (observed: Observed, world: World) => boolean> = {
+const RUN_RULES: Record<
+  string,
+  (observed: Observed, world: World, all: readonly Observed[]) => boolean
+> = {
   'a token that the run does not have is an unconfirmed attempt': ({ run, history }, { keys }) => {
     const made = keys.filter(({ runId }) => runId === run.runId);
     const lost = made.filter(({ tokenSha256 }) => tokenSha256 !== history.token?.tokenSha256);
@@ -38,8 +41,12 @@ const RUN_RULES: Record<string, (observed: Observed, world: World) => boolean> =
     );
     return isTerminated(run) || countOf(run) === mayExist.length;
   },
-  'the history has as many unconfirmed attempts as the memo': ({ run, history }) =>
-    isTerminated(run) || history.unconfirmedAttempts.length === countOf(run),
+  'the history has as many unconfirmed attempts as the memo, and none in progress': ({
+    run,
+    history,
+  }) =>
+    isTerminated(run) ||
+    (history.unconfirmedAttempts.length === countOf(run) && history.creatingSince === null),
   'a receipt and a failure count as many as the memo': ({ run, ending }) =>
     !['COMPLETED', 'FAILED'].includes(run.status) ||
     isRecovery(run) ||
@@ -54,15 +61,30 @@ const RUN_RULES: Record<string, (observed: Observed, world: World) => boolean> =
     );
     return run.status !== 'COMPLETED' || isStored;
   },
-  'every sink that an attempt called is named': ({ run, ending }, { calledSinks }) => {
+  'every sink that an attempt called is named, also of a run whose token was recovered': (
+    { run, token, ending },
+    { sinkCalls },
+    others,
+  ) => {
     const { sink, alsoTried = [], sinksTried = [] } = ending;
     const named = [sink, ...alsoTried, ...sinksTried];
-    const called = [...(calledSinks.get(run.runId) ?? [])];
-    return isTerminated(run) || called.every((name) => named.includes(name));
+    const before = others.filter(
+      (other) => token && other.token?.deliveryId === token.deliveryId && isBefore(other.run, run),
+    );
+    const called = sinkCalls.filter(
+      ({ runId, atMs }) =>
+        runId === run.runId ||
+        (atMs < run.startMs && before.some((other) => other.run.runId === runId)),
+    );
+    // A recovery that is CANCELLED has no details; its history names them.
+    const saysNothing = isTerminated(run) || run.status === 'CANCELLED';
+    return saysNothing || called.every((call) => named.includes(call.sink));
   },
   'after a cancel nothing is created': ({ run }) => !/cancel.*createLinkToken/.test(traceOf(run)),
-  'no outage of Temporal below a minute costs the report of a creation': ({ run }, { dropped }) =>
-    !dropped.some((activity) => activity.run === run && activity.type === 'createLinkToken'),
+  'no outage of Temporal below a minute costs the report of a creation': ({ run }, { workers }) =>
+    !workers.dropped.some(
+      (activity) => activity.run === run && activity.type === 'createLinkToken',
+    ),
   'a token that arrives in a cancelled run gets one delivery': ({ run }) =>
     isTerminated(run) ||
     !/(cancel, token|token, cancel)(?!, deliver)|cancel.* deliver.* deliver/.test(traceOf(run)),
@@ -98,8 +120,13 @@ const RUN_RULES: Record<string, (observed: Observed, world: World) => boolean> =
   },
   'whoever waits for an Update gets its outcome': ({ run }) =>
     isTerminated(run) || run.waitingUpdates.size === 0,
+  'no pause between rounds is longer than the longest one': ({ run }) =>
+    run.timers.every(({ startedMs, endMs }) => endMs - startedMs <= MAXIMUM_PAUSE_MS),
+  'the memo of a run that completed shows no undelivered token': ({ run }) =>
+    run.status !== 'COMPLETED' || (run.memo['step'] ?? null) === null,
 };
 
+const isBefore = (run: SimulatedRun, { startMs }: SimulatedRun) => (run.closeMs ?? 0) <= startMs;
 const isTerminated = ({ status }: SimulatedRun) => status === 'TERMINATED';
 const isRecovery = ({ args }: SimulatedRun) => args.length > 1;
 const countOf = ({ memo }: SimulatedRun) => Number(memo['unconfirmedTokens'] ?? 0);
@@ -161,6 +188,20 @@ const SINK_RULES: Record<string, (world: World) => boolean> = {
     const ids = stored.map(({ sink, linkToken }) => `${sink} ${linkToken}`);
     return ids.every((id, index) => id.startsWith('source') || ids.indexOf(id) === index);
   },
+  'Vault keeps the tokens of one pair at a path, and never goes back to an older one': ({
+    stored,
+    keys,
+    prepareRuns,
+  }) => {
+    const inVault = stored.filter(({ sink }) => sink === 'vault');
+    const times = inVault.map(({ createdAt }) => createdAt);
+    const makers = inVault.map(
+      ({ linkToken }) => keys.find((key) => key.linkToken === linkToken)?.runId,
+    );
+    const pairs = prepareRuns().filter(({ runId }) => makers.includes(runId));
+    const isOnePair = new Set(pairs.map(({ workflowId }) => workflowId)).size <= 1;
+    return isOnePair && times.every((time, index) => time >= (times[index - 1] ?? ''));
+  },
   'a sink gets tokens of its organizations only': ({ stored, keys, prepareRuns }) =>
     stored.every(({ sink, linkToken, orgId }) => {
       const key = keys.find((one) => one.linkToken === linkToken);
@@ -192,7 +233,7 @@ export async function findProblems(world: World): Promise<string[]> {
   const observed = await Promise.all(world.prepareRuns().map((run) => observe(run, world)));
   const problems = [...temporal.errors.map(String), ...watch.problems];
   for (const [sentence, holds] of Object.entries(RUN_RULES)) {
-    const broken = observed.filter((one) => !holds(one, world));
+    const broken = observed.filter((one) => !holds(one, world, observed));
     problems.push(...broken.map(({ run }) => `${sentence}: run ${run.runId.slice(0, 4)}`));
   }
   for (const [sentence, holds] of Object.entries(SINK_RULES)) {
@@ -206,10 +247,15 @@ export async function findProblems(world: World): Promise<string[]> {
 
   const hasToken = new Set(observed.filter(({ token }) => token).map(({ run }) => run));
   for (const run of watch.senders) {
-    const [request] = run.args as [{ again?: unknown }];
+    const [{ again }] = run.args as [{ again?: true | string }];
+    const permitted = temporal.runs.find(({ runId }) => runId === again);
     const earlier = run.listedBefore.filter(({ workflowId }) => workflowId === run.workflowId);
-    if (request.again === undefined && earlier.some((one) => hasToken.has(one))) {
-      problems.push('without "again" no run creates a token after one that the list has');
+    const isForbidden = (one: SimulatedRun) =>
+      hasToken.has(one) && one.startMs > (permitted?.startMs ?? -1);
+    if (again !== true && earlier.some(isForbidden)) {
+      problems.push(
+        'no run creates a token after one that the list has, unless "again" permits it',
+      );
     }
   }
   for (const workflowId of WORKFLOW_IDS) {

@@ -3,6 +3,7 @@ import { createActivities } from '../../../src/activities';
 import type * as Clock from './clock';
 import { installClocks, runUntil } from './clock';
 import type * as Network from './network';
+import { startPeople } from './people';
 import { loadWorkflows } from './sdk';
 import { findProblems } from './sentences';
 import { Tape } from './tape';
@@ -12,7 +13,7 @@ import { createWorld } from './world';
  * Runs of three pairs of organizations, from the first start until the last run has closed: the
  * shipped bundle of the workflows in the SDK's own runtime, and the real activities, clients,
  * circuit breaker, sinks, sealing and readers, in virtual time. Temporal (temporal.ts), the network
- * (network.ts), what is behind it (atlas.ts, sinks.ts), workers (workers.ts) and people (world.ts)
+ * (network.ts), what is behind it (atlas.ts, sinks.ts), workers (workers.ts) and people (people.ts)
  * follow a tape of numbers. What holds is in sentences.ts and requests.ts.
  *
  * It reaches what no real server does: every order of what people, workers, Atlas and timers do,
@@ -58,7 +59,9 @@ async function simulate(numbers: readonly number[]) {
   // Each attempt that fails draws its delay.
   const random = new Tape(numbers);
   jest.spyOn(Math, 'random').mockImplementation(() => random.pick(TENTHS) / 10);
-  const world = await createWorld(new Tape(numbers), startWorkflow);
+  const tape = new Tape(numbers);
+  const world = createWorld(tape, startWorkflow);
+  await startPeople(tape, world);
   const isOver = await runUntil(world.isOver);
   const problems = isOver
     ? await findProblems(world)

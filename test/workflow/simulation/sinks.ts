@@ -23,6 +23,7 @@ export interface Stored {
   orgId: string;
   /** When its link is synced, in Cloud Manager. */
   readyMs: number;
+  createdAt: string;
 }
 
 /** Standard Webhooks: a receiver refuses a signature that is older or newer than five minutes. */
@@ -37,8 +38,13 @@ export function createSinkServers(onStored: (stored: Stored) => void) {
   const digest = createDigestServer();
 
   function store(sink: string, data: Record<string, unknown>, readyMs = nowMs()): void {
+    const { linkToken, orgId, createdAt } = data as Record<string, string>;
     onStored({
-      ...{ sink, linkToken: String(data['linkToken']), orgId: String(data['orgId']), readyMs },
+      sink,
+      linkToken: linkToken ?? '',
+      orgId: orgId ?? '',
+      createdAt: createdAt ?? '',
+      readyMs,
     });
   }
 
@@ -89,7 +95,7 @@ export function createSinkServers(onStored: (stored: Stored) => void) {
     if (request.method === 'POST') {
       const { linkToken } = JSON.parse(request.body) as { linkToken: string };
       if (links.get(sourceOrgId)?.linkToken !== linkToken) {
-        const syncMs = surroundings.network?.tape.pick([0, 3000, 30_000]) ?? 0;
+        const syncMs = surroundings.network?.tape.pick([0, 3000, 30_000, 400_000]) ?? 0;
         links.set(sourceOrgId, { linkToken, syncedMs: nowMs() + syncMs });
       }
       store('source', { linkToken, orgId: sourceOrgId }, links.get(sourceOrgId)?.syncedMs);

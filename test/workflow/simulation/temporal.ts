@@ -15,13 +15,18 @@ import type { createWorkers } from './workers';
  * another source names it.
  */
 
+const DEADLINE_EXCEEDED = 4;
+const UNAVAILABLE = 14;
+
 export class SimulatedTemporal {
   readonly runs: SimulatedRun[] = [];
   readonly client = new Client({ connection: createConnection(this) });
   /** Of workflow tasks: each would be repeated for ever. */
   readonly errors: unknown[] = [];
   workers!: ReturnType<typeof createWorkers>;
-  private awayUntilMs = 0;
+  awayUntilMs = 0;
+  /** The gRPC status of its responses while it is away. */
+  awayStatus = UNAVAILABLE;
 
   constructor(
     readonly tape: Tape,
@@ -37,6 +42,7 @@ export class SimulatedTemporal {
   /** While it is away, it takes no call, and nothing falls due. */
   goAway(ms: number): void {
     this.awayUntilMs = nowMs() + ms;
+    this.awayStatus = this.tape.pick([UNAVAILABLE, DEADLINE_EXCEEDED]);
     this.say('Temporal is away');
     setTimeout(() => this.say('Temporal is back'), ms);
   }

@@ -30,7 +30,7 @@ const REPORT_TRIES = 10;
 type Call = (...args: unknown[]) => Promise<unknown>;
 type Services = Awaited<ReturnType<typeof createServices>>;
 
-type OnReport = ReturnType<typeof watchRequests>['onReport'];
+type Watch = Pick<ReturnType<typeof watchRequests>, 'onReport' | 'onArrival'>;
 
 /** Ends what a killed worker does. */
 class KilledError extends Error {}
@@ -40,7 +40,7 @@ export class SimulatedWorker implements Process {
   isKilled = false;
   isStopping = false;
   private readonly underWay = new Set<ReturnType<typeof createAttempt>>();
-  private frozenUntilMs = 0;
+  frozenUntilMs = 0;
   /** A poll that was under way when the worker froze. */
   private hasOpenPoll = false;
   private readonly client: Client;
@@ -51,7 +51,7 @@ export class SimulatedWorker implements Process {
     readonly name: string,
     private readonly temporal: SimulatedTemporal,
     private readonly log: (line: unknown) => void,
-    private readonly onReport: OnReport,
+    private readonly watch: Watch,
     /** Reports that Core dropped. */
     private readonly dropped: SimulatedActivity[],
   ) {
@@ -144,7 +144,7 @@ export class SimulatedWorker implements Process {
     const report = await execution.run(activity.args);
     this.underWay.delete(execution);
     const isAlone = this.underWay.size === 0;
-    this.onReport(activity, attempt, report, { process: this, isAlone });
+    this.watch.onReport(activity, attempt, report, { process: this, isAlone });
     await this.awake();
     for (let tries = 0; this.temporal.isAway; tries += 1) {
       if (tries === REPORT_TRIES) {
@@ -156,6 +156,7 @@ export class SimulatedWorker implements Process {
       }
       await sleep(1000);
     }
+    this.watch.onArrival(activity, attempt);
     activity.takeReport(attempt, report);
   }
 }
@@ -165,10 +166,11 @@ export function createWorkers(
   temporal: SimulatedTemporal,
   config: Config,
   log: (line: unknown) => void,
-  onReport: OnReport,
+  watch: Watch,
 ) {
   const all: SimulatedWorker[] = [];
   const dropped: SimulatedActivity[] = [];
+  let booting: Promise<unknown> = Promise.resolve();
   const living = () => all.filter(({ isKilled, isStopping }) => !isKilled && !isStopping);
 
   return {
@@ -176,10 +178,14 @@ export function createWorkers(
     living,
     dropped,
 
-    async boot(): Promise<SimulatedWorker> {
-      const worker = new SimulatedWorker(`w${all.length + 1}`, temporal, log, onReport, dropped);
-      all.push(await worker.boot(config));
-      return worker;
+    /** One after the other: an agent belongs to the process that is set when it is made. */
+    boot(): Promise<SimulatedWorker> {
+      booting = booting.then(async () => {
+        const worker = new SimulatedWorker(`w${all.length + 1}`, temporal, log, watch, dropped);
+        all.push(await worker.boot(config));
+        return worker;
+      });
+      return booting as Promise<SimulatedWorker>;
     },
 
     async runLocal(workflow: object, type: string, args: unknown[]): Promise<Report> {
@@ -187,10 +193,10 @@ export function createWorkers(
       return (worker as SimulatedWorker).runLocal({ ...workflow, isLocal: true }, type, args);
     },
 
-    /** @returns whether a worker polls. */
-    runAttempt(activity: SimulatedActivity): boolean {
+    /** @returns the worker that takes the attempt; null if none polls. */
+    runAttempt(activity: SimulatedActivity): SimulatedWorker | null {
       const polling = all.filter(({ polls }) => polls);
-      if (polling.length === 0) return false;
+      if (polling.length === 0) return null;
       const { run, type, id, attempt } = activity;
       const info: Partial<Info> = {
         activityId: id,
@@ -209,7 +215,7 @@ export function createWorkers(
       worker.runAttempt(activity, info).catch((error: unknown) => {
         if (!(error instanceof KilledError)) temporal.errors.push(error);
       });
-      return true;
+      return worker;
     },
   };
 }

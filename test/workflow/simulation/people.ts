@@ -1,0 +1,188 @@
+import { workflowIdFor } from '../../../src/contract/workflow-id';
+import { WORKFLOW_TYPES } from '../../../src/contract/workflows';
+import { findTokenOf } from '../../../src/temporal/run-state';
+import { nowMs, sleep } from './clock';
+import { GIVE_UP_AFTER_MS, SINKS_OF } from './config';
+import type { Tape } from './tape';
+import type { SimulatedWorker } from './workers';
+import type { World } from './world';
+
+/*
+ * What people do, at a moment or right after something has happened; and what disturbs workers and
+ * servers for longer than a request.
+ */
+
+const ACTIONS = [
+  'nothing',
+  'cancel',
+  'redeliver to hook',
+  'redeliver to files',
+  'redeliver to vault',
+  'redeliver to nowhere',
+  'redeliver to files and cancel',
+  'await the delivery',
+  'start again',
+  'start again',
+  'start',
+  'recover',
+  'schedule',
+  'terminate',
+  'terminate and recover',
+  'reset',
+  'Temporal is away',
+  'an activity failed by hand',
+  'an activity completed by hand',
+  'a key by hand',
+  'api-keys',
+  'a worker freezes',
+  'a worker is killed',
+  'a worker stops',
+  'a worker stops at once and cancel',
+  'a clock is wrong',
+  'Atlas ends sessions',
+  'a server fails',
+  'a server fails',
+] as const;
+const MAX_ACTIONS = 8;
+/** After the last fault, every run ends in this time, unless its sink refuses its token. */
+const SETTLED_AFTER_MS = 20 * 60_000;
+
+const CLOCK_ERRORS_MS = [0, 3_600_000, 0, -3_600_000, 0, 60_000];
+
+const FAILED_BY_HAND = { message: 'by hand', applicationFailureInfo: { nonRetryable: true } };
+
+/** Starts workers and the first runs, and lets people act until the last run has closed. */
+export async function startPeople(tape: Tape, world: World): Promise<void> {
+  const { temporal, workers, atlas, requests, stored, failsUntilMs, say, keepBusy, start } = world;
+
+  /** As `recover` does, with any sink: the newest token that no run delivered. */
+  async function recover(of: World['requests'][number]): Promise<void> {
+    for (const run of world.runsOf(of).toReversed()) {
+      const history = await world.readHistory(run);
+      const token = findTokenOf({ status: { name: run.status } }, history);
+      if (!token) continue;
+      const { token: sealedToken, sinksTried } = history;
+      const sinks = SINKS_OF[of.orgId]?.filter((name) => name !== 'source' || of.sourceOrgId) ?? [];
+      const sink = tape.pick([of.sink, ...sinks]);
+      if (token.state === 'recoverable') start({ ...of, sink }, { sealedToken, sinksTried });
+      return;
+    }
+  }
+
+  function setClock({ name, clock }: SimulatedWorker): void {
+    clock.errorMs = tape.pick(CLOCK_ERRORS_MS);
+    if (clock.errorMs !== 0) say(`${name} has a clock that is wrong by ${clock.errorMs / 1000} s`);
+  }
+
+  function disturbWorker(action: string): void {
+    const worker = tape.pick(workers.living()) as SimulatedWorker | undefined;
+    if (!worker) return;
+    if (action.endsWith('freezes')) worker.freeze(tape.pick([4000, 15_000, 70_000, 200_000]));
+    if (action.endsWith('killed')) worker.kill();
+    if (action.includes('stops')) {
+      const graceMs = action.includes('at once') ? 0 : GIVE_UP_AFTER_MS;
+      keepBusy(() => worker.stop(graceMs));
+    }
+    if (action.endsWith('wrong')) setClock(worker);
+    // Somebody starts another one.
+    if (!workers.living().includes(worker)) {
+      keepBusy(() => sleep(tape.pick([100, 30_000])).then(() => workers.boot()));
+    }
+  }
+
+  async function act(action: (typeof ACTIONS)[number]): Promise<void> {
+    if (action.startsWith('a worker') || action.startsWith('a clock')) disturbWorker(action);
+    if (action === 'Atlas ends sessions') atlas.endSessions();
+    const of = tape.pick(requests);
+    if (action === 'start') start(of);
+    const run = temporal.newestRun(workflowIdFor(of)) ?? temporal.runs[0];
+    if (temporal.isAway || !run) return;
+    if (action.endsWith('cancel')) run.requestCancel();
+    if (action.startsWith('terminate')) run.terminate();
+    if (action === 'reset') temporal.reset(run);
+    if (action.startsWith('redeliver')) run.update('redeliver', { sink: action.split(' ')[2] });
+    if (action === 'start again') {
+      const again = tape.pick([run, ...world.runsOf(of)]).runId;
+      start(tape.pick([of, { ...of, again: true }, { ...of, again }]));
+    }
+    if (action.endsWith('recover')) await recover(of);
+    if (action === 'schedule') {
+      const input = { request: of, always: tape.pick([false, true]) };
+      temporal.start(WORKFLOW_TYPES.prepareOnSchedule, `schedule ${of.sink}`, [input]);
+    }
+    if (action === 'Temporal is away') temporal.goAway(tape.pick([3000, 30_000, 55_000]));
+    if (action === 'an activity failed by hand') run.endByHand({ failure: FAILED_BY_HAND });
+    if (action === 'an activity completed by hand') run.endByHand({ result: {} });
+    if (action === 'a key by hand') atlas.makeKeyByHand(of.orgId);
+    if (action === 'api-keys') await world.look();
+    if (action === 'await the delivery') run.update('awaitDelivery', run.args[0]);
+    if (action === 'a server fails') {
+      const host = tape.pick(['atlas.test', 'hook.test', 'vault.test', 'source.test', 'files']);
+      failsUntilMs.set(host, nowMs() + tape.pick([30_000, 200_000, 900_000]));
+      say(`${host} fails`);
+    }
+  }
+
+  /** People act at a moment, or right after something has happened. */
+  async function live(): Promise<void> {
+    for (let actions = 0; actions < MAX_ACTIONS && !tape.isOver; actions += 1) {
+      const action = tape.pick(ACTIONS);
+      const waitMs = tape.pick([700, 0, 30, 3000, 15_000, 61_000, 200_000, null, null]);
+      if (waitMs === null) await untilNextEvent(tape.pick([1, 2, 3, 4]));
+      else await sleep(waitMs);
+      await act(action);
+    }
+    await settle();
+  }
+
+  const countEvents = () => temporal.runs.reduce((sum, { events }) => sum + events.length, 0);
+
+  async function untilNextEvent(events: number): Promise<void> {
+    const until = countEvents() + events;
+    for (let waits = 0; countEvents() < until && waits < 100; waits += 1) {
+      await sleep(5 + waits * 20);
+    }
+  }
+
+  const openRuns = () => temporal.runs.filter(({ status }) => status === 'RUNNING');
+
+  /** Repairs everything. What waits for its sink for good is cancelled in the end. */
+  async function settle(): Promise<void> {
+    tape.end();
+    for (const worker of workers.all) worker.clock.errorMs = 0;
+    failsUntilMs.clear();
+    await untilRunsEnd();
+    // A request of an attempt that is over may still freeze its worker.
+    do await sleep(120_000);
+    while (workers.all.some(({ isFrozen }) => isFrozen));
+    // What went wrong before is over for a run that starts now.
+    const of = requests[temporal.runs.length % pairs] as World['requests'][number];
+    const last = start({ ...of, again: true });
+    await untilRunsEnd();
+    for (const run of openRuns().filter(({ type }) => type === WORKFLOW_TYPES.prepare)) {
+      // Vault keeps the newer of two tokens, and the first of two pairs.
+      const isRefused = stored.some(({ sink }) => sink === 'vault');
+      const mayWait = run.memo['step'] === 'undelivered' && isRefused;
+      if (!mayWait) temporal.errors.push(`after the last fault every run ends: ${run.runId}`);
+    }
+    if (last && !['RUNNING', 'COMPLETED'].includes(last.status)) {
+      temporal.errors.push('after the last fault a new run is delivered');
+    }
+    for (const run of openRuns()) run.requestCancel();
+  }
+
+  async function untilRunsEnd(): Promise<void> {
+    for (let waitedMs = 0; waitedMs < SETTLED_AFTER_MS; waitedMs += 10_000) {
+      // A request that was sent before may still kill its worker.
+      if (workers.living().length === 0) await workers.boot();
+      await sleep(10_000);
+      if (openRuns().length === 0 && !temporal.isAway) return;
+    }
+  }
+
+  const pairs = tape.pick([1, 2, 3]);
+  const booting = tape.pick([2, 1, 3]);
+  for (let count = 0; count < booting; count += 1) setClock(await workers.boot());
+  for (const of of requests.slice(0, pairs)) start(of);
+  keepBusy(live);
+}
