@@ -102,10 +102,10 @@ function createCloudManagerSink(config: Config): Sink {
      */
     async deliver({ sourceOrgId, linkToken }, signal) {
       const organization = sourceOrgId ?? '';
-      const deadlineMs = Date.now() + syncTimeoutMs;
+      const deadlineMs = performance.now() + syncTimeoutMs;
       let synced = await isSynced(linkPath(organization), signal, { linkToken });
       while (!synced) {
-        if (Date.now() + pollIntervalMs > deadlineMs) {
+        if (performance.now() + pollIntervalMs > deadlineMs) {
           throw new SinkUnavailableError(
             `${server} accepted the token but did not report SYNCED within ${syncTimeoutMs} ms: ` +
               `check Live Migration in the settings of organization ${organization}, ` +
