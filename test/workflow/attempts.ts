@@ -4,7 +4,7 @@ import { CancelledFailure } from '@temporalio/common';
 import { writeCreationFailure, writeRetryableFailure } from '../../src/activities/attempt-retries';
 import type { AtlasFailure } from '../../src/atlas/outcomes';
 import type { DeliveryFailureType } from '../../src/contract/failure-types';
-import type { SealedToken } from '../../src/contract/schemas';
+import { tokenFactsSchema, type SealedToken } from '../../src/contract/schemas';
 import type { Activities, Backoff, CreateInput } from '../../src/shared/activities';
 import { NOTHING_DONE, type AttemptFailure } from '../../src/shared/attempt-failure';
 import { sharedTemporal } from '../support/temporal';
@@ -51,13 +51,14 @@ function sealedToken(
   unconfirmedTokens: number,
 ): SealedToken {
   const deliveryId = randomUUID();
-  const facts = {
+  // As the sealer does, it drops what is no fact of the token.
+  const facts = tokenFactsSchema.parse({
     ...request,
     deliveryId,
     tokenSha256: createHash('sha256').update(deliveryId).digest('hex'),
     createdAt: new Date().toISOString(),
     unconfirmedTokens,
-  };
+  });
   return { jwe: JSON.stringify(facts), ...facts };
 }
 

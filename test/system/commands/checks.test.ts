@@ -113,7 +113,7 @@ describe('doctor', () => {
           /ok +sink files: .*/,
           /ok +sink blocked: .*/,
           /unchecked +list of runs, task queue .*: the check of Temporal failed/,
-          /error +Temporal: (no access to|cannot reach) Temporal at .*, namespace nowhere, .*not found.*: .*TEMPORAL_NAMESPACE.*/,
+          /error +Temporal: no access to Temporal at .*, namespace nowhere, .*not found.*: .*TEMPORAL_NAMESPACE.*/,
         ],
         'm',
       ),
