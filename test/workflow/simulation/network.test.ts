@@ -10,7 +10,7 @@ import { Tape } from './tape';
  */
 
 const RESPONSE = 'HTTP/1.1 201 Created\r\ncontent-length: 2\r\n\r\n{}';
-const PROCESS = { name: 'w', clock: { errorMs: 0 }, awake: () => Promise.resolve() };
+const PROCESS = { name: 'w', clock: { errorMs: 0, timesSet: 0 }, awake: () => Promise.resolve() };
 /** The fates of a request, in the order of the tape's numbers. */
 const FATES = [SERVED, ...FAULTS];
 const BEHAVIORS = {

@@ -12,7 +12,7 @@ import type { Tape } from './tape';
 /** The process of a worker, as the network sees it. */
 export interface Process {
   name: string;
-  clock: { errorMs: number };
+  clock: { errorMs: number; timesSet: number };
   /** Resolves once the process goes on, if it is frozen. */
   awake(): Promise<void>;
   freeze(ms: number): void;

@@ -69,11 +69,6 @@ export async function startPeople(tape: Tape, world: World): Promise<void> {
     }
   }
 
-  function setClock({ name, clock }: SimulatedWorker): void {
-    clock.errorMs = tape.pick(CLOCK_ERRORS_MS);
-    if (clock.errorMs !== 0) say(`${name} has a clock that is wrong by ${clock.errorMs / 1000} s`);
-  }
-
   function disturbWorker(action: string): void {
     const worker = tape.pick(workers.living()) as SimulatedWorker | undefined;
     if (!worker) return;
@@ -83,7 +78,7 @@ export async function startPeople(tape: Tape, world: World): Promise<void> {
       const graceMs = action.includes('at once') ? 0 : GIVE_UP_AFTER_MS;
       keepBusy(() => worker.stop(graceMs));
     }
-    if (action.endsWith('wrong')) setClock(worker);
+    if (action.endsWith('wrong')) worker.setClock(tape.pick(CLOCK_ERRORS_MS));
     // Somebody starts another one.
     if (!workers.living().includes(worker)) {
       keepBusy(() => sleep(tape.pick([100, 30_000])).then(() => workers.boot()));
@@ -149,7 +144,7 @@ export async function startPeople(tape: Tape, world: World): Promise<void> {
   /** Repairs everything. What waits for its sink for good is cancelled in the end. */
   async function settle(): Promise<void> {
     tape.end();
-    for (const worker of workers.all) worker.clock.errorMs = 0;
+    for (const worker of workers.all) worker.setClock(0);
     failsUntilMs.clear();
     await untilRunsEnd();
     // A request of an attempt that is over may still freeze its worker.
@@ -182,7 +177,10 @@ export async function startPeople(tape: Tape, world: World): Promise<void> {
 
   const pairs = tape.pick([1, 2, 3]);
   const booting = tape.pick([2, 1, 3]);
-  for (let count = 0; count < booting; count += 1) setClock(await workers.boot());
+  for (let count = 0; count < booting; count += 1) {
+    const worker = await workers.boot();
+    worker.setClock(tape.pick(CLOCK_ERRORS_MS));
+  }
   for (const of of requests.slice(0, pairs)) start(of);
   keepBusy(live);
 }

@@ -46,8 +46,8 @@ export function watchRequests(
   /** Until when each attempt waits for the response to its POST. */
   const waitsUntilMs = new Map<string, number>();
   const outages = new Map<Process, Outage>();
-  /** The last access token that each worker got, and how wrong its clock was. */
-  const accessTokens = new Map<Process, { token: string; errorMs: number }>();
+  /** The last access token that each worker got, and how often its clock had been set. */
+  const accessTokens = new Map<Process, { token: string; timesSet: number }>();
   /** The status of the last response that an attempt got; null if none arrived. */
   const lastStatus = new Map<string, number | null>();
   /** Until when Atlas and each sink want no request of a run. */
@@ -68,7 +68,9 @@ export function watchRequests(
     const startedMs = activity.startedMs.get(attempt) ?? 0;
     const isTooLate = startedMs - (run.creations[0] ?? 0) >= GIVE_UP_AFTER_MS;
     const overMs = activity.overMs.get(attempt) ?? Infinity;
-    return !isTooLate && begunMs < Math.min(overMs, run.cancelRequestedMs, run.closeMs ?? Infinity);
+    // What happens in the same millisecond may come after it.
+    const goneMs = Math.min(overMs, run.cancelRequestedMs, run.closeMs ?? Infinity);
+    return !isTooLate && begunMs <= goneMs;
   }
 
   /** @param begunMs of the attempt: one that began before the outage is no probe. */
@@ -153,7 +155,7 @@ export function watchRequests(
 
     onTokenRequest({ process }: SentRequest, atlas: Atlas): OnResponse {
       const held = accessTokens.get(process);
-      const isSameClock = held?.errorMs === process.clock.errorMs;
+      const isSameClock = held?.timesSet === process.clock.timesSet;
       if (held && isSameClock && atlas.worksForMs(held.token) > 60_000) {
         problems.add('a worker requests no access token while it has one that works');
       }
@@ -162,7 +164,7 @@ export function watchRequests(
       return (status, body) => {
         if (status !== 200) outages.delete(process);
         const { access_token: token } = toObject(parse(body)) as { access_token?: string };
-        if (token) accessTokens.set(process, { token, errorMs: process.clock.errorMs });
+        if (token) accessTokens.set(process, { token, timesSet: process.clock.timesSet });
       };
     },
 

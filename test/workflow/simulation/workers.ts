@@ -36,7 +36,7 @@ type Watch = Pick<ReturnType<typeof watchRequests>, 'onReport' | 'onArrival'>;
 class KilledError extends Error {}
 
 export class SimulatedWorker implements Process {
-  readonly clock = { errorMs: 0 };
+  readonly clock = { errorMs: 0, timesSet: 0 };
   isKilled = false;
   isStopping = false;
   private readonly underWay = new Set<ReturnType<typeof createAttempt>>();
@@ -66,6 +66,12 @@ export class SimulatedWorker implements Process {
     const { minimumTokenAgeMs } = config.schedules;
     this.activities = createActivities(this.services, retries, minimumTokenAgeMs);
     return this;
+  }
+
+  setClock(errorMs: number): void {
+    this.clock.errorMs = errorMs;
+    this.clock.timesSet += 1;
+    if (errorMs !== 0) this.temporal.say(`${this.name} has a clock wrong by ${errorMs / 1000} s`);
   }
 
   get isFrozen(): boolean {
