@@ -21,6 +21,7 @@ import { requirePrepareRun } from './refusals';
 import {
   CANCEL_REQUESTED,
   NO_RESPONSE,
+  findNextAttempt,
   findObstacle,
   findQueueProblem,
   identifyTask,
@@ -110,7 +111,9 @@ async function describeProgress(
     const step = STEP_BY_ACTIVITY[activity.activityType?.name ?? ''] ?? 'working';
     const attempt = `${step}, attempt ${activity.attempt ?? 1}`;
     const failure = activity.lastFailure?.message;
-    return [attempt, failure && `last failure: ${failure}`, obstacle].filter(Boolean).join('; ');
+    // The activity of a paused run has a next attempt, too, which does not start.
+    const wait = obstacle ?? describeNextAttempt(findNextAttempt(run));
+    return [attempt, failure && `last failure: ${failure}`, wait].filter(Boolean).join('; ');
   }
   if (raw.pendingWorkflowTask) {
     return obstacle ?? (isStuck ? 'waiting for a worker' : null);
@@ -122,8 +125,11 @@ async function describeProgress(
   if (step === 'undelivered') throw toUndeliveredError(run, reading);
   if (!reading.status) return reading.problem === NO_RESPONSE ? null : reading.problem;
   const { description, nextAttemptAt } = reading.status;
-  const nextAttempt = nextAttemptAt && `next attempt at ${nextAttemptAt}`;
-  return [`${step}: ${description}`, nextAttempt].filter(Boolean).join('; ');
+  return [`${step}: ${description}`, describeNextAttempt(nextAttemptAt)].filter(Boolean).join('; ');
+}
+
+function describeNextAttempt(nextAttemptAt: string | null): string | null {
+  return nextAttemptAt && `next attempt at ${nextAttemptAt}`;
 }
 
 /** @throws CommandError with the type, message and details of the run's failure. */

@@ -62,6 +62,14 @@ export function findObstacle(run: RunDescription, isStuck: boolean): string | nu
   return isStuck && isTaskRetried(run) ? TASK_FAILS : null;
 }
 
+/** Finds the time at which Temporal retries the activity of a run, if it lies ahead; or null. */
+export function findNextAttempt({ raw }: RunDescription): string | null {
+  const [activity] = raw.pendingActivities ?? [];
+  const nextAttemptMs = toMs(activity?.nextAttemptScheduleTime);
+  const isAhead = Number(activity?.state) === SCHEDULED && nextAttemptMs > Date.now();
+  return isAhead ? new Date(nextAttemptMs).toISOString() : null;
+}
+
 /** Finds out why a task waits in the task queue, such as that no worker polls it; or null. */
 export async function findQueueProblem(
   client: Client,

@@ -71,12 +71,12 @@ it('start and recover say that the open run is being cancelled', async () => {
 
 it('cancel ends a run that has created nothing, and the next start delivers', async () => {
   const { atlas, client, start } = fixture();
-  failCreation();
+  atlas.faults({ on: 'linkTokens', status: 429, times: 10_000, headers: { 'Retry-After': '3' } });
   const { workflowId, options, requestOptions } = fixture().newTarget();
   await client('start', ...requestOptions());
   const watch = start(['watch', '--workflow-id', workflowId]);
   await eventually('an attempt', () =>
-    watch.output().includes('last failure: Atlas returned 429 '),
+    /last failure: Atlas returned 429 .*; next attempt at 2\S+Z$/m.test(watch.output()),
   );
   const cancel = await client('cancel', ...options);
   expect(cancel).toMatchObject({ code: 0, stderr: '' });

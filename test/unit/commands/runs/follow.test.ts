@@ -141,6 +141,29 @@ describe('follow', () => {
     ]);
   });
 
+  const AHEAD = '2090-11-25T09:14:50.000Z';
+  const PAST = '2020-11-25T09:14:50.000Z';
+
+  it.concurrent.each<[what: string, at: string, state: number, run: object, end: string]>([
+    ['reports a retry that lies ahead', AHEAD, SCHEDULED, {}, `; next attempt at ${AHEAD}`],
+    ['reports no retry that is due', PAST, SCHEDULED, {}, ''],
+    ['reports no retry during an attempt', AHEAD, STARTED, {}, ''],
+    [
+      'reports no retry while the run is paused',
+      AHEAD,
+      SCHEDULED,
+      { openState: 'PAUSED' },
+      `; ${PAUSED}`,
+    ],
+  ])('%s', async (_what, at, state, run, end) => {
+    const { pendingActivities } = activity('createLinkToken', 3, 'Atlas returned 429', state);
+    const nextAttemptScheduleTime = timestamp(Date.parse(at));
+    const waiting = pendingActivities.map((one) => ({ ...one, nextAttemptScheduleTime }));
+    expect((await followed([{ pendingActivities: waiting }], null, run)).reports).toEqual([
+      `creating, attempt 3; last failure: Atlas returned 429${end}`,
+    ]);
+  });
+
   it.concurrent('reports that an operator paused the activity', async () => {
     const { pendingActivities } = activity('createLinkToken', 2, 'away');
     const paused = pendingActivities.map((one) => ({ ...one, paused: true }));
