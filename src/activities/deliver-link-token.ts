@@ -7,6 +7,7 @@ import { deliverInputSchema, type Activities, type Backoff } from '../shared/act
 import { cut, quote } from '../shared/text';
 import { classifyDeliveryError } from '../sinks/classify-delivery-error';
 import { SinkRejectedError, SinkUnavailableError, type Sink } from '../sinks/sink';
+import { WORKER_IDENTITY } from '../version';
 import { isFirstAttempt } from './attempt';
 import { writeRetryableFailure } from './attempt-retries';
 import { withHeartbeats } from './heartbeat';
@@ -63,7 +64,9 @@ export function deliverLinkTokenActivity(
       // Other workers may have it already, and this one after its restart.
       const remedy =
         'add it to the configuration and restart the worker, or redeliver to another sink';
-      throw new SinkUnavailableError(`this worker has no sink ${quote(name)}: ${remedy}`);
+      throw new SinkUnavailableError(
+        `worker ${WORKER_IDENTITY} has no sink ${quote(name)}: ${remedy}`,
+      );
     }
     if (!organizations.sinksFor(orgId).includes(name)) {
       const remedy =

@@ -2,6 +2,7 @@ import type { Services } from '../config/services';
 import { organizationId, type FieldProblem } from '../contract/schemas';
 import { toObject } from '../shared/object';
 import { quote } from '../shared/text';
+import { WORKER_IDENTITY } from '../version';
 import { validateFields, type ValidFields } from './validate-fields';
 
 /** The part of the services that decides which requests may run. */
@@ -42,7 +43,7 @@ function findOrganizationProblems(
   const isServed = org !== undefined && organizations.credentialFor(org) !== null;
   const problems: FieldProblem[] = [];
   if (org !== undefined && !isServed) {
-    const problem = `${org} has no credential in the worker's configuration`;
+    const problem = `${org} has no credential in the configuration of worker ${WORKER_IDENTITY}`;
     const description = `${problem}: name one under atlas.organizations, and restart the workers`;
     problems.push({ field: 'orgId', description });
   }
@@ -50,8 +51,9 @@ function findOrganizationProblems(
   const sinkNames = isServed ? organizations.sinksFor(org) : [...sinks.keys()];
   if (typeof sink !== 'string' || sinkNames.includes(sink)) return problems;
   const description = isServed
-    ? `is not a sink of this organization: write one of ${sinkNames.join(', ')}`
-    : 'is not a configured sink: name one';
+    ? `is not a sink of this organization on worker ${WORKER_IDENTITY}:` +
+      ` write one of ${sinkNames.join(', ')}`
+    : `is not a configured sink of worker ${WORKER_IDENTITY}: name one`;
   problems.push({ field: 'sink', description: `${quote(sink)} ${description}` });
   return problems;
 }

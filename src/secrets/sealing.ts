@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { tokenFactsSchema, type SealedToken, type TokenFacts } from '../contract/schemas';
 import { toObject } from '../shared/object';
 import { quote, cutAndEscape } from '../shared/text';
+import { WORKER_IDENTITY } from '../version';
 import type { SecretFormat } from './read-secret';
 
 const keySchema = z.object({
@@ -98,7 +99,9 @@ export function createSealer(readKeySet: () => string) {
     if (!keys.some(hasKid)) reload();
     const key = keys.find(hasKid);
     if (key) return key;
-    const problem = `the token was sealed with key ${quote(kid)}, which this worker does not have`;
+    const problem =
+      `the token was sealed with key ${quote(kid)},` +
+      ` which worker ${WORKER_IDENTITY} does not have`;
     const remedy =
       'add it to the key set, behind the first,' +
       ' and restart the worker if its set is in the environment';
@@ -161,7 +164,9 @@ export function createSealer(readKeySet: () => string) {
         return openedToken;
       } catch (error) {
         if (error instanceof SealedTokenUnreadableError) throw error;
-        const problem = 'the sealed token was altered, or sealed with another key of the same id';
+        const problem =
+          `worker ${WORKER_IDENTITY} cannot open the token,` +
+          ' which was altered or sealed with another key of the same id';
         throw new SealedTokenUnreadableError(
           `${problem}: take it from the history of its own run`,
           true,

@@ -1,4 +1,3 @@
-import os from 'node:os';
 import path from 'node:path';
 import type { MetricMeter } from '@temporalio/common';
 import { Worker, type NativeConnection, type WorkerOptions } from '@temporalio/worker';
@@ -7,7 +6,7 @@ import { HEARTBEAT_INTERVAL_MS } from '../activities/heartbeat';
 import type { Config } from '../config';
 import { addAttemptTimeouts } from '../config/attempt-timeouts';
 import { createServices } from '../config/services';
-import { VERSION } from '../version';
+import { WORKER_IDENTITY } from '../version';
 import { countAttempts, timeAtlasRequests } from './worker-metrics';
 
 interface WorkerContext {
@@ -29,9 +28,7 @@ export async function createWorker(
   const worker = await Worker.create({
     connection,
     namespace,
-    // As by default, with the version: `temporal worker list` tells the workers of two releases
-    // apart.
-    identity: `${process.pid}@${os.hostname()}@${VERSION}`,
+    identity: WORKER_IDENTITY,
     taskQueue: config.taskQueue,
     workflowBundle: { codePath: path.join(__dirname, '../workflow-bundle.js') },
     // The workflow bundle has its own copy.

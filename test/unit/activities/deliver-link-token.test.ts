@@ -5,6 +5,7 @@ import { MAX_JWE_LENGTH } from '../../../src/contract/limits';
 import { receiptSchema } from '../../../src/contract/schemas';
 import { workflowIdFor } from '../../../src/contract/workflow-id';
 import { SinkRejectedError, SinkUnavailableError, type Sink } from '../../../src/sinks/sink';
+import { WORKER_IDENTITY } from '../../../src/version';
 import { BACKOFF, FACTS, ORG, SOURCE_ORG, aSink } from '../samples';
 import {
   OWN_ID,
@@ -113,7 +114,8 @@ describe('no sink gets a token', () => {
  * `temporal activity reset` sets the attempt number back, but not the time of the first schedule.
  */
 const reset: Partial<Info> = { attempt: 1, scheduledTimestampMs: Date.now() - 5000 };
-const absent = { type: 'SinkUnavailable', nonRetryable: false };
+const message = expect.stringMatching(`^worker ${WORKER_IDENTITY} has no sink "down": `);
+const absent = { type: 'SinkUnavailable', nonRetryable: false, message };
 
 it.each<[what: string, info: Partial<Info>, sink: string, sinkTried: boolean, failure: object]>([
   ['that finds no such sink names none', {}, 'down', false, absent],

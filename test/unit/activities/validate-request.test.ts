@@ -2,6 +2,7 @@ import { validateRequestActivity } from '../../../src/activities/validate-reques
 import { workflowIdFor } from '../../../src/contract/workflow-id';
 import { sinkConfigSchema } from '../../../src/sinks';
 import type { Sink } from '../../../src/sinks/sink';
+import { WORKER_IDENTITY } from '../../../src/version';
 import { BACKOFF, LEFT_OUT, ORG, OTHER_ORG, SOURCE_ORG, aRequest, aSink, aToken } from '../samples';
 import { attemptIn, organizations, problemsOf, refusedFields, type Untyped } from './attempt';
 
@@ -53,12 +54,14 @@ it('an access list for a Cloud Manager sink gets a warning with the reason', asy
 });
 
 const UNSERVED = workflowIdFor({ orgId: OTHER_ORG });
-const NO_SINK = 'is not a sink of this organization: write one of drop, down, source';
+const NO_SINK =
+  `is not a sink of this organization on worker ${WORKER_IDENTITY}:` +
+  ' write one of drop, down, source';
 const OWN_ID =
   `must be live-migration-prep/${ORG}:` +
   ' one run of prepareLiveMigration for each pair of organizations';
 const NO_CREDENTIAL =
-  `${OTHER_ORG} has no credential in the worker's configuration:` +
+  `${OTHER_ORG} has no credential in the configuration of worker ${WORKER_IDENTITY}:` +
   ' name one under atlas.organizations, and restart the workers';
 const NO_SOURCE = 'is missing, and sink source needs the source organization: name it';
 

@@ -3,6 +3,7 @@ import { CompactEncrypt, base64url, decodeProtectedHeader } from 'jose';
 import { sealedTokenSchema, tokenFactsSchema } from '../../../src/contract/schemas';
 import { workflowIdFor } from '../../../src/contract/workflow-id';
 import { SealedTokenUnreadableError, createSealer, makeKey } from '../../../src/secrets/sealing';
+import { WORKER_IDENTITY } from '../../../src/version';
 import { ANY_CHARACTER } from '../../support/any-character';
 import { rejectionWithoutCanary } from '../rejection';
 import { FACTS, ORG, SOURCE_ORG } from '../samples';
@@ -71,7 +72,7 @@ describe('a sealed token', () => {
     return (await sealOne({ workflowId: 'other' })).replace(/^[^.]+/, header ?? '');
   };
   const sameId = sealerOf(key('first'));
-  const LACKS_KEY = 'with key "second", which this worker does not have: add it to the key set';
+  const LACKS_KEY = `with key "second", which worker ${WORKER_IDENTITY} does not have: add it`;
   const ODD = { kid: '\u001b[2J'.padEnd(100_000, 'x') };
 
   type Row = [what: string, jwe: () => string | Promise<string>, message: string];
@@ -103,7 +104,7 @@ describe('a sealed token', () => {
     [
       'with another key of the same id',
       () => sealOne({ by: sameId }),
-      'another key of the same id',
+      `worker ${WORKER_IDENTITY} cannot open the token, which was altered or sealed with another key`,
     ],
     ['that is not a JWE', () => 'not a JWE', 'was altered'],
     ['without encryption', () => 'eyJhbGciOiJub25lIn0....', 'was altered'],
