@@ -59,8 +59,8 @@ export function createLinkTokenActivity(
     const { request, unconfirmedTokens, activityNumber } = parseInput(createInputSchema, input);
     const { problems, entries: accessListIps } = validateAccessList(request.accessListIps);
     if (problems.length > 0) throw invalidRequest(problems, {}, REFUSED);
-    const { orgId } = request;
-    const { workflowId } = requireRunOfPair(info, request);
+    const { orgId, sourceOrgId } = request;
+    const { workflowId, runId } = requireRunOfPair(info, request);
     const failureCount = activityNumber - 1 + info.attempt;
     let startedAtMs: number | undefined;
     const fail = async (failure: AtlasFailure): Promise<never> => {
@@ -98,7 +98,8 @@ export function createLinkTokenActivity(
     const { deliveryId, tokenSha256, createdAt } = sealed;
     // Before the wait, in which this process may end: by the time of this line, an operator finds
     // the API key of the token.
-    context.log.info('link-token received', { deliveryId, tokenSha256, createdAt });
+    const line = { orgId, sourceOrgId, runId, deliveryId, tokenSha256, createdAt };
+    context.log.info('link-token received', line);
     await waitUntilTemporalAccepts(context, attemptEndsAtMs);
     return sealed;
   };

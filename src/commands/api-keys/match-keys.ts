@@ -29,7 +29,8 @@ export interface Span {
 export type Origin = TokenOrigin | AttemptOrigin;
 
 export interface TokenOrigin {
-  type: 'token';
+  /** `received`: only a worker is known to have had the token, perhaps after the end of its run. */
+  type: 'token' | 'received';
   /** `unknown`: only the record has it, and does not say that it was delivered. */
   state: TokenState | 'unknown';
   deliveryId: string;
@@ -106,15 +107,17 @@ export function spanOfArrival(createdAt: string): Span {
 
 /**
  * Merges what histories and the record say, once for each token and each attempt. The delivery of a
- * token says most, wherever it is known; otherwise what comes first. Only the run that created a
- * token knows when it was requested.
+ * token says most, wherever it is known, and its arrival least; otherwise what comes first. Only
+ * the run that created a token knows when it was requested.
  */
 export function mergeOrigins(histories: readonly Origin[], record: readonly Origin[]): Origin[] {
   const runIds = new Set(histories.map(({ runId }) => runId));
   // Of a run that Temporal has, its history knows the attempts, by other times than the record.
-  const missing = record.filter(({ type, runId }) => type === 'token' || !runIds.has(runId));
+  const missing = record.filter(({ type, runId }) => type !== 'attempt' || !runIds.has(runId));
+  const arrivals = missing.filter(({ type }) => type === 'received');
+  const others = missing.filter(({ type }) => type !== 'received');
   const merged = new Map<string, Origin>();
-  for (const origin of [...histories, ...missing]) {
+  for (const origin of [...histories, ...others, ...arrivals]) {
     const id = idOf(origin);
     const first = merged.get(id) ?? origin;
     const facts = first.state === 'delivered' || origin.state !== 'delivered' ? first : origin;
@@ -125,7 +128,7 @@ export function mergeOrigins(histories: readonly Origin[], record: readonly Orig
 
 /** A workflow id has one attempt at a time. */
 function idOf(origin: Origin): string {
-  return origin.type === 'token' ? origin.deliveryId : `${origin.workflowId} ${origin.startedAt}`;
+  return origin.type === 'attempt' ? `${origin.workflowId} ${origin.startedAt}` : origin.deliveryId;
 }
 
 /**
@@ -142,6 +145,9 @@ export function madeAtMs(keyId: string): number {
  * If a token can have one key only, that key is not of an unconfirmed attempt. No rule takes a
  * token from a key, since its own key may be missing, and another be made by hand. So a key counts
  * as unconfirmed only if no token can have it.
+ *
+ * A token that was only received takes no key that something else explains: if its worker stood
+ * still for too long, the run has counted the attempt as unconfirmed.
  */
 export function matchKeys<
   K extends { id: string },
@@ -156,10 +162,14 @@ export function matchKeys<
     isMadeIn({ ...span, toMs: span.lateToMs ?? span.toMs }, key.id) &&
     !(state === 'unconfirmed' && onlyKeys.has(key));
   const matches = keys
-    .map((key) => ({ key, origins: inOrder.filter((origin) => mayHave(origin, key)) }))
+    .map((key) => {
+      const all = inOrder.filter((origin) => mayHave(origin, key));
+      const known = all.filter(({ type }) => type !== 'received');
+      return { key, origins: known.length > 0 ? known : all };
+    })
     .sort((a, b) => madeAtMs(a.key.id) - madeAtMs(b.key.id));
-  const withKey = new Set(matches.flatMap((match) => match.origins));
-  return { matches, withoutKey: inOrder.filter((origin) => !withKey.has(origin)) };
+  const withoutKey = inOrder.filter((origin) => !keys.some((key) => mayHave(origin, key)));
+  return { matches, withoutKey };
 }
 
 /** A key's id has whole seconds. */

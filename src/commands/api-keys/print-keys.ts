@@ -76,7 +76,7 @@ function describeOrigins(origins: readonly Origin[], state: KeyState, date: stri
 function describeOrigin(origin: Origin, date: string): string {
   const format = (time: string) =>
     date !== '' && time.startsWith(date) ? time.slice(DATE_LENGTH + 1, -1) : time;
-  if (origin.type === 'token') {
+  if (origin.type !== 'attempt') {
     return `token ${origin.deliveryId} of ${format(origin.createdAt)}, ${describeState(origin)}`;
   }
   const { state, startedAt, endedAt, reason } = origin;
@@ -97,7 +97,7 @@ function describeState({ state, sink, workflowId, runId }: TokenOrigin): string 
 }
 
 function describeTotal(otherKeys: number, withoutKey: readonly Origin[]): string[] {
-  const tokens = withoutKey.filter(({ type }) => type === 'token');
+  const tokens = withoutKey.filter(({ type }) => type !== 'attempt');
   const attempts = withoutKey.filter(({ state }) => state === 'unconfirmed').length;
   const lines = [formatCount(otherKeys, 'other key')];
   for (const token of tokens) {

@@ -17,8 +17,11 @@ const pair = {
   runId: z.uuid().nullish(),
 };
 
-/** The log lines of a token. The first has the times of its creation, the last its location. */
+/** The log line of an attempt, which its run may never learn of. */
+const RECEIVED = 'link-token received';
+/** The log lines of a token. The second has the times of its creation, the last its location. */
 const TOKEN_MESSAGES = [
+  RECEIVED,
   'link-token created',
   'link-token not delivered',
   'link-token delivered',
@@ -84,7 +87,7 @@ function parseJson(text: string): unknown {
 function toToken(line: z.output<typeof tokenLine>): TokenOrigin {
   const { deliveryId, createdAt, startedAt, endedAt, runId = null, sink = null, location } = line;
   return {
-    type: 'token',
+    type: line.msg === RECEIVED ? 'received' : 'token',
     state: location ? 'delivered' : 'unknown',
     deliveryId,
     createdAt,

@@ -216,15 +216,36 @@ it('api-keys finds the key of a token that was recovered on another task queue',
   expect((await find(own(), request, ...elsewhere)).states).toEqual(['delivered']);
 });
 
+/** Terminates a run before its token arrives. */
+async function terminateBeforeArrival() {
+  const { atlas, installation } = own();
+  const request = own().newRequest();
+  const { orgId } = request;
+  own().setFaults(request, { on, delayMs: 600_000, afterCreating: true });
+  const handle = await installation.start(request);
+  await eventually('a token', () => atlas.createdTokens().some((token) => token.orgId === orgId));
+  await end(handle, 'terminate');
+  atlas.clearFaults();
+  const received = await eventually('the response', () =>
+    installation.workers
+      .flatMap((worker) => worker.logged('link-token received'))
+      .find((line) => line['orgId'] === orgId),
+  );
+  await untilListed(`WorkflowId = '${handle.workflowId}' AND CloseTime IS NOT NULL`, 1);
+  return { request, handle, received };
+}
+
 it('api-keys finds keys in the record where Temporal has no run', async () => {
   const { installation } = own();
   const delivered = await startToEnd(own());
   const lostRun = await startToEnd(own(), LOST, REJECTED);
+  const terminated = await terminateBeforeArrival();
   const logs = installation.workers.map(
     (_, index) => `${installation.folder}/worker-${index + 1}.log`,
   );
-  await Promise.all([delivered, lostRun].map(({ handle }) => deleteRun(handle)));
-  for (const { request } of [delivered, lostRun]) {
+  const runs = [delivered, lostRun, terminated];
+  await Promise.all(runs.map(({ handle }) => deleteRun(handle)));
+  for (const { request } of runs) {
     expect((await find(own(), request)).states).toEqual(['other']);
   }
   const record = ['--record', ...logs];
@@ -232,6 +253,10 @@ it('api-keys finds keys in the record where Temporal has no run', async () => {
   const { deliveryId } = delivered.receipt ?? {};
   expect(keys).toMatchObject([{ state: 'delivered', origins: [{ deliveryId, sink: 'files' }] }]);
   expect((await find(own(), lostRun.request, ...record)).states).toEqual(['unconfirmed']);
+  const { deliveryId: arrivedId, runId } = terminated.received;
+  expect((await find(own(), terminated.request, ...record)).keys).toMatchObject([
+    { state: 'unknown', origins: [{ type: 'received', deliveryId: arrivedId, runId }] },
+  ]);
 });
 
 it('api-keys finds the key of a token although the worker’s clock is ten minutes fast', async () => {

@@ -58,10 +58,11 @@ it('the first eight digits of a key’s id are the second of its creation', () =
 });
 
 describe('matchKeys', () => {
-  /** A token; `u` is an unconfirmed attempt, and `p` one in progress. */
+  /** A token; `r` was only received. `u` is an unconfirmed attempt, and `p` one in progress. */
   const origin = (name: string, from: number, to: number) => {
     const span = { fromMs: START_MS + from * 1000, toMs: START_MS + to * 1000 };
     if (name === 'u') return { name, type: 'attempt', state: 'unconfirmed', span } as const;
+    if (name === 'r') return { name, type: 'received', state: 'unknown', span } as const;
     if (name === 'p') return { name, type: 'attempt', state: 'inProgress', span } as const;
     return { name, ...tokenOf(span) };
   };
@@ -139,6 +140,28 @@ describe('matchKeys', () => {
       ['5:ap'],
       '',
     ],
+    ['a token that was only received', [5], [['r', 0, 10]], ['5:r'], ''],
+    [
+      'an attempt of a worker that stood still',
+      [5],
+      [
+        ['u', 0, 10],
+        ['r', 0, 10],
+      ],
+      ['5:u'],
+      '',
+    ],
+    [
+      'a received token beside another that has its key',
+      [5, 20],
+      [
+        ['a', 0, 10],
+        ['r', 1, 30],
+      ],
+      ['5:a', '20:r'],
+      '',
+    ],
+    ['a received token without a key', [], [['r', 0, 10]], [], 'r'],
     ['a key before, and one after', [-1, 11], [['a', 0, 10]], ['-1:', '11:'], 'a'],
     ['the first and the last second', [0, 10], [['a', 0, 10]], ['0:a', '10:a'], ''],
   ])('%s', (_what, keys, origins, expected, without) => {
@@ -265,4 +288,13 @@ it('the record gives the attempts of runs that Temporal no longer has', () => {
   const kept = attempt('kept', at(1));
   const deleted = attempt('deleted', at(5));
   expect(mergeOrigins([kept], [attempt('kept', at(0)), deleted])).toEqual([kept, deleted]);
+});
+
+it('the record gives a token that a run of Temporal never got', () => {
+  const run = { runId: 'kept', span: spanOfArrival(at(0)) };
+  const token = { ...run, type: 'token', state: 'open', deliveryId: 'known' } as Origin;
+  const arrival = { ...run, type: 'received', state: 'unknown' } as const;
+  const known = { ...arrival, deliveryId: 'known' } as Origin;
+  const refused = { ...arrival, deliveryId: 'refused' } as Origin;
+  expect(mergeOrigins([token], [known, refused])).toEqual([token, refused]);
 });

@@ -74,7 +74,7 @@ function simulateOrganization(seed: number) {
   const workerErrorsMs = [clockErrorMs(), clockErrorMs()];
   /**
    * A key is in use if a run has its token, or may still get it. Any other was left by an attempt,
-   * or made by hand; `forgotten` if neither a history nor the record has the attempt.
+   * or made by hand; `forgotten` if neither a history nor the record has the attempt or its token.
    */
   const keys: { id: string; owner: Owner }[] = [];
   const histories: Origin[] = [];
@@ -107,15 +107,21 @@ function simulateOrganization(seed: number) {
     };
 
     /** @param isKilled whether its worker ends before it can report the response. */
-    function simulateAttempt(hasKey: boolean, owner: Owner, isKilled = false) {
+    function simulateAttempt(runId: string, hasKey: boolean, owner: Owner, isKilled = false) {
       const scheduledMs = nowMs;
       const startedMs = scheduledMs + upTo(2000);
       const sentMs = startedMs + upTo(3000);
       const durationMs = upTo(isOneIn(4) ? MAX_REQUEST_MS : 2000);
       // A response may come before Atlas makes the key, from a gateway.
       const isLate = owner !== 'inUse' && isOneIn(2);
-      if (hasKey) addKey(sentMs + upTo(isLate ? MAX_REQUEST_MS : durationMs), owner);
       const arrivedMs = sentMs + durationMs;
+      const token = { deliveryId: newId(), createdAt: iso(arrivedMs + pick(workerErrorsMs)) };
+      const isRecorded = hasKey && !isLate && !isKilled && isOneIn(2);
+      if (isRecorded) record('received', { runId, ...token });
+      if (hasKey) {
+        const ownerNow = isRecorded && owner === 'forgotten' ? 'attempt' : owner;
+        addKey(sentMs + upTo(isLate ? MAX_REQUEST_MS : durationMs), ownerNow);
+      }
       // Temporal may be away when the response arrives.
       const waitMs = isKilled
         ? HEARTBEAT_TIMEOUT_MS
@@ -124,7 +130,7 @@ function simulateOrganization(seed: number) {
       nowMs = endedMs + upTo(10_000);
       const endedAt = iso(endedMs);
       return {
-        arrivedMs,
+        token,
         inHistory: { startedAt: iso(startedMs), endedAt },
         inRecord: { startedAt: iso(scheduledMs), endedAt },
       };
@@ -134,7 +140,7 @@ function simulateOrganization(seed: number) {
       return Array.from({ length: isOneIn(2) ? upTo(3) : 0 }, () => {
         const isRecorded = !isOneIn(4);
         const owner = isKept || isRecorded ? 'attempt' : 'forgotten';
-        const { inHistory, inRecord } = simulateAttempt(isOneIn(2), owner, isOneIn(2));
+        const { inHistory, inRecord } = simulateAttempt(runId, isOneIn(2), owner, isOneIn(2));
         if (isRecorded) record('unconfirmed', { runId, ...inRecord });
         return { ...inHistory, reason: 'lost' };
       });
@@ -142,9 +148,7 @@ function simulateOrganization(seed: number) {
 
     /** @returns what its history says of a run that has a token. */
     function simulateToken(runId: string, ending: keyof typeof ENDINGS, isKept: boolean) {
-      const { arrivedMs, inHistory, inRecord } = simulateAttempt(true, 'inUse');
-      const createdAt = iso(arrivedMs + pick(workerErrorsMs));
-      const token = { deliveryId: newId(), createdAt };
+      const { token, inHistory, inRecord } = simulateAttempt(runId, true, 'inUse');
       const delivery = { ...token, sink: 'drop', location: 'file x' };
       const isDelivered = ending === 'delivered';
       const isRecovered = ending === 'cancelled' && isOneIn(2);
@@ -177,6 +181,7 @@ function simulateOrganization(seed: number) {
       if (ending === 'creating' || ending === 'terminated') {
         history.creatingSince = iso(nowMs);
         simulateAttempt(
+          runId,
           !isOneIn(3),
           ending === 'creating' ? 'inUse' : isKept ? 'attempt' : 'forgotten',
         );
@@ -192,7 +197,12 @@ function simulateOrganization(seed: number) {
   for (const source of ['1', '2', '3'].slice(upTo(2))) simulatePair(source.padStart(24, '0'));
   for (let byHand = upTo(3); byHand > 0; byHand -= 1) addKey(START_MS + upTo(900_000), 'person');
   const recorded = lines.flatMap((line) => parseLine(JSON.stringify(line), ORG) ?? []);
-  return { keys, origins: mergeOrigins(histories, recorded) };
+  const withoutArrivals = recorded.filter(({ type }) => type !== 'received');
+  return {
+    keys,
+    origins: mergeOrigins(histories, recorded),
+    originsWithoutArrivals: mergeOrigins(histories, withoutArrivals),
+  };
 }
 
 /** Tells whether somebody may take a key for that of an unconfirmed attempt: its time is the same. */
@@ -216,6 +226,21 @@ it('api-keys calls no key in use unconfirmed, none of ours other, and none by ha
         expect(state).not.toBe('unconfirmed');
       }
     }
+  });
+  fc.assert(property, { numRuns: ORGANIZATIONS });
+});
+
+it('the line of an arrival changes the state of no key that something else explains', () => {
+  const property = fc.property(fc.noShrink(fc.nat()), (seed) => {
+    const { keys, origins, originsWithoutArrivals } = simulateOrganization(seed);
+    const statesBy = (all: readonly Origin[]) =>
+      matchKeys(keys, all).matches.map((match) => stateOf(match.key.id, match.origins));
+    const states = statesBy(origins);
+    statesBy(originsWithoutArrivals).forEach((state, index) => {
+      expect(states[index]).toBe(
+        state === 'other' && states[index] === 'unknown' ? 'unknown' : state,
+      );
+    });
   });
   fc.assert(property, { numRuns: ORGANIZATIONS });
 });

@@ -12,6 +12,7 @@ const TOKEN = {
   createdAt: '2026-11-25T09:00:00.500Z',
   runId: '01a2124f-52f7-7310-b00d-722d91ad8ee7',
 };
+const RECEIVED = { ...TOKEN, msg: 'link-token received' };
 const CREATED = { ...TOKEN, msg: 'link-token created', sink: 'drop' };
 const UNDELIVERED = { ...CREATED, msg: 'link-token not delivered', type: 'SinkUnavailable' };
 const DELIVERED = { ...CREATED, msg: 'link-token delivered', location: 'file tokens/x.link-token' };
@@ -30,7 +31,7 @@ const ofAnother = (line: object) => ({ ...line, orgId: OTHER_ORG, note: ORG });
 async function read(files: readonly string[]) {
   const origins = mergeOrigins([], await readTokenLog(files, ORG));
   return {
-    tokens: origins.filter(({ type }) => type === 'token'),
+    tokens: origins.filter(({ type }) => type !== 'attempt'),
     attempts: origins.filter(({ type }) => type === 'attempt'),
   };
 }
@@ -46,6 +47,8 @@ it.each<
     attempts: number,
   ]
 >([
+  ['a token that was received', [RECEIVED], [['unknown', null]], 0],
+  ['one whose run delivered it', [RECEIVED, CREATED, DELIVERED], [['delivered', 'drop']], 0],
   ['a token that was created', [CREATED], [['unknown', null]], 0],
   ['one whose delivery failed', [CREATED, UNDELIVERED], [['unknown', null]], 0],
   ['one that was delivered', [CREATED, UNDELIVERED, DELIVERED], [['delivered', 'drop']], 0],
@@ -75,7 +78,7 @@ it.each<
   ],
 ])('reads %s', async (_what, lines, expected, expectedAttempts) => {
   const { tokens, attempts } = await read([write('worker-1.log', toText(lines))]);
-  expect(tokens.map((token) => [token.state, token.type === 'token' && token.sink])).toEqual(
+  expect(tokens.map((token) => [token.state, token.type !== 'attempt' && token.sink])).toEqual(
     expected,
   );
   expect(attempts).toHaveLength(expectedAttempts);
@@ -101,6 +104,15 @@ it('reads several files, with the run and the time of each', async () => {
       reason: 'Atlas returned 503',
       span: { toMs: atMs + 12_000 },
     },
+  ]);
+});
+
+it('takes a token for received only if no other line has it', async () => {
+  const other = { ...RECEIVED, deliveryId: '8ffaa967-f367-493b-bb86-d0e9668a748e' };
+  const { tokens } = await read([write('worker-1.log', toText([RECEIVED, other, CREATED]))]);
+  expect(tokens).toMatchObject([
+    { type: 'token', deliveryId: TOKEN.deliveryId },
+    { type: 'received', deliveryId: other.deliveryId },
   ]);
 });
 
