@@ -96,8 +96,11 @@ export function handleUpdates(request: unknown, status: RunStatus) {
         // Refused with the last failure, the Update adds no event to the history.
         if (status.current.step === 'undelivered') takeReceipt(status);
         if (waiting >= MAX_WAITING_CALLERS) {
-          const problem = `${MAX_WAITING_CALLERS} callers wait already`;
-          throw refused('TooManyWaiting', `${problem}: wait for the result of the run`);
+          const problem = `${MAX_WAITING_CALLERS} calls wait already`;
+          const message =
+            `${problem}, even if their callers have gone: if one is yours, call again with its ` +
+            'Update id, else wait for the result of the run';
+          throw refused('TooManyWaiting', message);
         }
       },
     },

@@ -211,11 +211,12 @@ export function awaitDelivery(handle: Handle, request: unknown): Promise<UpdateO
   return outcomeOf(handle.executeUpdate(awaitDeliveryUpdate.name, { args: [request] }));
 }
 
-/** Resolves once the run has accepted the caller, who then waits. */
-export async function startWaiting(handle: Handle, request: unknown) {
+/** Resolves once the run has accepted the caller, who then waits, or has refused it. */
+export async function startWaiting(handle: Handle, request: unknown, updateId?: string) {
   const update = await handle.startUpdate(awaitDeliveryUpdate.name, {
     args: [request],
     waitForStage: 'ACCEPTED',
+    ...(updateId && { updateId }),
   });
   return { outcome: () => outcomeOf(update.result()) };
 }

@@ -198,6 +198,21 @@ describe('awaitDelivery', () => {
     expect(delivered.map((outcome) => outcome.receipt)).toEqual(Array(5).fill(receipt));
   });
 
+  it.concurrent('counts calls with one Update id once, and refuses a sixth id', async () => {
+    const { request, handle, calls } = await worker().start({ deliver: [hanging] });
+    await eventually('an attempt', () => calls.sinks.length === 1);
+    const call = (updateId: string) => startWaiting(handle, request, updateId);
+    await Promise.all(['first', 'second', 'third', 'fourth', 'fifth'].map(call));
+    const repeated = await call('first');
+    const sixth = await call('sixth');
+    expect(await sixth.outcome()).toMatchObject({
+      type: 'TooManyWaiting',
+      message: expect.stringContaining('call again with its Update id'),
+    });
+    const { receipt } = await redeliver(handle, { sink: 'other' });
+    expect(await repeated.outcome()).toMatchObject({ type: 'delivered', receipt });
+  });
+
   it.concurrent(
     "fails at once as an undelivered run's last round did, and adds no event",
     async () => {
