@@ -59,7 +59,11 @@ const REACTIONS: Record<AnyType, { outcome: string; exitCode: number; next: stri
     exitCode: 1,
     next: 'delete its API key in Atlas, then start again',
   },
-  Cancelled: { outcome: 'cancelled', exitCode: 7, next: 'look for a recoverable token' },
+  Cancelled: {
+    outcome: 'cancelled',
+    exitCode: 7,
+    next: 'if a token is left, recover it or delete its key',
+  },
   // The run stays open and makes further rounds by itself.
   SinkRejected: { outcome: 'undelivered', exitCode: 5, next: 'let the operator fix the sink' },
   SinkUnavailable: { outcome: 'undelivered', exitCode: 5, next: 'call again: it joins the run' },
