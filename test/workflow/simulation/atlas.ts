@@ -5,7 +5,7 @@ import { surroundings, type Reply, type SentRequest } from './network';
 
 /*
  * Atlas, and Cloud Manager's digest, which is the same: what they know of keys, access tokens and
- * nonces. Sources: docs/atlas-api.md and dev/atlas-emulator, which has what was recorded.
+ * nonces. Source: dev/atlas-emulator, which has what was recorded.
  */
 
 export interface Key {

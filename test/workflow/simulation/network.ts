@@ -57,7 +57,6 @@ export interface Fate {
 }
 
 const page = '<html>Bad Gateway</html>';
-/** A refusal that quotes what it was sent. */
 const unavailable = { error: 'unavailable', errorCode: 'UNEXPECTED_ERROR' };
 export const SERVED: Fate = { name: 'served', acts: true };
 const REFUSED: Fate = { name: 'refused connection', acts: false };

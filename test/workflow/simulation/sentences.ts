@@ -64,11 +64,11 @@ const RUN_RULES: Record<
   'every sink that an attempt called is named, also of a run whose token was recovered': (
     { run, token, ending },
     { sinkCalls },
-    others,
+    all,
   ) => {
     const { sink, alsoTried = [], sinksTried = [] } = ending;
     const named = [sink, ...alsoTried, ...sinksTried];
-    const before = others.filter(
+    const before = all.filter(
       (other) => token && other.token?.deliveryId === token.deliveryId && isBefore(other.run, run),
     );
     const called = sinkCalls.filter(
@@ -207,7 +207,7 @@ const SINK_RULES: Record<string, (world: World) => boolean> = {
       const key = keys.find((one) => one.linkToken === linkToken);
       const run = prepareRuns().find(({ runId }) => runId === key?.runId);
       const isPermitted = SINKS_OF[key?.orgId ?? '']?.includes(sink);
-      return isPermitted === true && run?.workflowId.includes(orgId) === true;
+      return isPermitted === true && run?.workflowId.split('/').includes(orgId) === true;
     }),
 };
 

@@ -1,5 +1,5 @@
 /**
- * The choices of a simulated run, as numbers that fast-check makes and shrinks. After the last one
+ * The choices of a simulated run, as numbers that fast-check makes. After the last one
  * each choice is the first, with which all goes well.
  */
 export class Tape {
