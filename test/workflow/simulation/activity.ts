@@ -23,7 +23,7 @@ type Options = NonNullable<Command['scheduleActivity']>;
 
 const TIMEOUT_NAMES = { START_TO_CLOSE: 'StartToClose', HEARTBEAT: 'Heartbeat' };
 
-const toMs = (duration: unknown) => optionalTsToMs(duration as never) ?? 0;
+export const toMs = (duration: unknown) => optionalTsToMs(duration as never) ?? 0;
 
 /** Until a worker takes a task: at once, or when one is back. */
 export const POLL_DELAYS_MS = [10, 60, 60, 10_000];

@@ -50,23 +50,28 @@ const CREDENTIALS = [
   { type: 'apiKey', publicKey: SECRETS.publicKey, privateKey: { env: 'ATLAS_KEY' } },
 ];
 
-/** One for each type of credential. Both organizations share it. */
-export const CONFIGS = CREDENTIALS.map((credential) => {
+function makeConfig(credential: object, sinks: object): Config {
   const context = { env, baseDirectory: '/', warn: () => undefined };
-  const names = { credentials: ['shared'], sinks: Object.keys(SINKS) };
+  const names = { credentials: ['shared'], sinks: Object.keys(sinks) };
+  const organizations = Object.fromEntries(
+    Object.entries(SINKS_OF).map(([orgId, ofOrg]) => [
+      orgId,
+      { credential: 'shared', sinks: ofOrg.filter((name) => name in sinks) },
+    ]),
+  );
   const config = settingsSchema(context, names).parse({
     atlas: {
       baseUrl: 'https://atlas.test',
       requestTimeoutMs: REQUEST_TIMEOUT_MS,
       credentials: { shared: credential },
-      organizations: Object.fromEntries(
-        Object.entries(SINKS_OF).map(([org, sinks]) => [org, { credential: 'shared', sinks }]),
-      ),
+      organizations,
     },
-    sinks: SINKS,
+    sinks,
     sealing: { keys: { env: 'SEALING' } },
     retries: { giveUpAfterMs: GIVE_UP_AFTER_MS, roundMs: 20_000, maximumPauseMs: MAXIMUM_PAUSE_MS },
     schedules: { minimumTokenAgeMs: 100_000 },
+    // Less than an attempt may take.
+    worker: { heartbeatTimeoutMs: 15_000 },
   });
   const { sealing } = config;
   return {
@@ -77,7 +82,16 @@ export const CONFIGS = CREDENTIALS.map((credential) => {
       open: (...args: Parameters<typeof sealing.open>) => instantly(() => sealing.open(...args)),
     },
   } as Config;
-});
+}
+
+/**
+ * One pair for each type of credential, which both organizations share: the current configuration,
+ * and the one before somebody added sinks.
+ */
+export const CONFIGS = CREDENTIALS.map((credential) => ({
+  current: makeConfig(credential, SINKS),
+  outdated: makeConfig(credential, { files: SINKS.files }),
+}));
 
 /** Of each pair, the sinks that its request may name. */
 export const PAIRS = [

@@ -44,7 +44,8 @@ function onSimulation(behavior: Behavior) {
     tape: new Tape([FATES.findIndex(({ name }) => name === BEHAVIORS[behavior])]),
     say: () => undefined,
     servers: { 'atlas.test': () => ({ status: 201, body: {} }) },
-    chancesOf: () => ({ served: 1, faults: [] }),
+    chancesOf: () => ({ served: 1, faults: FAULTS }),
+    onRequest: () => undefined,
     onWritten({ path }) {
       received.push(path);
       return () => undefined;

@@ -102,8 +102,10 @@ export interface Network {
   tape: Tape;
   say: (what: string) => void;
   servers: Readonly<Record<string, Serve>>;
-  /** How often a request is served for each fault; the faults that only this request may have. */
+  /** The faults that a request may have, and how often it is served for each of them. */
   chancesOf: (request: SentRequest) => { served: number; faults: readonly Fate[] };
+  /** Called before a connection for a request is made. */
+  onRequest: (request: SentRequest) => void;
   /** Called when a request is written; returns what is called with what its sender gets. */
   onWritten: (request: SentRequest) => OnResponse;
   /** Keeps the simulation going until the work is done. */
@@ -180,14 +182,15 @@ class Controller implements Dispatcher.DispatchController {
 }
 
 async function carry(
-  { tape, say, servers, onWritten, chancesOf, keepBusy }: Network,
+  { tape, say, servers, onRequest, onWritten, chancesOf, keepBusy }: Network,
   request: SentRequest,
   handler: Dispatcher.DispatchHandler,
   controller: Controller,
 ): Promise<void> {
   const { process, host, method, path } = request;
+  onRequest(request);
   const { served, faults } = chancesOf(request);
-  const fate = tape.pick([...Array<Fate>(served).fill(SERVED), ...FAULTS, ...faults]);
+  const fate = tape.pick([...Array<Fate>(served).fill(SERVED), ...faults]);
   const event = tape.pick(EVENTS);
   const [moment, when] = event?.split(' ') ?? [];
   const disturb = () =>

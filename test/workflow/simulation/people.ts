@@ -3,6 +3,7 @@ import { WORKFLOW_TYPES } from '../../../src/contract/workflows';
 import { findTokenOf } from '../../../src/temporal/run-state';
 import { nowMs, sleep } from './clock';
 import { GIVE_UP_AFTER_MS, SINKS_OF } from './config';
+import { MAX_HOLD_MS } from './requests';
 import type { Tape } from './tape';
 import type { SimulatedWorker } from './workers';
 import type { World } from './world';
@@ -23,6 +24,7 @@ const ACTIONS = [
   'await the delivery',
   'start again',
   'start again',
+  'start all again',
   'start',
   'recover',
   'schedule',
@@ -55,17 +57,20 @@ const FAILED_BY_HAND = { message: 'by hand', applicationFailureInfo: { nonRetrya
 export async function startPeople(tape: Tape, world: World): Promise<void> {
   const { temporal, workers, atlas, requests, stored, failsUntilMs, say, keepBusy, start } = world;
   const pairCount = tape.pick([1, 2, 3]);
+  const actions = tape.pickSome(ACTIONS);
 
-  /** As `recover` does, with any sink: the newest token that no run delivered. */
+  /** As `recover` does, with any sink: the newest token that no run delivered, or an older one. */
   async function recover(of: World['requests'][number]): Promise<void> {
-    for (const run of world.runsOf(of).toReversed()) {
+    const runs = world.runsOf(of);
+    for (const run of tape.pick([runs.toReversed(), runs])) {
       const history = await world.readHistory(run);
       const token = findTokenOf({ status: { name: run.status } }, history);
       if (!token) continue;
       const { token: sealedToken, sinksTried } = history;
       const sinks = SINKS_OF[of.orgId]?.filter((name) => name !== 'source' || of.sourceOrgId) ?? [];
       const sink = tape.pick([of.sink, ...sinks]);
-      if (token.state === 'recoverable') start({ ...of, sink }, { sealedToken, sinksTried });
+      if (token.state !== 'recoverable') continue;
+      start({ ...of, sink }, { sealedToken, sinksTried });
       return;
     }
   }
@@ -89,6 +94,7 @@ export async function startPeople(tape: Tape, world: World): Promise<void> {
   async function act(action: (typeof ACTIONS)[number]): Promise<void> {
     if (action.startsWith('a worker') || action.startsWith('a clock')) disturbWorker(action);
     if (action === 'Atlas ends sessions') atlas.endSessions();
+    if (action === 'start all again') for (const of of requests) start({ ...of, again: true });
     const of = tape.pick(requests);
     if (action === 'start') start(of);
     const run = temporal.newestRun(workflowIdFor(of)) ?? temporal.runs[0];
@@ -99,7 +105,7 @@ export async function startPeople(tape: Tape, world: World): Promise<void> {
     if (action.startsWith('redeliver')) run.update('redeliver', { sink: action.split(' ')[2] });
     if (action === 'start again') {
       const again = tape.pick([run, ...world.runsOf(of)]).runId;
-      start(tape.pick([of, { ...of, again: true }, { ...of, again }]));
+      start(tape.pick([{ ...of, again: true }, of, { ...of, again }, { ...of, again }]));
     }
     if (action.endsWith('recover')) await recover(of);
     if (action === 'schedule') {
@@ -121,8 +127,8 @@ export async function startPeople(tape: Tape, world: World): Promise<void> {
 
   /** People act at a moment, or right after something has happened. */
   async function live(): Promise<void> {
-    for (let actions = 0; actions < MAX_ACTIONS && !tape.isOver; actions += 1) {
-      const action = tape.pick(ACTIONS);
+    for (let count = 0; count < MAX_ACTIONS && !tape.isOver; count += 1) {
+      const action = tape.pick(actions);
       const waitMs = tape.pick([700, 0, 30, 3000, 15_000, 61_000, 200_000, null, null]);
       if (waitMs === null) await untilNextEvent(tape.pick([1, 2, 3, 4]));
       else await sleep(waitMs);
@@ -145,13 +151,17 @@ export async function startPeople(tape: Tape, world: World): Promise<void> {
   /** Repairs everything. What waits for its sink for good is cancelled in the end. */
   async function settle(): Promise<void> {
     tape.end();
-    for (const worker of workers.all) worker.setClock(0);
+    for (const worker of workers.all) {
+      worker.setClock(0);
+      if (worker.isOutdated) worker.kill();
+    }
     failsUntilMs.clear();
     await untilRunsEnd();
     // A request of an attempt that is over may still freeze its worker.
     do await sleep(120_000);
     while (workers.all.some(({ isFrozen }) => isFrozen));
     // What went wrong before is over for a run that starts now.
+    await sleep(MAX_HOLD_MS);
     const of = requests[temporal.runs.length % pairCount] as World['requests'][number];
     const last = start({ ...of, again: true });
     await untilRunsEnd();

@@ -20,7 +20,11 @@ export interface Reporter {
   process: Process;
   /** Whether it has no other attempt under way. */
   isAlone: boolean;
+  isStopping: boolean;
 }
+
+/** A worker holds requests back no longer, even if Atlas requested that. */
+export const MAX_HOLD_MS = 15 * 60_000;
 
 /** Of a worker, while Atlas fails. */
 interface Outage {
@@ -37,6 +41,8 @@ export function watchRequests(
 ) {
   /** Sentences that do not hold. */
   const problems = new Set<string>();
+  /** The attempts that made a request, whether it was written or not. */
+  const requested = new Set<string>();
   /** Creations whose last response leaves open whether a key was made: `<run id> <activity id>`. */
   const uncertain = new Set<string>();
   /** The runs that sent a POST. */
@@ -71,6 +77,15 @@ export function watchRequests(
     // What happens in the same millisecond may come after it.
     const goneMs = Math.min(overMs, run.cancelRequestedMs, run.closeMs ?? Infinity);
     return !isTooLate && begunMs <= goneMs;
+  }
+
+  /** Tells whether an attempt that has sent nothing has no reason for that. */
+  function mayStillSend(activity: SimulatedActivity, attempt: number): boolean {
+    const { run } = activity;
+    const startedMs = activity.startedMs.get(attempt) ?? Infinity;
+    const isInTime = startedMs < (run.creations[0] ?? 0) + GIVE_UP_AFTER_MS;
+    const isWanted = activity.isUnderWay(attempt) && !run.isCancelRequested;
+    return isInTime && isWanted && temporal.awayUntilMs < startedMs;
   }
 
   /** @param begunMs of the attempt: one that began before the outage is no probe. */
@@ -108,8 +123,14 @@ export function watchRequests(
     uncertain,
     senders,
 
-    /** Of any request of an attempt. */
-    onRequest({ host, process }: SentRequest): OnResponse {
+    /** Of any request of an attempt, before it has a connection. */
+    onRequest(): void {
+      const { activity, attempt } = findAttempt(temporal);
+      requested.add(idOf(activity, attempt));
+    },
+
+    /** Of any request of an attempt, once it is written. */
+    onWritten({ host, process }: SentRequest): OnResponse {
       const { run, activity, attempt } = findAttempt(temporal);
       const isAtlas = host === 'atlas.test';
       const waiting = isAtlas ? run.runId : `${run.runId} ${host}`;
@@ -121,7 +142,7 @@ export function watchRequests(
       }
       return (status, _body, retryAfterMs) => {
         lastStatus.set(idOf(activity, attempt), status);
-        if (isAtlas) noteHold(process, retryAfterMs);
+        if (isAtlas) noteHold(process, Math.min(retryAfterMs, MAX_HOLD_MS));
         // A date has whole seconds.
         requestedMs.set(idOf(activity, attempt), [waiting, nowMs() + retryAfterMs - 1000]);
       };
@@ -153,7 +174,7 @@ export function watchRequests(
       };
     },
 
-    onTokenRequest({ process }: SentRequest, atlas: Atlas): OnResponse {
+    onAccessTokenRequest({ process }: SentRequest, atlas: Atlas): OnResponse {
       const held = accessTokens.get(process);
       const isSameClock = held?.timesSet === process.clock.timesSet;
       if (held && isSameClock && atlas.worksForMs(held.token) > 60_000) {
@@ -170,8 +191,8 @@ export function watchRequests(
 
     /** Called when the report of an attempt reaches Temporal. */
     onArrival(activity: SimulatedActivity, attempt: number): void {
-      const requested = requestedMs.get(idOf(activity, attempt));
-      if (requested && activity.isUnderWay(attempt)) notBeforeMs.set(...requested);
+      const wait = requestedMs.get(idOf(activity, attempt));
+      if (wait && activity.isUnderWay(attempt)) notBeforeMs.set(...wait);
     },
 
     onReport: (
@@ -181,7 +202,7 @@ export function watchRequests(
       worker: Reporter,
     ): void => {
       if (!('failure' in report)) return;
-      const { message, applicationFailureInfo } = report.failure;
+      const { applicationFailureInfo } = report.failure;
       const attemptId = idOf(activity, attempt);
       const status = lastStatus.get(attemptId);
       const isRejected = /Rejected$/.test(applicationFailureInfo?.type ?? '');
@@ -192,13 +213,15 @@ export function watchRequests(
       if (nowMs() < (waitsUntilMs.get(attemptId) ?? 0)) {
         problems.add('an attempt waits for the response to its POST until its timeout');
       }
-      // The last failure of a run that gives up may quote that of another attempt.
-      const isHeldBack =
-        message?.startsWith('not sent:') && applicationFailureInfo?.nonRetryable !== true;
-      const { process, isAlone } = worker;
-      if (!isHeldBack) noteHold(process, maximumIntervalMs / 2);
-      else if (isAlone && nowMs() > (holdsUntilMs.get(process) ?? 0)) {
-        problems.add('a worker holds requests back no longer than the longest pause');
+      const { process, isAlone, isStopping } = worker;
+      if (requested.has(attemptId)) {
+        noteHold(process, maximumIntervalMs / 2);
+        return;
+      }
+      // Another attempt may be the one that probes, or requests an access token for both.
+      const mayBeHeld = !isAlone || nowMs() <= (holdsUntilMs.get(process) ?? 0);
+      if (!mayBeHeld && !isStopping && mayStillSend(activity, attempt)) {
+        problems.add('an attempt sends its request, or is held back for the longest pause');
       }
     },
   };

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { msNumberToTs, optionalTsToMs } from '@temporalio/common/lib/time';
+import { msNumberToTs } from '@temporalio/common/lib/time';
 import { payloadConverter } from '../../../src/shared/payload-converter';
 import type { HistoryEvent } from '../../../src/temporal/run-history';
-import { POLL_DELAYS_MS, SimulatedActivity } from './activity';
+import { POLL_DELAYS_MS, SimulatedActivity, toMs } from './activity';
 import { instantly, nowMs } from './clock';
 import { toChildResolution, toResolution, type End, type Report } from './resolutions';
 import type { Command, Job, RunningWorkflow } from './sdk';
@@ -18,7 +18,6 @@ const LIST_LAGS_MS = [0, 700, 3000];
 
 const encode = (value: unknown) => payloadConverter.toPayload(value);
 const decode = (payload: unknown): unknown => payloadConverter.fromPayload(payload as never);
-const toMs = (duration: unknown) => optionalTsToMs(duration as never) ?? 0;
 
 export class SimulatedRun {
   readonly runId = randomUUID();
@@ -54,7 +53,7 @@ export class SimulatedRun {
   private readonly workflow: Promise<RunningWorkflow>;
   private readonly openTimers = new Set<unknown>();
   private readonly redeliveries = new Map<string, { sink?: string }>();
-  private readonly children = new Map<unknown, SimulatedRun>();
+  private readonly children = new Map<SimulatedRun, number>();
   private unseenEnds: SimulatedRun['seenEnds'] = [];
   private jobs: Job[] = [];
   private isTaskScheduled = false;
@@ -66,14 +65,14 @@ export class SimulatedRun {
     readonly type: string,
     readonly workflowId: string,
     readonly args: unknown[],
-    private readonly onClose?: (run: SimulatedRun) => void,
+    /** The scheduled run that started it. */
+    readonly parent?: SimulatedRun,
   ) {
     const payloads = args.map(encode) as never[];
-    const { runId } = this;
     this.listedBefore = temporal.runs.filter(({ isListedAsClosed }) => isListedAsClosed);
     this.say(`starts ${type}`);
     this.addEvent({ workflowExecutionStartedEventAttributes: { input: { payloads } } });
-    const start = { workflowId, runId, type, args: payloads };
+    const start = { workflowId, runId: this.runId, type, args: payloads };
     this.workflow = temporal.startWorkflow(start, temporal.log);
     this.scheduleTask();
   }
@@ -199,7 +198,7 @@ export class SimulatedRun {
     }
     if (command.startChildWorkflowExecution) this.startChild(command.startChildWorkflowExecution);
     if (command.cancelChildWorkflowExecution) {
-      this.children.get(command.cancelChildWorkflowExecution.childWorkflowSeq)?.requestCancel();
+      for (const child of this.children.keys()) child.requestCancel();
     }
     if (command.modifyWorkflowProperties) {
       const { fields } = command.modifyWorkflowProperties.upsertedMemo ?? {};
@@ -243,7 +242,7 @@ export class SimulatedRun {
     this.openTimers.clear();
     const isListed = () => (this.isListedAsClosed = true);
     this.temporal.after(this.temporal.tape.pick(LIST_LAGS_MS), isListed);
-    this.onClose?.(this);
+    this.parent?.resolveChild(this);
   }
 
   // Activities.
@@ -267,7 +266,9 @@ export class SimulatedRun {
   noteEnd({ id }: SimulatedActivity, end: End): void {
     this.activities.delete(id);
     this.say(`#${id} ends: ${'timeout' in end ? end.timeout : Object.keys(end).join('')}`);
-    if ('result' in end && Object.hasOwn(end.result as object, 'jwe')) this.trace.push('token');
+    const result = 'result' in end ? (end.result as object) : {};
+    if ('jwe' in result) this.trace.push('token');
+    if ('deliveredAt' in result) this.trace.push('stored');
   }
 
   resolveActivity(activity: SimulatedActivity, end: End, isByHand = false): void {
@@ -280,15 +281,17 @@ export class SimulatedRun {
   private startChild(command: NonNullable<Command['startChildWorkflowExecution']>): void {
     const { seq, workflowId, workflowType, input } = command;
     const args = (input ?? []).map(decode);
-    const child = this.temporal.start(String(workflowType), String(workflowId), args, (closed) => {
-      const result = toChildResolution(closed);
-      if (this.isOpen) this.addJob({ resolveChildWorkflowExecution: { seq, result } } as Job);
-    });
-    if (child) this.children.set(seq, child);
+    const child = this.temporal.start(String(workflowType), String(workflowId), args, this);
+    if (child) this.children.set(child, Number(seq));
     const started = child
       ? { succeeded: { runId: child.runId } }
       : { failed: { workflowId, workflowType, cause: 1 } };
     this.addJob({ resolveChildWorkflowExecutionStart: { seq, ...started } } as Job);
+  }
+
+  private resolveChild(child: SimulatedRun): void {
+    const resolution = { seq: this.children.get(child), result: toChildResolution(child) };
+    if (this.isOpen) this.addJob({ resolveChildWorkflowExecution: resolution } as Job);
   }
 
   async dispose(): Promise<void> {

@@ -61,13 +61,17 @@ const RUN_RULES: Record<
     );
     return run.status !== 'COMPLETED' || isStored;
   },
+  'a token that was delivered is not recoverable': ({ run, token }) =>
+    !traceOf(run).includes('stored') || token?.state === 'delivered',
   'every sink that an attempt called is named, also of a run whose token was recovered': (
-    { run, token, ending },
+    { run, history, token, ending },
     { sinkCalls },
     all,
   ) => {
-    const { sink, alsoTried = [], sinksTried = [] } = ending;
+    const { sink, alsoTried = [], sinksTried = [], fields } = ending;
     const named = [sink, ...alsoTried, ...sinksTried];
+    // Neither has a recovery that was refused called a sink, nor one that is CANCELLED details.
+    const saysNothing = isTerminated(run) || run.status === 'CANCELLED' || fields !== undefined;
     const before = all.filter(
       (other) => token && other.token?.deliveryId === token.deliveryId && isBefore(other.run, run),
     );
@@ -76,9 +80,10 @@ const RUN_RULES: Record<
         runId === run.runId ||
         (atMs < run.startMs && before.some((other) => other.run.runId === runId)),
     );
-    // A recovery that is CANCELLED has no details; its history names them.
-    const saysNothing = isTerminated(run) || run.status === 'CANCELLED';
-    return saysNothing || called.every((call) => named.includes(call.sink));
+    return called.every(
+      (call) =>
+        history.sinksTried.includes(call.sink) && (saysNothing || named.includes(call.sink)),
+    );
   },
   'after a cancel nothing is created': ({ run }) => !/cancel.*createLinkToken/.test(traceOf(run)),
   'no outage of Temporal below a minute costs the report of a creation': ({ run }, { workers }) =>
@@ -139,6 +144,8 @@ const TOLERANCE_MS = 11_000;
 const NEAR_MS = 200_000;
 const isNear = (id: string, other: string) => Math.abs(madeAtMs(id) - madeAtMs(other)) < NEAR_MS;
 
+const TOKEN_STATES = ['open', 'recoverable', 'delivered'];
+
 /** What holds for every key, whenever somebody looks at it. */
 const KEY_RULES: Record<string, (key: Key, look: Look, isInUse: boolean) => boolean> = {
   'a key in use is called by its token alone, unless another key is near or on its way': (
@@ -152,6 +159,8 @@ const KEY_RULES: Record<string, (key: Key, look: Look, isInUse: boolean) => bool
     [...states.keys()].some((other) => other !== id && isNear(id, other)),
   'no key in use is called unconfirmed or other': ({ id }, { states }, isInUse) =>
     !isInUse || !['unconfirmed', 'other'].includes(states.get(id) ?? ''),
+  'no key that an attempt left is called by a token': ({ id, runId }, { states }, isInUse) =>
+    runId === null || isInUse || !TOKEN_STATES.includes(states.get(id) ?? ''),
   'no key that an attempt left is called other, if Atlas made it within a minute of its end': (
     { id, runId, madeMs, attemptOverMs },
     { states },
@@ -250,9 +259,13 @@ export async function findProblems(world: World): Promise<string[]> {
     const [{ again }] = run.args as [{ again?: true | string }];
     const permitted = temporal.runs.find(({ runId }) => runId === again);
     const earlier = run.listedBefore.filter(({ workflowId }) => workflowId === run.workflowId);
+    const permittedMs = again === true ? Infinity : (permitted?.startMs ?? -1);
+    // A schedule permits no token that is newer than its check.
+    const [check] = run.parent?.scheduled.values() ?? [];
+    const checkedMs = Math.max(...(check?.overMs.values() ?? [Infinity]));
     const isForbidden = (one: SimulatedRun) =>
-      hasToken.has(one) && one.startMs > (permitted?.startMs ?? -1);
-    if (again !== true && earlier.some(isForbidden)) {
+      hasToken.has(one) && (one.startMs > permittedMs || one.startMs > checkedMs);
+    if (earlier.some(isForbidden)) {
       problems.push(
         'no run creates a token after one that the list has, unless "again" permits it',
       );

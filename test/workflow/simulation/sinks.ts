@@ -95,7 +95,7 @@ export function createSinkServers(onStored: (stored: Stored) => void) {
     if (request.method === 'POST') {
       const { linkToken } = JSON.parse(request.body) as { linkToken: string };
       if (links.get(sourceOrgId)?.linkToken !== linkToken) {
-        const syncMs = surroundings.network?.tape.pick([0, 3000, 30_000, 400_000]) ?? 0;
+        const syncMs = surroundings.network?.tape.pick([0, 3000, 30_000, 1_000_000]) ?? 0;
         links.set(sourceOrgId, { linkToken, syncedMs: nowMs() + syncMs });
       }
       store('source', { linkToken, orgId: sourceOrgId }, links.get(sourceOrgId)?.syncedMs);

@@ -13,6 +13,16 @@ export class Tape {
     return choices[number % choices.length] as Choice;
   }
 
+  /**
+   * In half of the runs all; in the others three of them at most, which then come more often and
+   * meet each other (swarm testing, https://doi.org/10.1145/2338965.2336763).
+   */
+  pickSome<Choice>(choices: readonly Choice[]): readonly Choice[] {
+    if (this.pick([true, false])) return choices;
+    const some = [this.pick(choices), this.pick(choices), this.pick(choices)];
+    return choices.map((_, index) => some[index % some.length] as Choice);
+  }
+
   get isOver(): boolean {
     return this.next >= this.numbers.length;
   }

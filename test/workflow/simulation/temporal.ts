@@ -21,7 +21,7 @@ const UNAVAILABLE = 14;
 export class SimulatedTemporal {
   readonly runs: SimulatedRun[] = [];
   readonly client = new Client({ connection: createConnection(this) });
-  /** Of workflow tasks: each would be repeated for ever. */
+  /** Of workflow tasks, each of which would be repeated for ever, and of the simulation itself. */
   readonly errors: unknown[] = [];
   workers!: ReturnType<typeof createWorkers>;
   awayUntilMs = 0;
@@ -63,10 +63,10 @@ export class SimulatedTemporal {
     type: string,
     workflowId: string,
     args: unknown[],
-    onClose?: (run: SimulatedRun) => void,
+    parent?: SimulatedRun,
   ): SimulatedRun | null {
     if (this.isAway || this.newestRun(workflowId)?.status === 'RUNNING') return null;
-    const run = new SimulatedRun(this, type, workflowId, args, onClose);
+    const run = new SimulatedRun(this, type, workflowId, args, parent);
     this.runs.push(run);
     return run;
   }

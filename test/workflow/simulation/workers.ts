@@ -9,6 +9,7 @@ import type { Activities } from '../../../src/shared/activities';
 import type { SimulatedActivity } from './activity';
 import { createConnection } from './calls';
 import { byClock, instantly, nowMs, sleep } from './clock';
+import type { CONFIGS } from './config';
 import { surroundings, type Process } from './network';
 import type { watchRequests } from './requests';
 import type { Report } from './resolutions';
@@ -39,6 +40,8 @@ export class SimulatedWorker implements Process {
   readonly clock = { errorMs: 0, timesSet: 0 };
   isKilled = false;
   isStopping = false;
+  /** Whether its configuration lacks the sinks that somebody has added. */
+  isOutdated = false;
   private readonly underWay = new Set<ReturnType<typeof createAttempt>>();
   frozenUntilMs = 0;
   /** A poll that was under way when the worker froze. */
@@ -150,7 +153,8 @@ export class SimulatedWorker implements Process {
     const report = await execution.run(activity.args);
     this.underWay.delete(execution);
     const isAlone = this.underWay.size === 0;
-    this.watch.onReport(activity, attempt, report, { process: this, isAlone });
+    const { isStopping } = this;
+    this.watch.onReport(activity, attempt, report, { process: this, isAlone, isStopping });
     await this.awake();
     for (let tries = 0; this.temporal.isAway; tries += 1) {
       if (tries === REPORT_TRIES) {
@@ -170,10 +174,15 @@ export class SimulatedWorker implements Process {
 /** The workers of a task queue. */
 export function createWorkers(
   temporal: SimulatedTemporal,
-  config: Config,
+  { current, outdated }: (typeof CONFIGS)[number],
   log: (line: unknown) => void,
   watch: Watch,
 ) {
+  /** Somebody is adding sinks: few workers do not know them yet, or half of them. */
+  const configs = temporal.tape.pick([
+    [...Array<Config>(7).fill(current), outdated],
+    [current, outdated],
+  ]);
   const all: SimulatedWorker[] = [];
   const dropped: SimulatedActivity[] = [];
   let booting: Promise<unknown> = Promise.resolve();
@@ -186,8 +195,11 @@ export function createWorkers(
 
     /** One after the other: an agent belongs to the process that is set when it is made. */
     boot(): Promise<SimulatedWorker> {
+      const config = temporal.tape.pick(configs);
       booting = booting.then(async () => {
         const worker = new SimulatedWorker(`w${all.length + 1}`, temporal, log, watch, dropped);
+        worker.isOutdated = config === outdated;
+        if (worker.isOutdated) temporal.say(`${worker.name} has an outdated configuration`);
         all.push(await worker.boot(config));
         return worker;
       });

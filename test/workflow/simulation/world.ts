@@ -15,7 +15,7 @@ import { ORG, OTHER_ORG } from '../../unit/samples';
 import { CANARY, FINAL_REPLIES, createAtlas } from './atlas';
 import { nowMs } from './clock';
 import { CONFIGS, PAIRS } from './config';
-import { surroundings, type Network, type SentRequest } from './network';
+import { FAULTS, surroundings, type Network, type SentRequest } from './network';
 import { findAttempt, watchRequests } from './requests';
 import type { SimulatedRun } from './run';
 import type { StartWorkflow } from './sdk';
@@ -34,12 +34,12 @@ const SINK_HOSTS = /^(hook|vault|source)\.test$/;
 /** For a webhook, any success is a delivery. */
 const PAGE_HOSTS = /^(vault|source)\.test$/;
 /** A refusal may quote what no request of this worker held. */
-const TOKEN_OF_ANOTHER = {
-  name: '503 with a token',
+const ECHO_OF_ANOTHER = {
+  name: "503 with another's access token",
   acts: false,
   reply: { status: 503, body: { errorCode: 'UNAVAILABLE', detail: `${CANARY}_access_of_another` } },
 };
-const TOKEN_PATH = '/api/oauth/token';
+const ACCESS_TOKEN_PATH = '/api/oauth/token';
 const PAGE = {
   name: '200 with a page',
   acts: false,
@@ -51,6 +51,14 @@ export interface Look {
   states: ReadonlyMap<string, KeyState>;
   origins: readonly Origin[];
 }
+
+const FINAL_FATES = FINAL_REPLIES.map((reply) => ({ name: 'final', acts: false, reply }));
+const DAY_S = 86_400;
+const COME_TOMORROW = {
+  name: '429 with a Retry-After of a day',
+  acts: false,
+  reply: { status: 429, headers: { 'retry-after': String(DAY_S) } },
+};
 
 export type World = ReturnType<typeof createWorld>;
 
@@ -81,13 +89,14 @@ export function createWorld(tape: Tape, startWorkflow: StartWorkflow) {
   const fails = (host: string) => nowMs() < (failsUntilMs.get(host) ?? 0);
   const looks: Look[] = [];
   const config = tape.pick(CONFIGS);
-  const watch = watchRequests(temporal, config.retries);
+  const watch = watchRequests(temporal, config.current.retries);
   const workers = createWorkers(temporal, config, (line) => log.push(line), watch);
   temporal.workers = workers;
   const requests = PAIRS.map(({ sinks: names, ...pair }) => ({
     ...{ ...pair, accessListIps: [] },
     sink: tape.pick(names),
   }));
+  const faults = tape.pickSome(FAULTS);
   /** In a calm run, people are what disturbs. */
   const calm = tape.pick([1, 8, 2]);
   let busy = 0;
@@ -104,7 +113,7 @@ export function createWorld(tape: Tape, startWorkflow: StartWorkflow) {
     const runId = String(Context.current().info.workflowExecution?.runId);
     sinkCalls.push({ runId, sink, atMs: nowMs() });
   };
-  const isLinkToken = ({ host, path }: SentRequest) =>
+  const asksForLinkToken = ({ host, path }: SentRequest) =>
     host === 'atlas.test' && path.endsWith('/linkTokens');
 
   const network: Network = {
@@ -114,19 +123,21 @@ export function createWorld(tape: Tape, startWorkflow: StartWorkflow) {
     servers: { ...sinks.servers, 'atlas.test': (sent) => atlas.serve(sent) },
     chancesOf(sent) {
       const served = fails(sent.host) ? 0 : 20 * calm;
-      if (sent.path === TOKEN_PATH) return { served, faults: [TOKEN_OF_ANOTHER] };
-      if (PAGE_HOSTS.test(sent.host)) return { served, faults: [PAGE] };
-      if (!isLinkToken(sent)) return { served, faults: [] };
-      const faults = FINAL_REPLIES.map((reply) => ({ name: 'final', acts: false, reply }));
-      return { served: served * 0.4, faults };
+      if (sent.path === ACCESS_TOKEN_PATH) return { served, faults: [...faults, ECHO_OF_ANOTHER] };
+      if (PAGE_HOSTS.test(sent.host)) return { served, faults: [...faults, PAGE] };
+      if (!asksForLinkToken(sent)) return { served, faults };
+      return { served: served * 0.4, faults: [...faults, ...FINAL_FATES, COME_TOMORROW] };
+    },
+    onRequest(sent) {
+      if (sent.path !== '/api/oauth/revoke') watch.onRequest();
     },
     onWritten(sent) {
       if (SINK_HOSTS.test(sent.host)) noteSink(String(sent.host.split('.')[0]));
       // A worker that stops revokes its access token.
       if (sent.path === '/api/oauth/revoke') return () => undefined;
-      const callbacks = [watch.onRequest(sent)];
-      if (isLinkToken(sent)) callbacks.push(watch.onPost(sent));
-      if (sent.path === TOKEN_PATH) callbacks.push(watch.onTokenRequest(sent, atlas));
+      const callbacks = [watch.onWritten(sent)];
+      if (asksForLinkToken(sent)) callbacks.push(watch.onPost(sent));
+      if (sent.path === ACCESS_TOKEN_PATH) callbacks.push(watch.onAccessTokenRequest(sent, atlas));
       return (...response) => {
         for (const callback of callbacks) callback(...response);
       };
