@@ -19,6 +19,8 @@ export interface EarlierToken {
   receipt: Receipt | null;
   /** The request of that run, as its caller sent it. */
   request: object;
+  /** Sinks that may have the token. */
+  sinksTried: string[];
 }
 
 /**
@@ -38,8 +40,9 @@ export async function* readTokens(
     const history = await readRun(client, run);
     const token = findTokenOf(run, history);
     if (token === null || token.state === 'open') continue;
-    const { receipt, request } = history;
-    yield { runId, startTime, state: token.state, deliveryId: token.deliveryId, receipt, request };
+    const { state, deliveryId } = token;
+    const { receipt, request, sinksTried } = history;
+    yield { runId, startTime, state, deliveryId, receipt, request, sinksTried };
   }
 }
 
@@ -68,6 +71,20 @@ export async function findEarlierToken(
     return isPermitted ? null : token;
   }
   return null;
+}
+
+/** Finds what the closed runs of a workflow id did with one token, newest run first. */
+export async function findRunsOfToken(
+  client: Client,
+  workflowId: string,
+  deliveryId: string,
+): Promise<EarlierToken[]> {
+  const runs: EarlierToken[] = [];
+  const newestRun = await findRun(client, { workflowId });
+  for await (const token of readTokens(client, workflowId, newestRun)) {
+    if (token.deliveryId === deliveryId) runs.push(token);
+  }
+  return runs;
 }
 
 /** Finds the delivery ids of the tokens that the closed runs of a workflow id delivered. */

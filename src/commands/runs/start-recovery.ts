@@ -1,8 +1,9 @@
 import { WorkflowExecutionAlreadyStartedError, type Client } from '@temporalio/client';
+import { MAX_SINKS_TRIED } from '../../contract/limits';
 import type { PrepareRequest } from '../../contract/schemas';
 import { commandLine } from '../../shared/command-line';
 import { isCancelRequested } from '../../temporal/describe-run';
-import { findDeliveredIds } from '../../temporal/earlier-token';
+import { findRunsOfToken } from '../../temporal/earlier-token';
 import { readRun, type RunRef } from '../../temporal/read-history';
 import { findTokenOf, isOpen } from '../../temporal/run-state';
 import { refusalError, type ErrorFacts } from '../cli/command-error';
@@ -59,7 +60,7 @@ async function readRecoverable(client: Client, { workflowId, runId }: RunRef) {
     throw refuse({ state: 'open' }, why);
   }
   const history = await readRun(client, run);
-  const { token: sealedToken, request, sinksTried } = history;
+  const { token: sealedToken, request } = history;
   if (findTokenOf(run, history)?.state === 'delivered') {
     throw refuse({ state: 'delivered' }, 'delivered its token: there is nothing to recover');
   }
@@ -70,13 +71,16 @@ async function readRecoverable(client: Client, { workflowId, runId }: RunRef) {
     );
   }
   const { deliveryId } = sealedToken;
-  if ((await findDeliveredIds(client, workflowId)).has(deliveryId)) {
+  const runsOfToken = await findRunsOfToken(client, workflowId, deliveryId);
+  if (runsOfToken.some(({ state }) => state === 'delivered')) {
     throw refuse({ state: 'delivered' }, `has token ${deliveryId}, which a later run delivered`);
   }
+  // Later runs may have tried to recover the token, with other sinks.
+  const sinksTried = new Set([history, ...runsOfToken].flatMap((run) => run.sinksTried));
   const { again: _, ...requestFields } = request as PrepareRequest;
   return {
     taskQueue: run.taskQueue,
     request: requestFields,
-    recovery: { sealedToken, sinksTried },
+    recovery: { sealedToken, sinksTried: [...sinksTried].slice(0, MAX_SINKS_TRIED) },
   };
 }

@@ -1,5 +1,9 @@
 import { EXIT_CODES, type ExitCode } from '../../../src/commands/cli/command-error';
-import { sealedTokenSchema, type PrepareRequest } from '../../../src/contract/schemas';
+import {
+  sealedTokenSchema,
+  type PrepareRequest,
+  type SealedToken,
+} from '../../../src/contract/schemas';
 import { readRun } from '../../../src/temporal/read-history';
 import type { Target } from '../../support/command-line';
 import { eventually } from '../../support/eventually';
@@ -166,6 +170,19 @@ commandsOn('that was cancelled with a token', 1, () => ran('blocked', 'cancel'),
   ['redeliver --sink files', done, AFTER_BLOCKED],
   ['recover', refused, { state: 'delivered' }, / has token .*, which a later run delivered$/],
   ['start', refused, DELIVERED],
+]);
+
+/** Leaves a run with a token, and a later one that tried to deliver it elsewhere. */
+async function ranAndRecoveredInVain(): Promise<Earlier> {
+  const earlier = await ran('blocked', 'cancel');
+  const { request, token } = await readRun(fixture().temporal, earlier);
+  const recovery = { sealedToken: token as SealedToken, sinksTried: ['elsewhere'] };
+  await end(await fixture().installation.start(request as PrepareRequest, recovery), 'cancel');
+  return earlier;
+}
+
+commandsOn('whose recovery was cancelled', 1, ranAndRecoveredInVain, [
+  ['recover --sink files', done, { receipt: { alsoTried: ['blocked', 'elsewhere'] } }],
 ]);
 
 commandsOn('of another workflow type that is open', 0, () => ranOtherType(false), [
