@@ -1,6 +1,6 @@
 import { workflowIdFor } from '../../../src/contract/workflow-id';
 import { WORKFLOW_TYPES } from '../../../src/contract/workflows';
-import { findTokenOf } from '../../../src/temporal/run-state';
+import { findRunsOfToken } from '../../../src/temporal/earlier-token';
 import { nowMs, sleep } from './clock';
 import { GIVE_UP_AFTER_MS, SINKS_OF } from './config';
 import { MAX_HOLD_MS } from './requests';
@@ -59,18 +59,20 @@ export async function startPeople(tape: Tape, world: World): Promise<void> {
   const pairCount = tape.pick([1, 2, 3]);
   const actions = tape.pickSome(ACTIONS);
 
-  /** As `recover` does, with any sink: the newest token that no run delivered, or an older one. */
+  /** As `recover` does, with any sink: the newest token that no run delivered, or the oldest. */
   async function recover(of: World['requests'][number]): Promise<void> {
+    const workflowId = workflowIdFor(of);
     const runs = world.runsOf(of);
     for (const run of tape.pick([runs.toReversed(), runs])) {
       const history = await world.readHistory(run);
-      const token = findTokenOf({ status: { name: run.status } }, history);
-      if (!token) continue;
-      const { token: sealedToken, sinksTried } = history;
+      const { token: sealedToken } = history;
+      if (!sealedToken || run.status === 'RUNNING') continue;
+      const { deliveryId } = sealedToken;
+      const runsOfToken = await findRunsOfToken(temporal.client, workflowId, deliveryId);
+      if (runsOfToken.some(({ state }) => state === 'delivered')) continue;
+      const sinksTried = [...new Set([history, ...runsOfToken].flatMap((one) => one.sinksTried))];
       const sinks = SINKS_OF[of.orgId]?.filter((name) => name !== 'source' || of.sourceOrgId) ?? [];
-      const sink = tape.pick([of.sink, ...sinks]);
-      if (token.state !== 'recoverable') continue;
-      start({ ...of, sink }, { sealedToken, sinksTried });
+      start({ ...of, sink: tape.pick([of.sink, ...sinks]) }, { sealedToken, sinksTried });
       return;
     }
   }

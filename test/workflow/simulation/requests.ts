@@ -183,7 +183,10 @@ export function watchRequests(
       // Whatever the reason, it has let go of the former one.
       accessTokens.delete(process);
       return (status, body) => {
-        if (status !== 200) outages.delete(process);
+        if (status !== 200) {
+          outages.delete(process);
+          noteHold(process, maximumIntervalMs / 2);
+        }
         const { access_token: token } = toObject(parse(body)) as { access_token?: string };
         if (token) accessTokens.set(process, { token, timesSet: process.clock.timesSet });
       };

@@ -1,6 +1,7 @@
 import { defaultFailureConverter } from '@temporalio/common';
 import { madeAtMs } from '../../../src/commands/api-keys/match-keys';
 import type { FailureDetails, Receipt } from '../../../src/contract/schemas';
+import { TOKEN_STATES } from '../../../src/contract/states';
 import { payloadConverter } from '../../../src/shared/payload-converter';
 import { findEarlierToken } from '../../../src/temporal/earlier-token';
 import type { RunHistory } from '../../../src/temporal/run-history';
@@ -144,8 +145,6 @@ const TOLERANCE_MS = 11_000;
 const NEAR_MS = 200_000;
 const isNear = (id: string, other: string) => Math.abs(madeAtMs(id) - madeAtMs(other)) < NEAR_MS;
 
-const TOKEN_STATES = ['open', 'recoverable', 'delivered'];
-
 /** What holds for every key, whenever somebody looks at it. */
 const KEY_RULES: Record<string, (key: Key, look: Look, isInUse: boolean) => boolean> = {
   'a key in use is called by its token alone, unless another key is near or on its way': (
@@ -159,12 +158,15 @@ const KEY_RULES: Record<string, (key: Key, look: Look, isInUse: boolean) => bool
     [...states.keys()].some((other) => other !== id && isNear(id, other)),
   'no key in use is called unconfirmed or other': ({ id }, { states }, isInUse) =>
     !isInUse || !['unconfirmed', 'other'].includes(states.get(id) ?? ''),
-  'no key that an attempt left is called by a token': ({ id, runId }, { states }, isInUse) =>
-    runId === null || isInUse || !TOKEN_STATES.includes(states.get(id) ?? ''),
-  'no key that an attempt left is called other, if Atlas made it within a minute of its end': (
+  'no key that an attempt left is called other or by a token, if made within a minute of its end': (
     { id, runId, madeMs, attemptOverMs },
     { states },
-  ) => runId === null || states.get(id) !== 'other' || madeMs > attemptOverMs + 60_000,
+    isInUse,
+  ) =>
+    runId === null ||
+    isInUse ||
+    madeMs > attemptOverMs + 60_000 ||
+    ![...TOKEN_STATES, 'other'].some((state) => state === states.get(id)),
   'no key made by hand is called unconfirmed, unless made during such an attempt': (
     { id, runId, madeMs },
     { states, origins },

@@ -88,7 +88,8 @@ export class SimulatedWorker implements Process {
 
   /** @throws KilledError */
   async awake(): Promise<void> {
-    while (this.isFrozen) await sleep(this.frozenUntilMs - nowMs());
+    // The timers of the process that are due fire first.
+    while (this.isFrozen) await sleep(this.frozenUntilMs - nowMs() + 1);
     if (this.isKilled) throw new KilledError('the worker was killed');
   }
 
