@@ -62,6 +62,8 @@ const RUN_RULES: Record<
     );
     return run.status !== 'COMPLETED' || isStored;
   },
+  'a token that was delivered is delivered nowhere else': ({ run }) =>
+    !/stored.* deliver to/.test(traceOf(run)),
   'a token that was delivered is not recoverable': ({ run, token }) =>
     !traceOf(run).includes('stored') || token?.state === 'delivered',
   'every sink that an attempt called is named, also of a run whose token was recovered': (
