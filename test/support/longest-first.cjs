@@ -11,7 +11,6 @@ const LONGEST = [
   'runs/group',
   'sinks/group',
   'workflow/group',
-  'faults/worker-frozen',
   'worker/check-worker',
   'worker/versioning',
   // Its promises take three times as long once a Temporal client has been used in the process.

@@ -6,7 +6,6 @@ import { FILE_SINKS, startSystem, type SystemOptions } from './installation';
 
 export type CredentialType = 'serviceAccount' | 'apiKey';
 export type OwnOrganizations = Awaited<ReturnType<typeof startOwnOrganizations>>;
-export type OwnRun = Awaited<ReturnType<OwnOrganizations['start']>>;
 
 type Of = Pick<PrepareRequest, 'orgId'>;
 
