@@ -153,6 +153,8 @@ export async function startPeople(tape: Tape, world: World): Promise<void> {
   /** Repairs everything. What waits for its sink for good is cancelled in the end. */
   async function settle(): Promise<void> {
     tape.end();
+    // A worker may be about to start.
+    await sleep(1);
     for (const worker of workers.all) {
       worker.setClock(0);
       if (worker.isOutdated) worker.kill();
