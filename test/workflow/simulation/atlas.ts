@@ -29,6 +29,7 @@ export const SECRETS = {
   privateKey: `${CANARY}_private_key`,
 };
 
+export const ACCESS_TOKEN_PATH = '/api/oauth/token';
 const ACCESS_TOKEN_MS = 600_000;
 const ACCESS_TOKENS_A_MINUTE = 10;
 const MAX_LIVE_ACCESS_TOKENS = 100;
@@ -102,7 +103,7 @@ export function createAtlas(findMaker: () => Maker, onKey: (key: Key) => void) {
 
     serve(request: SentRequest): Reply {
       const { path, body } = request;
-      if (path === '/api/oauth/token') return issueAccessToken(request);
+      if (path === ACCESS_TOKEN_PATH) return issueAccessToken(request);
       if (path === '/api/oauth/revoke') {
         accessTokens.delete(new URLSearchParams(body).get('token') ?? '');
         return { status: 200, body: '' };

@@ -3,7 +3,7 @@ import { MAX_LINK_TOKEN_BYTES } from '../../../src/contract/limits';
 import type { Backoff } from '../../../src/shared/activities';
 import { toObject } from '../../../src/shared/object';
 import type { SimulatedActivity } from './activity';
-import type { Atlas } from './atlas';
+import { ACCESS_TOKEN_PATH, type Atlas } from './atlas';
 import { nowMs } from './clock';
 import { GIVE_UP_AFTER_MS } from './config';
 import { REQUEST_TIMEOUT_MS, type OnResponse, type Process, type SentRequest } from './network';
@@ -124,9 +124,11 @@ export function watchRequests(
     senders,
 
     /** Of any request of an attempt, before it has a connection. */
-    onRequest(): void {
+    onRequest({ process, path }: SentRequest): void {
       const { activity, attempt } = findAttempt(temporal);
       requested.add(idOf(activity, attempt));
+      // It may fail for all attempts that wait for the access token.
+      if (path === ACCESS_TOKEN_PATH) noteHold(process, REQUEST_TIMEOUT_MS + maximumIntervalMs / 2);
     },
 
     /** Of any request of an attempt, once it is written. */

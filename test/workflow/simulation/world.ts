@@ -12,7 +12,7 @@ import { WORKFLOW_TYPES } from '../../../src/contract/workflows';
 import { SinkUnavailableError } from '../../../src/sinks/sink';
 import { readRun } from '../../../src/temporal/read-history';
 import { ORG, OTHER_ORG } from '../../unit/samples';
-import { CANARY, FINAL_REPLIES, createAtlas } from './atlas';
+import { ACCESS_TOKEN_PATH, CANARY, FINAL_REPLIES, createAtlas } from './atlas';
 import { nowMs } from './clock';
 import { CONFIGS, PAIRS } from './config';
 import { FAULTS, surroundings, type Network, type SentRequest } from './network';
@@ -39,7 +39,6 @@ const ECHO_OF_ANOTHER = {
   acts: false,
   reply: { status: 503, body: { errorCode: 'UNAVAILABLE', detail: `${CANARY}_access_of_another` } },
 };
-const ACCESS_TOKEN_PATH = '/api/oauth/token';
 const PAGE = {
   name: '200 with a page',
   acts: false,
@@ -129,7 +128,7 @@ export function createWorld(tape: Tape, startWorkflow: StartWorkflow) {
       return { served: served * 0.4, faults: [...faults, ...FINAL_FATES, COME_TOMORROW] };
     },
     onRequest(sent) {
-      if (sent.path !== '/api/oauth/revoke') watch.onRequest();
+      if (sent.path !== '/api/oauth/revoke') watch.onRequest(sent);
     },
     onWritten(sent) {
       if (SINK_HOSTS.test(sent.host)) noteSink(String(sent.host.split('.')[0]));
