@@ -150,7 +150,7 @@ function requireToken({ current: { step } }: RunStatus): void {
 
 function requireEqualRequest(request: unknown, other: unknown): void {
   if (typeof other !== 'object' || other === null) {
-    const message = 'awaitDelivery takes the request that the run was started with';
+    const message = 'awaitDelivery takes the request of the run, as plain JSON without a codec';
     throw refused('InvalidRequest', message);
   }
   const fields = differingFields(request, other).join(', ');

@@ -173,7 +173,7 @@ describe('awaitDelivery', () => {
     const { request, handle } = await startUndelivered();
     const other = { ...request, accessListIps: [], sink: null };
     const differing = 'a different request (sink, accessListIps)';
-    const instead = 'awaitDelivery takes the request that the run was started with';
+    const instead = 'awaitDelivery takes the request of the run, as plain JSON without a codec';
     for (const [input, type, message] of [
       [other, 'DifferentRequest', differing],
       [null, 'InvalidRequest', instead],
