@@ -61,6 +61,8 @@ it('start and recover say that the open run is being cancelled', async () => {
   const dryRun = await client('start', ...requestOptions(), '--dry-run');
   expect(dryRun).toMatchObject({ code: 0, stderr });
   expect(dryRun.stdout).toContain(`start would join the open run ${workflowId}\n`);
+  const inJson = await client('--json', 'start', ...requestOptions(), '--dry-run');
+  expect(objectsIn(inJson)).toMatchObject([{ workflowId, wouldJoin: true }]);
   const [{ runId = '' } = {}] = objectsIn(secondStart) as { runId?: string }[];
   const recover = await client('recover', ...options, '--run-id', runId);
   expect(recover).toMatchObject({ code: 6 });
