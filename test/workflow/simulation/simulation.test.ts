@@ -20,8 +20,8 @@ import { createWorld } from './world';
  * with waits of minutes, and the exact truth of each token and key. It cannot find that a rule of
  * the simulation is wrong: test/system/temporal-rules.test.ts and network.test.ts try those.
  *
- * A failure names its seed, and what happened in the shortest tape that fails. `RUNS=20000` makes a
- * long search.
+ * A failure names its SEED and RUNS, with which it is repeated, and what happened in the shortest
+ * tape that fails. `RUNS=20000` makes a long search.
  */
 
 /** The variable repeats the search of a failure. */
@@ -99,12 +99,12 @@ const TIMEOUT_MS = RUNS * 10_000;
 it(
   `${RUNS} simulations: every sentence holds`,
   async () => {
-    const tapes = fc.array(fc.nat(27719), { minLength: 60, maxLength: 400 });
+    const tapes = fc.array(fc.nat(27719), { minLength: 60, maxLength: 400, size: 'max' });
     for (const tape of fc.sample(tapes, { numRuns: RUNS, seed: SEED })) {
       const { problems } = await simulate(tape);
       if (problems.length === 0) continue;
       const story = await shorten(tape, toSentence(problems[0]));
-      expect({ SEED, ...story }).toEqual({ SEED, problems: [], trace: [] });
+      expect({ SEED, RUNS, ...story }).toEqual({ SEED, RUNS, problems: [], trace: [] });
     }
   },
   TIMEOUT_MS,
