@@ -33,6 +33,7 @@ export const ACCESS_TOKEN_PATH = '/api/oauth/token';
 const ACCESS_TOKEN_MS = 600_000;
 const ACCESS_TOKENS_A_MINUTE = 10;
 const MAX_LIVE_ACCESS_TOKENS = 100;
+export const MAX_KEYS = 500;
 const NONCE_MS = 300_000;
 
 const refusal = (status: number, errorCode: string, headers = {}): Reply => ({
@@ -52,6 +53,8 @@ export function createAtlas(findMaker: () => Maker, onKey: (key: Key) => void) {
   const accessTokens = new Map<string, { expiresMs: number }>();
   const tokenRequests: { process: string; atMs: number }[] = [];
   const sessionsEndedMs: number[] = [];
+  /** Of each organization. */
+  const limits = { keys: MAX_KEYS };
   const digest = createDigestServer();
 
   function makeKey(orgId: string, maker: Maker): Key {
@@ -91,6 +94,7 @@ export function createAtlas(findMaker: () => Maker, onKey: (key: Key) => void) {
 
   return {
     keys,
+    limits,
     makeKeyByHand: (orgId: string) => makeKey(orgId, { runId: null, attemptOverMs: Infinity }),
     sessionsEndedMs,
     /** Ends every access token and every nonce. */
@@ -113,6 +117,8 @@ export function createAtlas(findMaker: () => Maker, onKey: (key: Key) => void) {
       }
       const [, orgId = '', resource] = /orgs\/(\w+)\/liveMigrations\/(\w+)/.exec(path) ?? [];
       if (resource === 'availableProjects') return { status: 200, body: '[]' };
+      const ofOrg = keys.filter((one) => one.orgId === orgId);
+      if (ofOrg.length >= limits.keys) return refusal(400, 'MAX_API_KEYS_PER_ORG_EXCEEDED');
       const key = makeKey(orgId, findMaker());
       const status = surroundings.network?.tape.pick([201, 201, 201, 200]) ?? 201;
       return { status, body: { linkToken: key.linkToken } };
@@ -123,7 +129,6 @@ export function createAtlas(findMaker: () => Maker, onKey: (key: Key) => void) {
 /** Responses to a link-token request that end its run. */
 export const FINAL_REPLIES: readonly Reply[] = [
   refusal(403, 'ORG_REQUIRES_ACCESS_LIST'),
-  refusal(400, 'MAX_API_KEYS_PER_ORG_EXCEEDED'),
   { status: 201, body: {} },
   { status: 201, body: { linkToken: `${CANARY}${'x'.repeat(MAX_LINK_TOKEN_BYTES)}` } },
 ];

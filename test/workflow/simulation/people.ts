@@ -1,6 +1,7 @@
 import { workflowIdFor } from '../../../src/contract/workflow-id';
 import { WORKFLOW_TYPES } from '../../../src/contract/workflows';
 import { findRunsOfToken } from '../../../src/temporal/earlier-token';
+import { MAX_KEYS } from './atlas';
 import { nowMs, sleep } from './clock';
 import { GIVE_UP_AFTER_MS, SINKS_OF } from './config';
 import { MAX_HOLD_MS } from './requests';
@@ -160,6 +161,7 @@ export async function startPeople(tape: Tape, world: World): Promise<void> {
       if (worker.isOutdated) worker.kill();
     }
     failsUntilMs.clear();
+    atlas.limits.keys = MAX_KEYS;
     await untilRunsEnd();
     // A request of an attempt that is over may still freeze its worker.
     do await sleep(120_000);
