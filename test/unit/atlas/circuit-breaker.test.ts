@@ -22,8 +22,8 @@ const connectionLost = (isWritten: boolean) =>
   connectionError('linkTokens', isWritten, 'ECONNRESET', 'https://atlas.test');
 
 /** Creates a circuit breaker, and functions that send requests through it. */
-function start() {
-  const circuit = createCircuitBreaker('acme', BACKOFF);
+function start(backoff = BACKOFF) {
+  const circuit = createCircuitBreaker('acme', backoff);
   const send = jest.fn((error: Error | null) =>
     error ? Promise.reject(error) : Promise.resolve(),
   );
@@ -101,6 +101,15 @@ it('one request at a time probes, at growing intervals, until one succeeds', asy
   expect(await sendMany()).toHaveLength(IN_FLIGHT - 1);
   expect(await sendMany()).toEqual([]);
   expect(describeState()).toBeNull();
+});
+
+it('Atlas gets 125 requests in an hour of immediate 500s, with the default delays', async () => {
+  const { request, send } = start({ initialIntervalMs: 1000, maximumIntervalMs: MINUTE_MS });
+  for (let passedMs = 0; passedMs < 60 * MINUTE_MS; passedMs += 500) {
+    await request(responded(500));
+    elapse(500);
+  }
+  expect(send).toHaveBeenCalledTimes(125);
 });
 
 /** Counts the requests that are not sent after this error. */
