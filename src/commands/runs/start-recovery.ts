@@ -76,7 +76,7 @@ async function readRecoverable(client: Client, { workflowId, runId }: RunRef) {
     throw refuse({ state: 'delivered' }, `has token ${deliveryId}, which a later run delivered`);
   }
   // Later runs may have tried to recover the token, with other sinks.
-  const sinksTried = new Set([history, ...runsOfToken].flatMap((run) => run.sinksTried));
+  const sinksTried = new Set([history, ...runsOfToken].flatMap((one) => one.sinksTried));
   const { again: _, ...requestFields } = request as PrepareRequest;
   return {
     taskQueue: run.taskQueue,

@@ -85,8 +85,8 @@ function makeConfig(credential: object, sinks: object): Config {
 }
 
 /**
- * One pair for each type of credential, which both organizations share: the current configuration,
- * and the one before somebody added sinks.
+ * For each type of credential, which both organizations share: the current configuration, and the
+ * outdated one, from before somebody added sinks.
  */
 export const CONFIGS = CREDENTIALS.map((credential) => ({
   current: makeConfig(credential, SINKS),

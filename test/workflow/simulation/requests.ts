@@ -23,7 +23,7 @@ export interface Reporter {
   isStopping: boolean;
 }
 
-/** A worker holds requests back no longer, even if Atlas requested that. */
+/** The longest time for which a worker holds requests back, even if Atlas requests more. */
 export const MAX_HOLD_MS = 15 * 60_000;
 
 /** Of a worker, while Atlas fails. */
@@ -79,7 +79,7 @@ export function watchRequests(
     return !isTooLate && begunMs <= goneMs;
   }
 
-  /** Tells whether an attempt that has sent nothing has no reason for that. */
+  /** Tells whether an attempt that has sent nothing should have sent its request. */
   function mayStillSend(activity: SimulatedActivity, attempt: number): boolean {
     const { run } = activity;
     const startedMs = activity.startedMs.get(attempt) ?? Infinity;

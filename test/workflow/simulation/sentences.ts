@@ -73,7 +73,7 @@ const RUN_RULES: Record<
   ) => {
     const { sink, alsoTried = [], sinksTried = [], fields } = ending;
     const named = [sink, ...alsoTried, ...sinksTried];
-    // Neither has a recovery that was refused called a sink, nor one that is CANCELLED details.
+    // A recovery that was refused, or is CANCELLED, names no sinks; its history does.
     const saysNothing = isTerminated(run) || run.status === 'CANCELLED' || fields !== undefined;
     const before = all.filter(
       (other) => token && other.token?.deliveryId === token.deliveryId && isBefore(other.run, run),
@@ -160,15 +160,12 @@ const KEY_RULES: Record<string, (key: Key, look: Look, isInUse: boolean) => bool
     [...states.keys()].some((other) => other !== id && isNear(id, other)),
   'no key in use is called unconfirmed or other': ({ id }, { states }, isInUse) =>
     !isInUse || !['unconfirmed', 'other'].includes(states.get(id) ?? ''),
-  'no key that an attempt left is called other or by a token, if made within a minute of its end': (
-    { id, runId, madeMs, attemptOverMs },
-    { states },
-    isInUse,
-  ) =>
-    runId === null ||
-    isInUse ||
-    madeMs > attemptOverMs + 60_000 ||
-    ![...TOKEN_STATES, 'other'].some((state) => state === states.get(id)),
+  'no key that an attempt left is called other or that of a token, if made within a minute of its end':
+    ({ id, runId, madeMs, attemptOverMs }, { states }, isInUse) =>
+      runId === null ||
+      isInUse ||
+      madeMs > attemptOverMs + 60_000 ||
+      ![...TOKEN_STATES, 'other'].some((state) => state === states.get(id)),
   'no key made by hand is called unconfirmed, unless made during such an attempt': (
     { id, runId, madeMs },
     { states, origins },

@@ -179,7 +179,7 @@ export function createWorkers(
   log: (line: unknown) => void,
   watch: Watch,
 ) {
-  /** Somebody is adding sinks: few workers do not know them yet, or half of them. */
+  /** Somebody is adding sinks, which one worker in eight, or in two, does not know yet. */
   const configs = temporal.tape.pick([
     [...Array<Config>(7).fill(current), outdated],
     [current, outdated],
