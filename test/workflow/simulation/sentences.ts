@@ -255,9 +255,9 @@ export async function findProblems(world: World): Promise<string[]> {
     problems.push(`no secret is in a history, a memo, a failure or a log: ${found}`);
   }
 
-  // A recovery that is CANCELLED leaves its token to the run that made it.
-  const keepsToken = ({ run, token }: Observed) => token !== null && run.status !== 'CANCELLED';
-  const hasToken = new Set(observed.filter(keepsToken).map(({ run }) => run));
+  // Not the recoveries: whoever permits the token of the run that made it, permits theirs.
+  const hasOwnToken = ({ run, token }: Observed) => token !== null && !isRecovery(run);
+  const hasToken = new Set(observed.filter(hasOwnToken).map(({ run }) => run));
   for (const run of watch.senders) {
     const [{ again }] = run.args as [{ again?: true | string }];
     const permitted = temporal.runs.find(({ runId }) => runId === again);
