@@ -1,6 +1,7 @@
 import { createCircuitBreaker } from '../../../src/atlas/circuit-breaker';
 import type { Endpoint } from '../../../src/atlas/credential';
 import { connectionError, responseError, type AtlasError } from '../../../src/atlas/outcomes';
+import { settingsSchema } from '../../../src/config/settings';
 
 const IN_FLIGHT = 20;
 const MINUTE_MS = 60_000;
@@ -104,7 +105,9 @@ it('one request at a time probes, at growing intervals, until one succeeds', asy
 });
 
 it('Atlas gets 125 requests in an hour of immediate 500s, with the default delays', async () => {
-  const { request, send } = start({ initialIntervalMs: 1000, maximumIntervalMs: MINUTE_MS });
+  const context = { env: {}, baseDirectory: '/', warn: () => undefined };
+  const { shape } = settingsSchema(context, { credentials: [], sinks: [] });
+  const { request, send } = start(shape.retries.parse(undefined));
   for (let passedMs = 0; passedMs < 60 * MINUTE_MS; passedMs += 500) {
     await request(responded(500));
     elapse(500);

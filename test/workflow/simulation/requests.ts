@@ -20,6 +20,7 @@ export interface Reporter {
   process: Process;
   /** Whether it has no other attempt under way. */
   isAlone: boolean;
+  /** Whether it has been told to shut down, and finishes its attempts. */
   isStopping: boolean;
 }
 
