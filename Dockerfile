@@ -8,6 +8,8 @@ RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY tsconfig.json tsconfig.build.json ./
 COPY dev dev
 COPY src src
+# In a clone that was made with umask 077, only the owner can read files.
+RUN chmod --recursive a+rX *.json dev src
 
 # What only development needs, such as the Atlas emulator.
 FROM source AS dev
@@ -46,6 +48,7 @@ RUN install --directory --owner=1000 --group=1000 --mode=0700 \
 COPY docker/entrypoint.sh /usr/local/bin/entrypoint.sh
 COPY LICENSE README.md CHANGELOG.md ./
 COPY schemas schemas
+RUN chmod --recursive a+rX /usr/local/bin/entrypoint.sh .
 COPY --from=build /app/package.json ./
 COPY --from=build /app/node_modules node_modules
 COPY --from=build /app/dist dist
