@@ -12,9 +12,9 @@ const COMPARED = {
 
 /**
  * Compares the organizations, the sink and the set of access list entries of two requests as text.
- * Claims and `again` do not count. A value that is not a string, and a list that is too
- * long, is compared by its type only, because validation refuses it. The function never throws,
- * which workflow code needs.
+ * Claims and `again` do not count. A value that is not a string, and a list that is too long, is
+ * compared by its type only, because validation refuses it. The function never throws, which
+ * workflow code needs.
  *
  * @returns names of the fields that differ; empty when both request the same.
  */

@@ -36,7 +36,10 @@ const STEP_BY_ACTIVITY: Readonly<Record<string, string>> = {
 };
 
 /**
+ * Follows a run, and prints each change and the receipt.
+ *
  * @param facts printed beside the receipt.
+ * @throws as `follow`.
  */
 export async function watch(context: CommandContext, run: RunTarget, facts = {}) {
   const { client, output } = context;

@@ -255,9 +255,7 @@ export async function findProblems(world: World): Promise<string[]> {
     problems.push(`no secret is in a history, a memo, a failure or a log: ${found}`);
   }
 
-  // Not the recoveries: whoever permits the token of the run that made it, permits theirs.
-  const hasOwnToken = ({ run, token }: Observed) => token !== null && !isRecovery(run);
-  const hasToken = new Set(observed.filter(hasOwnToken).map(({ run }) => run));
+  const hasToken = new Set(observed.filter(({ token }) => token !== null).map(({ run }) => run));
   for (const run of watch.senders) {
     const [{ again }] = run.args as [{ again?: true | string }];
     const permitted = temporal.runs.find(({ runId }) => runId === again);
