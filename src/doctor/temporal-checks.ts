@@ -16,35 +16,12 @@ export async function checkNamespace(client: Client, address: string): Promise<C
   const server =
     `server ${serverVersion || 'of unknown version'} at ${address}, namespace ${namespace},` +
     ` which retains closed runs for ${formatHours(retentionMs)}`;
-  if (isDefective(serverVersion)) {
-    return warning(
-      `${server}: this release has a security defect in Update-with-Start:` +
-        ' upgrade it to 1.30 or later,' +
-        ' or to 1.27.4, 1.28.2, 1.29.2 or a later patch of these',
-    );
-  }
   if (retentionMs >= RECOMMENDED_RETENTION_MS) return ok(server);
   return warning(
     `${server}: set at least ${formatHours(RECOMMENDED_RETENTION_MS)},` +
       ' so that the token of a cancelled or terminated run can still be recovered:' +
       ` temporal operator namespace update --namespace ${shellQuote(namespace)} --retention 72h`,
   );
-}
-
-/** The first patch without the defect, by minor version of server 1. */
-const REPAIRED_PATCHES: Readonly<Record<number, number>> = { 27: 4, 28: 2, 29: 2 };
-const FIRST_REPAIRED_MINOR = 30;
-
-/**
- * Tells whether docs/getting-started.md warns of the server's release. A version of another form
- * counts as repaired.
- */
-export function isDefective(serverVersion: string): boolean {
-  const match = /^1\.(\d+)\.(\d+)/.exec(serverVersion);
-  if (!match) return false;
-  const minor = Number(match[1]);
-  const patch = Number(match[2]);
-  return minor < FIRST_REPAIRED_MINOR && patch < (REPAIRED_PATCHES[minor] ?? Infinity);
 }
 
 const LIST_TIMEOUT_MS = 4000;

@@ -14,7 +14,6 @@ import {
 } from '../../../src/doctor/check-result';
 import { runAll } from '../../../src/doctor/run-all';
 import { checkTaskQueue } from '../../../src/doctor/task-queue';
-import { isDefective } from '../../../src/doctor/temporal-checks';
 import { wholeWorker, workerChecks } from '../../../src/doctor/worker-checks';
 import { SinkRejectedError, SinkUnavailableError, type Sink } from '../../../src/sinks/sink';
 import { organizations, unmapped } from '../activities/attempt';
@@ -297,12 +296,6 @@ it('a hanging check ends after 10 s as an error that may pass or its own finding
   ]);
   expect(slow.mock.calls.map(([signal]) => signal.aborted)).toEqual([true, true]);
   jest.useRealTimers();
-});
-
-it('doctor warns of a server whose release has the security defect of Update-with-Start', () => {
-  const repaired = ['1.27.4', '1.28.2', '1.29.2', '1.29.7', '1.30.0', '2.1.0', ''];
-  const defective = ['1.26.2', '1.27.3', '1.28.1', '1.29.1'];
-  expect([...repaired, ...defective].filter(isDefective)).toEqual(defective);
 });
 
 const GONE = expect.stringContaining('no worker polls task queue prep (the last poll was at 2');
