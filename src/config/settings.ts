@@ -113,7 +113,8 @@ export function settingsSchema(context: ReferenceContext, names: Names) {
       .nullable()
       .default(null),
     log: z
-      .strictObject({ level: z.enum(['trace', 'debug', 'info', 'warn', 'error']).default('info') })
+      // Not above `info`: the record of tokens, by which api-keys finds their keys, is in the log.
+      .strictObject({ level: z.enum(['trace', 'debug', 'info']).default('info') })
       .prefault({}),
   });
 }

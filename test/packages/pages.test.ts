@@ -259,7 +259,7 @@ describe('the commands of the runbook and of the pages on keys', () => {
   const commandsBelow = (heading: string) =>
     codeBlocks(sectionBelow(page('docs/runbook.md'), heading), 'sh');
 
-  const [findKeys = '', deleteKey = '', deleteUnused = '', deleteFinished = ''] = codeBlocks(
+  const [findKeys = '', deleteKey = '', listKeys = '', deleteListed = ''] = codeBlocks(
     page('docs/api-keys.md'),
     'sh',
   );
@@ -282,7 +282,7 @@ describe('the commands of the runbook and of the pages on keys', () => {
     const lines = await sh(findKeys);
     expect(idsIn(lines).sort()).toEqual(keyIds.toSorted());
     expect(lines.flat().join('\n')).toMatch(/: no known token uses it\n/);
-    const deleted = (await sh(`org=${atlas.account.orgId}\n${deleteUnused}`)).flat();
+    const deleted = (await sh(`org=${atlas.account.orgId}\n${listKeys}\n${deleteListed}`)).flat();
     expect(deleted.sort()).toEqual(keyIds.map((id) => `API Key '${id}' deleted`).sort());
     expect(idsIn(await sh(findKeys))).toEqual([]);
   });
@@ -318,22 +318,18 @@ describe('the commands of the runbook and of the pages on keys', () => {
 
   it('delete the keys of finished migrations, once all that may have them are', async () => {
     const { atlas, installation, sh } = await createShell();
-    const { clientId, clientSecret, orgId } = atlas.account;
     // Made within seconds, each key may be that of either token.
-    const requests = [installation.newRequest(), installation.newRequest()];
-    const runs = await Promise.all(requests.map((request) => installation.start(request)));
+    const runs = await Promise.all([installation.start(), installation.start()]);
     for (const run of runs) await endingOf(run);
     await installation.workers[0]?.untilOutput(/(link-token delivered[^]*){2}/);
-    const prepare = `cp ${installation.folder}/worker-1.log .; mkdir -p secrets; printf ${clientSecret} > secrets/payments; unset MONGODB_ATLAS_PUBLIC_API_KEY MONGODB_ATLAS_PRIVATE_API_KEY;`;
-    const deleteIf = (...finished: string[]) => {
-      const rows = requests.map(({ sourceOrgId }, index) => {
-        return { name: 'payments', orgId, sourceOrgId, clientId, finished: finished[index] };
-      });
-      return sh(`${prepare} echo '${JSON.stringify(rows)}' > orgs.json\n${deleteFinished}`);
+    const prepare = `cp ${installation.folder}/worker-1.log .; org=${atlas.account.orgId}`;
+    const deleteIf = (...finished: Handle[]) => {
+      const ids = finished.map(({ workflowId }) => `${workflowId}\n`).join('');
+      return sh(`${prepare}; printf '${ids}' > finished.txt\n${listKeys}\n${deleteListed}`);
     };
-    expect((await deleteIf('', '')).flat().join('')).toBe('');
-    expect((await deleteIf('yes', '')).flat().join('')).toBe('');
-    const deleted = (await deleteIf('yes', 'yes')).flat();
+    expect(await deleteIf()).toEqual([['']]);
+    expect(await deleteIf(runs[0])).toEqual([['']]);
+    const deleted = (await deleteIf(...runs)).flat();
     const keyIds = atlas.createdTokens().map(({ apiKey }) => apiKey.id);
     expect(deleted.sort()).toEqual(keyIds.map((id) => `API Key '${id}' deleted`).sort());
   });

@@ -36,6 +36,7 @@ it.each<[problem: string, yaml: string, env?: Env]>([
     ONLY_FILE,
   ],
   ['metrics.host: is not an IP address', 'metrics: {host: localhost}'],
+  ['log.level: Invalid option: expected one of', 'log: {level: warn}'],
 
   // Temporal would refuse these.
   [`retries.maximumIntervalMs: ${SHORTER}`, 'retries: {initialIntervalMs: 60001}'],
