@@ -1,13 +1,13 @@
 import type { ProgramContext } from './cli/context';
 import { formatExamples } from './cli/help';
-import { parseRunId } from './cli/option-parsers';
+import { parseRunId, parseSinkName } from './cli/option-parsers';
 import { requireOptions, resolveWorkflowId, targetCommand } from './cli/options';
 
 export const recoverCommand = ({ withTemporal }: ProgramContext) =>
   targetCommand('recover')
     .description('deliver the token of a closed run, by a new run that creates nothing')
     .option('--run-id <id>', 'the closed run that has the token (required)', parseRunId)
-    .option('--sink <name>', "deliver to this sink instead of the request's")
+    .option('--sink <name>', "deliver to this sink instead of the request's", parseSinkName)
     .addHelpText(
       'after',
       formatExamples(

@@ -229,6 +229,21 @@ describe('awaitDelivery', () => {
     },
   );
 
+  it.concurrent('does not count the callers whose wait has failed', async () => {
+    const gates = Array.from({ length: 6 }, () => new Gate());
+    const { request, handle, calls } = await startUndelivered(
+      gates.map((gate) => deliveryAfter(gate.pass, sinkRejects)),
+    );
+    for (const [index, gate] of gates.entries()) {
+      const redelivery = redeliver(handle);
+      await eventually('its attempt', () => calls.sinks.length === index + 2);
+      const waiting = await startWaiting(handle, request);
+      gate.open();
+      expect(await waiting.outcome()).toMatchObject({ type: 'SinkRejected' });
+      await redelivery;
+    }
+  });
+
   it.concurrent('waits for the redelivery in progress, not for the round before it', async () => {
     const gate = new Gate();
     const { request, handle, calls } = await startUndelivered([deliveryAfter(gate.pass, stored)]);

@@ -20,8 +20,8 @@ import { CommandError, EXIT_CODES, type ExitCode } from '../cli/command-error';
 import { describeRows, type TableRow } from '../cli/output';
 
 /**
- * Exit codes of the types that a person can act on. `TooManyWaiting` and the like are left out:
- * after them, the command looks at the run itself.
+ * Exit codes of the types that a person can act on. The refusals are those of `redeliver`: no
+ * command sends `awaitDelivery`.
  */
 const EXIT_CODE_BY_TYPE: ReadonlyMap<string | null | undefined, ExitCode> = new Map<
   FailureType | DeliveryFailureType | RefusalType,
@@ -33,7 +33,6 @@ const EXIT_CODE_BY_TYPE: ReadonlyMap<string | null | undefined, ExitCode> = new 
   ['TokenExists', EXIT_CODES.refused],
   ['NothingToDeliver', EXIT_CODES.refused],
   ['RedeliveryInProgress', EXIT_CODES.refused],
-  ['DifferentRequest', EXIT_CODES.refused],
 ]);
 
 /**

@@ -165,7 +165,10 @@ describe('the check of the run before a request:', () => {
   it.each<[what: string, describe: () => object, failure: object]>([
     [
       'whose cancellation was requested',
-      () => ({ workflowExtendedInfo: { cancelRequested: true } }),
+      () => ({
+        workflowExtendedInfo: { cancelRequested: true },
+        pendingActivities: [STARTED_IN_TIME],
+      }),
       { nonRetryable: false, message: NOT_WANTED },
     ],
     [

@@ -77,6 +77,11 @@ const WRONG: [problem: string, command: string, message: string][] = [
     `redeliver ${ORG} --sink a/b`,
     invalid('--sink <name>', 'a/b', 'Write the name of a sink'),
   ],
+  [
+    'a malformed name of a sink to recover to',
+    `recover ${ORG} --sink a/b`,
+    invalid('--sink <name>', 'a/b', 'Write the name of a sink'),
+  ],
   ['a duration without a unit', `watch ${ORG} --timeout 10`, INVALID_TIMEOUT],
   [
     '--ip with --no-access-list',

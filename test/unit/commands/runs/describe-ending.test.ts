@@ -26,7 +26,6 @@ it.each([
   ...DELIVERY_FAILURE_TYPES.map((type) => [type, 5, UNDELIVERED] as const),
   ['NothingToDeliver', 6, []] as const,
   ['RedeliveryInProgress', 6, []] as const,
-  ['DifferentRequest', 6, []] as const,
 ])('a failure of type %s ends a command for one run with exit code %i', (type, exitCode, more) => {
   const facts = { workflowId, type };
   const error = toFailureError(failure(type), workflowId);
