@@ -26,7 +26,7 @@ const createCommand = () =>
     )
     .option(
       '--cron <expression>',
-      'cron expression, such as "0 6 * * 1"; repeatable (required)',
+      'cron expression, such as "0 6 * * *"; repeatable (required)',
       collect,
     )
     .option('--timezone <name>', 'time zone of the cron expressions, such as Europe/Dublin')
@@ -51,6 +51,6 @@ const createCommand = () =>
       'after',
       formatExamples(
         'schedule create --org 64f1c0ffee5eed0000000a71 --source-org 64f1c0ffee5eed0000005c05' +
-          ' --no-access-list --sink drop --cron "0 6 * * 1"',
+          ' --no-access-list --sink drop --cron "0 6 * * *"',
       ),
     );

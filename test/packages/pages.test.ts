@@ -320,16 +320,17 @@ describe('the commands of the runbook and of the pages on keys', () => {
     const { atlas, installation, sh } = await createShell();
     // Made within seconds, each key may be that of either token.
     const runs = await Promise.all([installation.start(), installation.start()]);
-    for (const run of runs) await endingOf(run);
+    const endings = await Promise.all(runs.map(endingOf));
+    const tokens = endings.map(({ receipt }) => receipt?.deliveryId ?? '');
     await installation.workers[0]?.untilOutput(/(link-token delivered[^]*){2}/);
     const prepare = `cp ${installation.folder}/worker-1.log .; org=${atlas.account.orgId}`;
-    const deleteIf = (...finished: Handle[]) => {
-      const ids = finished.map(({ workflowId }) => `${workflowId}\n`).join('');
+    const deleteIf = (...finished: (string | undefined)[]) => {
+      const ids = finished.map((id) => `${id}\n`).join('');
       return sh(`${prepare}; printf '${ids}' > finished.txt\n${listKeys}\n${deleteListed}`);
     };
     expect(await deleteIf()).toEqual([['']]);
-    expect(await deleteIf(runs[0])).toEqual([['']]);
-    const deleted = (await deleteIf(...runs)).flat();
+    expect(await deleteIf(tokens[0])).toEqual([['']]);
+    const deleted = (await deleteIf(...tokens)).flat();
     const keyIds = atlas.createdTokens().map(({ apiKey }) => apiKey.id);
     expect(deleted.sort()).toEqual(keyIds.map((id) => `API Key '${id}' deleted`).sort());
   });

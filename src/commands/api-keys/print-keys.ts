@@ -39,8 +39,8 @@ export async function printKeys(
     const madeAt = formatSeconds(madeAtMs(key.id));
     const state = stateOf(key.id, ofKey);
     const description = describeOrigins(ofKey, state, madeAt.slice(0, DATE_LENGTH));
-    const text =
-      description === previous && ofKey.length > 1 ? `1 of ${ofKey.length}: the same` : description;
+    const isRepeated = description === previous && ofKey.length > 1;
+    const text = isRepeated ? `1 of ${ofKey.length}: the same as above` : description;
     previous = description;
     output.print(
       {

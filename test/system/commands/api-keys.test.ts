@@ -126,7 +126,7 @@ describe('api-keys finds the key', () => {
     }
     const { stdout } = await run(own(), request);
     expect(stdout).toMatch(
-      /" {2}1 of 2: unconfirmed, .*; token .*, delivered to files\n.*" {2}1 of 2: the same\n/,
+      /" {2}1 of 2: unconfirmed, .*; token .*, delivered to files\n.*" {2}1 of 2: the same as above\n/,
     );
   });
 
