@@ -11,9 +11,6 @@ import { createTransport, type TransportOptions } from './transport';
 /** The published version of the operation; Atlas resolves a later date to it. */
 const MEDIA_TYPE = 'application/vnd.atlas.2023-01-01+json';
 
-/** Access tokens expire by themselves. */
-const REVOCATION_TIMEOUT_MS = 5000;
-
 const createdSchema = z.object({ linkToken: z.string().min(1) });
 const MAX_ORGANIZATIONS = 500;
 const organizationsSchema = z.object({
@@ -27,12 +24,6 @@ export interface AdminApiOptions extends TransportOptions {
   /** Interval between the probes of a credential while its circuit is open. */
   backoff: Backoff;
 }
-
-/**
- * Says whether a call may use the cached access token. New ones are scarce: Atlas grants a service
- * account 10 a minute for each address.
- */
-export type TokenUse = 'cached' | 'new';
 
 export type AdminApi = ReturnType<typeof createAdminApi>;
 
@@ -110,13 +101,10 @@ export function createAdminApi(options: AdminApiOptions) {
     /**
      * Lists the organizations that a credential can see, for checks. Creates nothing.
      *
-     * @param token `new` fetches an access token first: the cached one works on after the client
-     *   secret was replaced.
      * @returns the first 500 organization ids; a credential belongs to one organization.
      * @throws AtlasError, SecretUnavailableError
      */
-    async visibleOrganizations(credentialName: string, token: TokenUse): Promise<string[]> {
-      if (token === 'new') await findAccess(credentialName).credential.renew?.();
+    async visibleOrganizations(credentialName: string): Promise<string[]> {
       const path = `/api/atlas/v2/orgs?itemsPerPage=${MAX_ORGANIZATIONS}`;
       const { results } = await read(
         credentialName,
@@ -156,17 +144,8 @@ export function createAdminApi(options: AdminApiOptions) {
      */
     describeOpenCircuit: (credentialName: string) => findAccess(credentialName).circuit.describe(),
 
-    /**
-     * Revokes access tokens, for at most five seconds, and closes the connections. Never throws.
-     */
-    async close(): Promise<void> {
-      const revoked = Promise.all(
-        [...accesses.values()].map(async ({ credential }) => credential.close?.()),
-      );
-      const timeout = new Promise((resolve) => setTimeout(resolve, REVOCATION_TIMEOUT_MS).unref());
-      await Promise.race([revoked, timeout]);
-      await transport.close();
-    },
+    /** Closes the connections. Access tokens expire by themselves. */
+    close: () => transport.close(),
   };
 }
 

@@ -49,8 +49,4 @@ export interface Credential {
    *   SecretUnavailableError.
    */
   send(request: AtlasRequest): Promise<HttpResponse>;
-  /** Replaces and revokes the access token. If it throws, the former one stays. */
-  renew?(): Promise<void>;
-  /** Tries to revoke the access token. Never throws. */
-  close?(): Promise<void>;
 }

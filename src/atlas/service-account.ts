@@ -1,6 +1,5 @@
 import { z } from 'zod';
 import { headerFormat } from '../secrets/read-secret';
-import { createTokenCache, timeUntilRenewalMs } from './access-token-cache';
 import type { AtlasRequest, Credential, Send, ServiceAccountConfig } from './credential';
 import { responseError } from './outcomes';
 
@@ -11,60 +10,47 @@ const accessTokenSchema = z.object({
 
 /**
  * Creates a client that authenticates with a service account (OAuth 2.0 client credentials). Atlas
- * allows an account 100 live tokens, so all attempts of this worker share one. The last one is
- * revoked at the end.
+ * allows an account 100 live tokens, so all attempts of this worker share one, until it expires or
+ * Atlas refuses it.
  */
 export function createServiceAccount(config: ServiceAccountConfig, send: Send): Credential {
-  const accessTokens = createTokenCache(() => fetchAccessToken(config, send));
-  let renewal: Promise<void> | null = null;
+  let current: Promise<AccessToken> | null = null;
 
-  async function replaceToken(): Promise<void> {
-    const replaced = accessTokens.peek();
-    await accessTokens.replace();
-    await revokeQuietly(replaced);
+  /** Fetches a token once for all callers that wait. A failure is not cached. */
+  function fetchOnce(): Promise<AccessToken> {
+    const token = (current ??= fetchAccessToken(config, send));
+    token.catch(() => drop(token));
+    return token;
   }
 
-  async function revokeQuietly(token: Promise<AccessToken> | null): Promise<void> {
-    const accessToken = await token?.catch(() => null);
-    if (!accessToken) return;
-    const form = { token: accessToken.value, token_type_hint: 'access_token' };
-    await sendForm('/api/oauth/revoke', form, config, send).catch(() => undefined);
+  function drop(stale: Promise<AccessToken>): void {
+    if (current === stale) current = null;
+  }
+
+  /** @param refused a token that Atlas did not accept. */
+  async function getToken(refused?: AccessToken): Promise<AccessToken> {
+    const cached = fetchOnce();
+    const token = await cached;
+    if (token.renewAtMs > Date.now() && token !== refused) return token;
+    drop(cached);
+    return fetchOnce();
   }
 
   return {
     async send(request) {
-      const cached = accessTokens.peek();
-      const token = await accessTokens.get();
+      const cached = current;
+      const token = await getToken();
       const response = await send(withBearer(request, token));
-      if (response.status !== 401) return response;
-      // Another call replaced the token meanwhile, and revoked it.
-      const wasReplaced = (await accessTokens.peek()?.catch(() => null)) !== token;
       // A token that this call fetched, or that has just been accepted, has not expired.
-      const wasCached = (await cached?.catch(() => null)) === token;
-      if (!wasReplaced && (request.followsSuccess || !wasCached)) return response;
-      const renewed = await accessTokens.get((current) => current === token);
-      return send(withBearer(request, renewed));
+      const mayHaveExpired = !request.followsSuccess && cached !== null && token === (await cached);
+      if (response.status !== 401 || !mayHaveExpired) return response;
+      return send(withBearer(request, await getToken(token)));
     },
-
-    async renew() {
-      // Calls at the same time share one renewal: each token that is replaced must be revoked.
-      renewal ??= replaceToken().finally(() => {
-        renewal = null;
-      });
-      await renewal;
-    },
-
-    close: () => revokeQuietly(accessTokens.peek()),
   };
 }
 
 async function fetchAccessToken(config: ServiceAccountConfig, send: Send) {
-  const response = await sendForm(
-    '/api/oauth/token',
-    { grant_type: 'client_credentials' },
-    config,
-    send,
-  );
+  const response = await requestToken(config, send);
   const parsed = response.status === 200 ? accessTokenSchema.safeParse(response.json) : null;
   if (!parsed?.success) throw responseError('oauthToken', response);
   const renewAtMs = Date.now() + timeUntilRenewalMs(parsed.data.expires_in * 1000);
@@ -73,23 +59,27 @@ async function fetchAccessToken(config: ServiceAccountConfig, send: Send) {
 
 type AccessToken = Awaited<ReturnType<typeof fetchAccessToken>>;
 
+/**
+ * Time before expiry at which a token is renewed, so that it does not expire during a usual
+ * request.
+ */
+const MARGIN_MS = 60_000;
+
+/** Computes how long a token is used. A token of a short lifetime is used for half of it. */
+export function timeUntilRenewalMs(lifetimeMs: number): number {
+  return Math.max(lifetimeMs - MARGIN_MS, lifetimeMs / 2);
+}
+
 /** Sends a form with HTTP Basic, without the URL encoding of RFC 6749. It reads the secret anew. */
-async function sendForm(
-  path: string,
-  form: Record<string, string>,
-  config: ServiceAccountConfig,
-  send: Send,
-) {
-  const basic = Buffer.from(`${config.clientId.read()}:${config.clientSecret.read()}`).toString(
-    'base64',
-  );
+function requestToken({ clientId, clientSecret }: ServiceAccountConfig, send: Send) {
+  const basic = Buffer.from(`${clientId.read()}:${clientSecret.read()}`).toString('base64');
   const headers = {
     Authorization: `Basic ${basic}`,
     Accept: 'application/json',
     'Content-Type': 'application/x-www-form-urlencoded',
   };
-  const body = new URLSearchParams(form).toString();
-  return send({ endpoint: 'oauthToken', method: 'POST', path, headers, body });
+  const body = 'grant_type=client_credentials';
+  return send({ endpoint: 'oauthToken', method: 'POST', path: '/api/oauth/token', headers, body });
 }
 
 function withBearer(request: AtlasRequest, { value }: AccessToken): AtlasRequest {

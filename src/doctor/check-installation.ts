@@ -24,7 +24,7 @@ export async function checkInstallation(
   try {
     const [temporal, worker] = await Promise.all([
       checkTemporal(env, config.taskQueue),
-      runAll(workerChecks(services, wholeWorker(services), { token: 'new', onHost: true })),
+      runAll(workerChecks(services, wholeWorker(services), { onHost: true })),
     ]);
     const warnings = config.warnings.map((message) => ({
       check: 'configuration',

@@ -1,5 +1,5 @@
 import pMap from 'p-map';
-import type { AdminApi, TokenUse } from '../atlas/admin-api';
+import type { AdminApi } from '../atlas/admin-api';
 import { classifyAtlasError } from '../atlas/outcomes';
 import type { Services } from '../config/services';
 import { formatCount } from '../shared/text';
@@ -18,7 +18,6 @@ const ROLE_CHECKS_AT_A_TIME = 10;
 const MAX_UNNAMED = 10;
 
 export interface CredentialOptions {
-  token: TokenUse;
   /**
    * True on the worker's host: findings may name organizations, and a missing role is an error.
    * With a request, it is an error everywhere.
@@ -34,7 +33,7 @@ export interface CredentialOptions {
 export function credentialChecks(
   services: Services,
   { credentials, target }: Pick<Scope, 'credentials' | 'target'>,
-  { token, onHost }: CredentialOptions,
+  { onHost }: CredentialOptions,
 ): Check[] {
   const { atlas, organizations } = services;
   return credentials.flatMap((name): Check[] => {
@@ -43,7 +42,7 @@ export function credentialChecks(
     // text for each, credentials that are ok share a line.
     const namesIds = onHost && served.length === 0;
     let visible: Promise<string[]> | undefined;
-    const readVisible = () => (visible ??= atlas.visibleOrganizations(name, token));
+    const readVisible = () => (visible ??= atlas.visibleOrganizations(name));
 
     function describeAccepted(ids: readonly string[]): CheckResult {
       const seen = namesIds ? `; can see ${ids.join(', ') || 'no organization'}` : '';

@@ -10,8 +10,8 @@ const CONCURRENCY = 5;
 const MAX_DELAY_MS = 30_000;
 
 /**
- * Checks each credential once, after a random delay of at most half a minute, with the access token
- * that the next run will use, and logs what `doctor` would say.
+ * Checks each credential once, after a random delay of at most half a minute, and logs what
+ * `doctor` would say.
  *
  * @throws AbortError
  */
@@ -23,7 +23,7 @@ export async function logCredentialChecks(
   await sleep(Math.random() * MAX_DELAY_MS, undefined, { signal });
   const checkOne = async (name: string) => {
     const scope = { credentials: [name], target: null };
-    const checks = credentialChecks(services, scope, { token: 'cached', onHost: true });
+    const checks = credentialChecks(services, scope, { onHost: true });
     for (const { check, state, message } of await runAll(checks)) {
       const isProblem = state === 'error' || state === 'warning';
       logger[isProblem ? 'warn' : 'info'](`${check}: ${message}`);

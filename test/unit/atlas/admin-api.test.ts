@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
   DEFAULTS,
   startAtlasEmulator,
@@ -8,6 +9,7 @@ import { createAdminApi, type AdminApi, type AdminApiOptions } from '../../../sr
 import type { CredentialConfig } from '../../../src/atlas/credential';
 import type { AtlasFailure } from '../../../src/atlas/outcomes';
 import { redactCredentials } from '../../../src/atlas/redact';
+import { timeUntilRenewalMs } from '../../../src/atlas/service-account';
 import { closeLater } from '../../support/clean-up';
 import { serveHttp } from '../../support/servers';
 
@@ -234,6 +236,22 @@ describe('a credential in an error of Atlas is redacted:', () => {
 });
 
 describe('a service account', () => {
+  it.each([
+    [3_600_000, 3_540_000],
+    [90_000, 45_000],
+  ])('uses an access token that lives for %d ms for %d ms', (lifetimeMs, usedMs) => {
+    expect(timeUntilRenewalMs(lifetimeMs)).toBe(usedMs);
+  });
+
+  it('fetches another access token once the renewal of the first is due', async () => {
+    const [atlas, emulator] = await start('serviceAccount');
+    emulator.seed({ settings: { accessTokenLifetimeSeconds: 1 } });
+    await create(atlas);
+    await sleep(600);
+    await create(atlas);
+    expect(counts(emulator).accessTokens).toBe(2);
+  });
+
   it('fetches, and after a 401 renews, one access token for fifty attempts at once', async () => {
     const [atlas, emulator] = await start('serviceAccount');
     await fifty(() => create(atlas));
@@ -289,102 +307,29 @@ describe('a service account', () => {
   });
 });
 
-describe('closing', () => {
-  it('revokes every access token, including the one that simultaneous checks share', async () => {
-    const [atlas, emulator] = await start('serviceAccount');
-    await create(atlas);
-    await fifty(() => atlas.visibleOrganizations('default', 'new'));
-    await atlas.close();
-    expect(counts(emulator).accessTokens).toBe(2);
-    expect(emulator.state().serviceAccounts[0]?.liveAccessTokens).toBe(0);
-  });
-
-  it('succeeds even if Atlas fails', async () => {
-    const [atlas, emulator] = await start('serviceAccount');
-    await create(atlas);
-    emulator.faults({ on: 'oauthRevoke', reset: 'before-body' });
-    await expect(atlas.close()).resolves.toBeUndefined();
-  });
-
-  it('ends after five seconds when Atlas hangs', async () => {
-    const [atlas, emulator] = await start('serviceAccount');
-    await create(atlas);
-    emulator.faults({ on: 'oauthRevoke', delayMs: 600_000 });
-    jest.useFakeTimers({
-      doNotFake: ['nextTick', 'queueMicrotask', 'setImmediate', 'setInterval'],
-    });
-    const closing = atlas.close();
-    while (emulator.requestsOn('oauthRevoke').length === 0) await new Promise(setImmediate);
-    await jest.advanceTimersByTimeAsync(5000);
-    await closing;
-  });
-});
-
 describe('visibleOrganizations', () => {
-  it("with 'cached' uses the access token of the runs", async () => {
+  it('uses the access token of the runs', async () => {
     const [atlas, emulator] = await start('serviceAccount');
     await create(atlas);
-    await expect(atlas.visibleOrganizations('default', 'cached')).resolves.toEqual([ORG]);
+    await expect(atlas.visibleOrganizations('default')).resolves.toEqual([ORG]);
     expect(counts(emulator).accessTokens).toBe(1);
-  });
-
-  it("with 'new' replaces the access token of the runs", async () => {
-    const [atlas, emulator] = await start('serviceAccount');
-    await create(atlas);
-    await expect(atlas.visibleOrganizations('default', 'new')).resolves.toEqual([ORG]);
-    expect(emulator.state().serviceAccounts[0]?.liveAccessTokens).toBe(1);
-    await create(atlas);
-    expect(counts(emulator).accessTokens).toBe(2);
-  });
-
-  it("with 'new' keeps the access token of the runs if Atlas refuses the secret", async () => {
-    const [atlas, emulator] = await start('serviceAccount');
-    await create(atlas);
-    emulator.seed({ serviceAccounts: [{ ...ACCOUNT, clientSecret: 'rotated' }] });
-    const organizations = atlas.visibleOrganizations('default', 'new');
-    await expect(organizations).rejects.toThrow('to the access-token request');
-    await create(atlas);
-    expect(counts(emulator).accessTokens).toBe(2);
   });
 
   it('rejects an HTML page', async () => {
     const [atlas, emulator] = await start('serviceAccount');
     emulator.faults({ on: 'orgs', status: 200, html: true });
-    const looking = atlas.visibleOrganizations('default', 'new');
+    const looking = atlas.visibleOrganizations('default');
     await expect(looking).rejects.toMatchObject(failedWith({ status: 200 }));
   });
 });
 
 it('requireOwnerRole fails for another role, and reuses the access token', async () => {
   const [atlas, emulator] = await start('serviceAccount');
-  await atlas.visibleOrganizations('default', 'cached');
+  await atlas.visibleOrganizations('default');
   await expect(atlas.requireOwnerRole(ORG, 'default')).resolves.toBeUndefined();
   emulator.seed({ serviceAccounts: [{ ...ACCOUNT, roles: ['ORG_READ_ONLY'] }] });
   const refusal = { status: 401, errorCode: 'NOT_ORG_OWNER' };
   const check = atlas.requireOwnerRole(ORG, 'default');
   await expect(check).rejects.toMatchObject({ failure: { details: refusal } });
   expect(counts(emulator).accessTokens).toBe(1);
-});
-
-it('requireOwnerRole uses the new access token after a check has revoked its own', async () => {
-  const bearers: string[] = [];
-  let issued = 0;
-  const server = await serveHttp(({ url = '', headers }, response) => {
-    if (url === '/api/oauth/token') {
-      issued += 1;
-      return response.end(JSON.stringify({ access_token: `token-${issued}`, expires_in: 3600 }));
-    }
-    if (url.startsWith('/api/atlas/v2/orgs?')) return response.end('{"results":[]}');
-    if (url === '/api/oauth/revoke') return response.end();
-    bearers.push(String(headers.authorization));
-    if (bearers.length > 1) return response.end('[]');
-    // The token is replaced and revoked while this request is under way.
-    return void atlas
-      .visibleOrganizations('default', 'new')
-      .then(() => response.writeHead(401).end());
-  });
-  const atlas = atlasAt(server, 'serviceAccount');
-  await atlas.visibleOrganizations('default', 'cached');
-  await atlas.requireOwnerRole(ORG, 'default');
-  expect(bearers).toEqual(['Bearer token-1', 'Bearer token-2']);
 });

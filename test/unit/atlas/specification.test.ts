@@ -156,7 +156,7 @@ it("what a worker sends, and what the emulator serves, fits MongoDB's specificat
   });
   await link.deliver({ sourceOrgId, linkToken } as Delivery, signal);
   expect(await atlas.isLinked(ORG, 'default')).toBe(true);
-  expect(await atlas.visibleOrganizations('default', 'cached')).toEqual([ORG]);
+  expect(await atlas.visibleOrganizations('default')).toEqual([ORG]);
   expect(new Set(exchanges.map(({ operation }) => operation))).toEqual(
     new Set(Object.keys(OPERATIONS)),
   );

@@ -49,7 +49,7 @@ async function runChecks(change: Partial<typeof WORKER>) {
     organizations: served,
   };
   const worker = services as unknown as Services;
-  const options = { token: 'new', onHost } as const;
+  const options = { onHost };
   const findings = await runAll(workerChecks(worker, scope ?? wholeWorker(worker), options));
   return Object.fromEntries(findings.map(({ check, ...finding }) => [check, finding]));
 }

@@ -106,12 +106,8 @@ export function createAtlas(findMaker: () => Maker, onKey: (key: Key) => void) {
     worksForMs: (accessToken: string) => (accessTokens.get(accessToken)?.expiresMs ?? 0) - nowMs(),
 
     serve(request: SentRequest): Reply {
-      const { path, body } = request;
+      const { path } = request;
       if (path === ACCESS_TOKEN_PATH) return issueAccessToken(request);
-      if (path === '/api/oauth/revoke') {
-        accessTokens.delete(new URLSearchParams(body).get('token') ?? '');
-        return { status: 200, body: '' };
-      }
       if (!isAuthenticated(request)) {
         return refusal(401, 'USER_UNAUTHORIZED', { 'www-authenticate': digest.challenge(request) });
       }

@@ -129,13 +129,9 @@ export function createWorld(tape: Tape, startWorkflow: StartWorkflow) {
       if (!asksForLinkToken(sent)) return { served, faults };
       return { served: served * 0.4, faults: [...faults, ...FINAL_FATES, COME_TOMORROW] };
     },
-    onRequest(sent) {
-      if (sent.path !== '/api/oauth/revoke') watch.onRequest(sent);
-    },
+    onRequest: (sent) => watch.onRequest(sent),
     onWritten(sent) {
       if (SINK_HOSTS.test(sent.host)) noteSink(String(sent.host.split('.')[0]));
-      // A worker that stops revokes its access token.
-      if (sent.path === '/api/oauth/revoke') return () => undefined;
       const callbacks = [watch.onWritten(sent)];
       if (asksForLinkToken(sent)) callbacks.push(watch.onPost(sent));
       if (sent.path === ACCESS_TOKEN_PATH) callbacks.push(watch.onAccessTokenRequest(sent, atlas));
