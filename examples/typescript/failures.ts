@@ -62,7 +62,7 @@ const REACTIONS: Record<AnyType, { outcome: string; exitCode: number; next: stri
   Cancelled: {
     outcome: 'cancelled',
     exitCode: 7,
-    next: 'if a token is left, recover it or delete its key',
+    next: 'if a token is left, delete its key',
   },
   // The run stays open and makes further rounds by itself.
   SinkRejected: { outcome: 'undelivered', exitCode: 5, next: 'let the operator fix the sink' },

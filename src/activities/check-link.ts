@@ -5,7 +5,7 @@ import type { Services } from '../config/services';
 import { workflowIdFor, type Pair } from '../contract/workflow-id';
 import { linkCheckSchema, type Activities } from '../shared/activities';
 import { writeAttemptFailure, type AttemptFailure } from '../shared/attempt-failure';
-import { commandLine } from '../shared/command-line';
+import { DELETE_ITS_KEY, commandLine } from '../shared/command-line';
 import { classifyDeliveryError } from '../sinks/classify-delivery-error';
 import type { Sink } from '../sinks/sink';
 import { findRun } from '../temporal/describe-run';
@@ -48,16 +48,17 @@ export function checkLinkActivity(
       const nowMs = Context.current().info.currentAttemptScheduledTimestampMs;
       const lastTokenAt = findLatest(times, nowMs);
       const isRecent = (time: Date) => nowMs - time.getTime() < minimumTokenAgeMs;
-      // A recoverable token is no `lastTokenAt`: later runs would still count it after somebody has
+      // An abandoned token is no `lastTokenAt`: later runs would still count it after somebody has
       // deleted its API key.
-      const recoverable = token?.state === 'recoverable' && isRecent(token.startTime) && !linked;
-      if (recoverable) {
-        const command = commandLine('recover', workflowId, '--run-id', token.runId);
+      const abandoned = token?.state === 'abandoned' && isRecent(token.startTime) && !linked;
+      if (abandoned) {
+        const start = commandLine('start', workflowId, '--again', '…');
         log.warn(
-          `the schedule creates no token, since one is not delivered yet; deliver it: ${command}`,
+          `the schedule creates no token, since run ${token.runId} left one:` +
+            ` ${DELETE_ITS_KEY}, then: ${start}`,
         );
       }
-      const recentToken = recoverable || (lastTokenAt !== null && isRecent(new Date(lastTokenAt)));
+      const recentToken = abandoned || (lastTokenAt !== null && isRecent(new Date(lastTokenAt)));
       return { linked, recentToken, lastTokenAt, tokenRunId: token?.runId ?? null };
     });
   };
@@ -72,7 +73,6 @@ export function checkLinkActivity(
   }
 }
 
-/** More than one: the newest delivered run may have recovered an older token. */
 const RUNS_READ = 5;
 
 /**

@@ -14,7 +14,7 @@ import { temporalUnavailable } from './temporal-unavailable';
 const ATTEMPT_TIMEOUT_MS = 9000;
 
 /**
- * Refuses a run whose workflow id has a token already, delivered or recoverable, unless `again` in
+ * Refuses a run whose workflow id has a token already, delivered or abandoned, unless `again` in
  * its request permits another.
  *
  * A retry is safe: it only reads.

@@ -16,8 +16,8 @@ export const listCommand = ({ withTemporal }: ProgramContext) =>
     )
     .addOption(
       new Option(
-        '--recoverable',
-        'closed runs with a token that no run delivered; reads histories',
+        '--abandoned',
+        'closed runs with a token that was not delivered; reads histories',
       ).conflicts('undelivered'),
     )
     .addOption(
@@ -44,7 +44,7 @@ export const listCommand = ({ withTemporal }: ProgramContext) =>
     )
     .addHelpText(
       'after',
-      formatExamples('list --undelivered --details', 'list --recoverable --since 3d'),
+      formatExamples('list --undelivered --details', 'list --abandoned --since 3d'),
     )
     .action(async (options) => {
       if (options.requests) {

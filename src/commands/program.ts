@@ -12,7 +12,6 @@ import { createOutput, type Io } from './cli/output';
 import { createStop, type Stop } from './cli/stop';
 import { doctorCommand } from './doctor';
 import { listCommand } from './list';
-import { recoverCommand } from './recover';
 import { redeliverCommand } from './redeliver';
 import { scheduleCommand } from './schedule';
 import { sealingKeysCommand } from './sealing-keys';
@@ -29,7 +28,6 @@ const COMMANDS = [
   listCommand,
   cancelCommand,
   redeliverCommand,
-  recoverCommand,
   apiKeysCommand,
   sealingKeysCommand,
   doctorCommand,

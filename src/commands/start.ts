@@ -9,7 +9,7 @@ export function startCommand({ stdin, withTemporal }: ProgramContext) {
   return command
     .description('create a link-token and deliver it to a sink')
     .option('--wait', 'wait until the token is delivered or a round of delivery fails')
-    .option('--again', 'create a token even if an earlier run has one, delivered or recoverable')
+    .option('--again', 'create a token even if an earlier run has one, delivered or not')
     .addOption(
       new Option('--dry-run', 'let a worker check the request, and start nothing').conflicts(
         'wait',

@@ -2,7 +2,6 @@
  * The forms of ids and names. Workflow code imports them, so this file is free of zod and of Node.
  */
 
-export const UUID = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i;
 export const SHA256 = /^[a-f0-9]{64}$/;
 
 /** 24 lower-case hexadecimal digits (pattern from the published Atlas Administration API). */

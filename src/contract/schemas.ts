@@ -167,17 +167,6 @@ export const receiptSchema = z
 
 export type Receipt = z.output<typeof receiptSchema>;
 
-/**
- * Second argument of `prepareLiveMigration`: the token of a closed run. With it, nothing is
- * created.
- */
-export const recoverySchema = z.strictObject(
-  { sealedToken: sealedTokenSchema, sinksTried },
-  'is not {sealedToken, sinksTried}',
-);
-
-export type Recovery = z.input<typeof recoverySchema>;
-
 /** Input of `prepareOnSchedule`. */
 export const scheduledRequestSchema = z.strictObject({
   request: prepareRequestSchema,
@@ -258,7 +247,9 @@ export const failureDetailsSchema = z
     deliveryId: z
       .uuid()
       .nullish()
-      .describe('Cancelled: the token that is recoverable, if any; TokenExists: the earlier token'),
+      .describe(
+        'Cancelled: the token that was not delivered, if any; TokenExists: the earlier token',
+      ),
     tokenSha256: sha256.nullish().describe('Cancelled: SHA-256 of that token'),
     sinksTried: sinksTried.optional().describe('Cancelled: sinks that may have that token'),
     state: z
@@ -266,7 +257,7 @@ export const failureDetailsSchema = z
       .exclude(['open'])
       .optional()
       .describe(
-        'TokenExists: whether the earlier run delivered its token, or recover can deliver it',
+        'TokenExists: whether the earlier run delivered its token, or ended without a delivery',
       ),
     runId: z.uuid().optional().describe('TokenExists: the run that has the earlier token'),
     receipt: receiptSchema

@@ -17,6 +17,6 @@ export const STEPS = [
 export type Step = (typeof STEPS)[number];
 
 /** What became of a token: its run is open, a sink has it, or its run ended without a delivery. */
-export const TOKEN_STATES = ['open', 'delivered', 'recoverable'] as const;
+export const TOKEN_STATES = ['open', 'delivered', 'abandoned'] as const;
 
 export type TokenState = (typeof TOKEN_STATES)[number];

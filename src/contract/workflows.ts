@@ -3,7 +3,6 @@ import type {
   CheckReport,
   PrepareRequest,
   Receipt,
-  Recovery,
   ScheduledRequest,
   ScheduledResult,
   Status,
@@ -23,14 +22,8 @@ export const WORKFLOW_TYPES = {
 
 export const DEFAULT_TASK_QUEUE = 'live-migration-prep';
 
-/**
- * The workflow `WORKFLOW_TYPES.prepare`. `recovery` belongs to the command `recover`: callers leave
- * it out.
- */
-export type PrepareLiveMigration = (
-  request: PrepareRequest,
-  recovery?: Recovery,
-) => Promise<Receipt>;
+/** The workflow `WORKFLOW_TYPES.prepare`. */
+export type PrepareLiveMigration = (request: PrepareRequest) => Promise<Receipt>;
 
 /** The workflow `WORKFLOW_TYPES.prepareOnSchedule`. */
 export type PrepareOnSchedule = (input: ScheduledRequest) => Promise<ScheduledResult>;

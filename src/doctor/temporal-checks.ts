@@ -5,7 +5,7 @@ import { findGrpcError } from '../temporal/grpc';
 import { findListRefusal, readRetentionMs, visibilityQuery } from '../temporal/list-runs';
 import { failedCheck, ok, warning, type CheckResult } from './check-result';
 
-/** Retention that leaves time to recover a token over a weekend. */
+/** Retention that leaves time to find the API key of a token over a weekend. */
 const RECOMMENDED_RETENTION_MS = 72 * 3_600_000;
 
 /** @throws when Temporal cannot be reached. */
@@ -19,7 +19,7 @@ export async function checkNamespace(client: Client, address: string): Promise<C
   if (retentionMs >= RECOMMENDED_RETENTION_MS) return ok(server);
   return warning(
     `${server}: set at least ${formatHours(RECOMMENDED_RETENTION_MS)},` +
-      ' so that the token of a cancelled or terminated run can still be recovered:' +
+      ' so that the API key of a token that was not delivered can still be found:' +
       ` temporal operator namespace update --namespace ${shellQuote(namespace)} --retention 72h`,
   );
 }

@@ -8,7 +8,6 @@ import {
   validRequestSchema,
   type CheckReport,
   type PrepareRequest,
-  type Recovery,
   type SealedToken,
 } from '../contract/schemas';
 
@@ -86,14 +85,14 @@ export const linkStateSchema = z.object({
   recentToken: z.boolean(),
   /** The later one of what the schedule knew and what Temporal's list of runs has. */
   lastTokenAt: timestamp.nullable(),
-  /** The newest closed run of the pair that has a token, delivered or recoverable. */
+  /** The newest closed run of the pair that has a token, delivered or abandoned. */
   tokenRunId: z.uuid().nullable(),
 });
 
 export type LinkState = z.input<typeof linkStateSchema>;
 
 export interface Activities {
-  validateRequest(request: PrepareRequest, recovery: Recovery | null): Promise<RunPlan>;
+  validateRequest(request: PrepareRequest): Promise<RunPlan>;
   /**
    * @param request as the caller sent it.
    * @throws ApplicationFailure of type TokenExists or TemporalUnavailable.

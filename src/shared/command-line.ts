@@ -1,6 +1,10 @@
 import { parseWorkflowId } from '../contract/workflow-id';
 import { shellQuote } from './text';
 
+/** What to do about a token that no sink has. */
+export const DELETE_ITS_KEY =
+  'delete its API key in Atlas, which `live-migration-prep api-keys` finds';
+
 /** Formats a command for one run, to paste into a shell. */
 export function commandLine(command: string, workflowId: string, ...options: string[]): string {
   return ['live-migration-prep', command, ...targetOptions(workflowId), ...options].join(' ');

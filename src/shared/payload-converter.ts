@@ -9,7 +9,7 @@ import {
 export const UNREADABLE: unknown =
   'a payload that is not plain JSON (json/plain), is larger than 512 KB, or is nested too deeply';
 
-/** Twice the largest valid value, which is a recovery. */
+/** Twice the largest valid value, which is a sealed token. */
 const MAX_BYTES = 512 * 1024;
 /**
  * The largest valid value, a report, has 2,000. A few hundred KB of nested lists take seconds to

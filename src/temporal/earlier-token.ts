@@ -15,12 +15,10 @@ export interface EarlierToken {
   state: Exclude<TokenState, 'open'>;
   /** Null if the history of a delivered one is gone. */
   deliveryId: string | null;
-  /** Null for a recoverable token, and for what cannot be read any more. */
+  /** Null for an abandoned token, and for what cannot be read any more. */
   receipt: Receipt | null;
   /** The request of that run, as its caller sent it. */
   request: object;
-  /** Sinks that may have the token. */
-  sinksTried: string[];
 }
 
 /**
@@ -41,8 +39,8 @@ export async function* readTokens(
     const token = findTokenOf(run, history);
     if (token === null || token.state === 'open') continue;
     const { state, deliveryId } = token;
-    const { receipt, request, sinksTried } = history;
-    yield { runId, startTime, state, deliveryId, receipt, request, sinksTried };
+    const { receipt, request } = history;
+    yield { runId, startTime, state, deliveryId, receipt, request };
   }
 }
 
@@ -71,33 +69,6 @@ export async function findEarlierToken(
     return isPermitted ? null : token;
   }
   return null;
-}
-
-/** Finds what the closed runs of a workflow id did with one token, newest run first. */
-export async function findRunsOfToken(
-  client: Client,
-  workflowId: string,
-  deliveryId: string,
-): Promise<EarlierToken[]> {
-  const runs: EarlierToken[] = [];
-  const newestRun = await findRun(client, { workflowId });
-  for await (const token of readTokens(client, workflowId, newestRun)) {
-    if (token.deliveryId === deliveryId) runs.push(token);
-  }
-  return runs;
-}
-
-/** Finds the delivery ids of the tokens that the closed runs of a workflow id delivered. */
-export async function findDeliveredIds(
-  client: Client,
-  workflowId: string,
-): Promise<ReadonlySet<string | null>> {
-  const ids = new Set<string | null>();
-  const newestRun = await findRun(client, { workflowId });
-  for await (const { state, deliveryId } of readTokens(client, workflowId, newestRun)) {
-    if (state === 'delivered') ids.add(deliveryId);
-  }
-  return ids;
 }
 
 /** Small: a worker searches for many workflow ids at once, and one run's memo can have 2 MB. */

@@ -38,8 +38,7 @@ export type RunInfo = Pick<
 /**
  * Lists the runs of `prepareLiveMigration`.
  *
- * @param taskQueue null for those on every task queue: a token may be created on one and recovered
- *   on another.
+ * @param taskQueue null for those on every task queue.
  * @param conditions such as `CloseTime IS NULL`.
  */
 export function listRuns(client: Client, taskQueue: string | null, ...conditions: string[]) {

@@ -1,17 +1,15 @@
 import type { Client } from '@temporalio/client';
 import { z } from 'zod';
-import { MAX_MESSAGE_LENGTH, MAX_SINKS_TRIED, MAX_TEXT_LENGTH } from '../contract/limits';
+import { MAX_MESSAGE_LENGTH } from '../contract/limits';
 import {
-  failureDetailsSchema,
   receiptSchema,
-  recoverySchema,
   sealedTokenSchema,
   type Receipt,
   type SealedToken,
 } from '../contract/schemas';
 import { readFacts } from '../shared/attempt-failure';
 import { fitsAsJson, toObject } from '../shared/object';
-import { UNREADABLE, decodePayloads, type Payloads } from '../shared/payload-converter';
+import { decodePayloads, type Payloads } from '../shared/payload-converter';
 import { cutAndEscape } from '../shared/text';
 import { toMs } from './grpc';
 
@@ -36,26 +34,21 @@ export interface RunHistory {
   /** The result, if it is a receipt. */
   receipt: Receipt | null;
   failure: { type: string; message: string } | null;
-  /** The token that the run created, or was given to recover. */
+  /** The token that the run created. */
   token: SealedToken | null;
-  /** The start of the attempt that received the token; null for a recovered one. */
+  /** The start of the attempt that received the token. */
   tokenRequestedAt: string | null;
   /** The end of that attempt. */
   tokenReturnedAt: string | null;
   /** When a creation that has no end in the history was scheduled; null if there is none. */
   creatingSince: string | null;
-  /**
-   * The id of the token that was delivered. It is from inside the seal, unlike that of a recovery's
-   * input.
-   */
+  /** The id of the token that was delivered, from inside the seal. */
   deliveredId: string | null;
   /**
    * Attempts of this run that may have created another token, by the rules by which the run counts
    * them: also one that ended after its last workflow task.
    */
   unconfirmedAttempts: UnconfirmedAttempt[];
-  /** Sinks that may have the token, 100 at most. */
-  sinksTried: string[];
 }
 
 /**
@@ -65,8 +58,6 @@ export interface RunHistory {
 interface ActivityRecord {
   type: string;
   startedAt: string;
-  /** Name of the sink that a delivery may have called. */
-  sink?: string | undefined;
 }
 
 const deliveredSchema = z.object({ deliveryId: z.uuid() });
@@ -85,8 +76,6 @@ export class RunHistoryBuilder {
   private deliveredId: string | undefined;
   private receipt: Receipt | null = null;
   private failure: RunHistory['failure'] = null;
-  /** The sinks that the failure of the run names. */
-  private namedSinks: string[] | undefined;
 
   add(event: HistoryEvent): void {
     const at = new Date(toMs(event.eventTime)).toISOString();
@@ -114,22 +103,16 @@ export class RunHistoryBuilder {
   }
 
   toHistory(): RunHistory {
-    const recovery = recoverySchema.safeParse(this.input[1]).data;
-    const called = [...this.activities.values()].flatMap(({ sink }) => sink ?? []);
-    const sinksTried = this.namedSinks ?? [
-      ...new Set([...(recovery?.sinksTried ?? []), ...called]),
-    ];
     return {
       request: toObject(this.input[0]),
       receipt: this.receipt,
       failure: this.failure,
-      token: recovery?.sealedToken ?? this.created?.token ?? null,
-      tokenRequestedAt: recovery ? null : (this.created?.requestedAt ?? null),
-      tokenReturnedAt: recovery ? null : (this.created?.returnedAt ?? null),
+      token: this.created?.token ?? null,
+      tokenRequestedAt: this.created?.requestedAt ?? null,
+      tokenReturnedAt: this.created?.returnedAt ?? null,
       creatingSince: this.creatingSince,
       deliveredId: this.deliveredId ?? null,
       unconfirmedAttempts: this.unconfirmedAttempts,
-      sinksTried: sinksTried.slice(0, MAX_SINKS_TRIED),
     };
   }
 
@@ -139,17 +122,12 @@ export class RunHistoryBuilder {
 
   private addScheduled(
     eventId: string,
-    { activityType, input }: Attributes<'activityTaskScheduledEventAttributes'>,
+    { activityType }: Attributes<'activityTaskScheduledEventAttributes'>,
     at: string,
   ): void {
-    const activity: ActivityRecord = { type: activityType?.name ?? '', startedAt: at };
-    if (activity.type === 'createLinkToken') this.creatingSince = at;
-    if (activity.type === 'deliverLinkToken') {
-      const [, sink] = decodePayloads(input);
-      const isName = typeof sink === 'string' && sink !== UNREADABLE;
-      if (isName) activity.sink = cutAndEscape(sink, MAX_TEXT_LENGTH);
-    }
-    this.activities.set(eventId, activity);
+    const type = activityType?.name ?? '';
+    if (type === 'createLinkToken') this.creatingSince = at;
+    this.activities.set(eventId, { type, startedAt: at });
   }
 
   private addStarted(
@@ -185,13 +163,10 @@ export class RunHistoryBuilder {
     at: string,
   ): void {
     const activity = this.find(attributes);
+    if (activity?.type !== 'createLinkToken') return;
     const details = decodePayloads(attributes.failure?.applicationFailureInfo?.details);
-    const { sinkTried, tokenMayExist } = readFacts(details);
-    if (activity?.type === 'createLinkToken') {
-      const reason = attributes.failure?.message ?? 'no result';
-      this.addCreation(activity, at, tokenMayExist && reason);
-    }
-    if (activity && !sinkTried) activity.sink = undefined;
+    const reason = attributes.failure?.message ?? 'no result';
+    this.addCreation(activity, at, readFacts(details).tokenMayExist && reason);
   }
 
   private addCancelled(
@@ -222,11 +197,9 @@ export class RunHistoryBuilder {
     if (receipt && fitsAsJson(receipt)) this.receipt = receipt;
   }
 
-  /** Only the failure of a cancelled run names the sinks that may have the token. */
   private addRunFailure({ failure }: Attributes<'workflowExecutionFailedEventAttributes'>): void {
-    const { type, details } = failure?.applicationFailureInfo ?? {};
+    const type = failure?.applicationFailureInfo?.type;
     const message = cutAndEscape(failure?.message ?? '', MAX_MESSAGE_LENGTH);
     this.failure = { type: type ?? 'unknown', message };
-    this.namedSinks = failureDetailsSchema.safeParse(decodePayloads(details)[0]).data?.sinksTried;
   }
 }

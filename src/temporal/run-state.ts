@@ -25,7 +25,7 @@ export function findTokenOf(
   if (run.status.name === 'COMPLETED' || deliveredId !== null) {
     return { state: 'delivered', deliveryId: receipt?.deliveryId ?? deliveredId };
   }
-  return token && { state: isOpen(run) ? 'open' : 'recoverable', deliveryId: token.deliveryId };
+  return token && { state: isOpen(run) ? 'open' : 'abandoned', deliveryId: token.deliveryId };
 }
 
 /**

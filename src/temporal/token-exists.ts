@@ -1,5 +1,5 @@
 import { terminalFailure } from '../shared/application-failure';
-import { commandLine } from '../shared/command-line';
+import { DELETE_ITS_KEY, commandLine } from '../shared/command-line';
 import { differingFields } from '../shared/compare-requests';
 import { cutAndEscape } from '../shared/text';
 import type { EarlierToken } from './earlier-token';
@@ -34,9 +34,8 @@ export function describeEarlierToken(
       : '';
     return `run ${runId} delivered a token for these organizations${where}.${difference} ${again}`;
   }
-  const recover = commandLine('recover', workflowId, '--run-id', runId);
   return (
-    `run ${runId} ended with token ${String(deliveryId)}, which may not have arrived.` +
-    `${difference} To deliver that token: \`${recover}\`. ${again}`
+    `run ${runId} ended with token ${String(deliveryId)}, which may not have arrived:` +
+    ` ${DELETE_ITS_KEY}.${difference} ${again}`
   );
 }

@@ -37,17 +37,15 @@ const ONE_REPORTED_ATTEMPT: RetryPolicy = { maximumAttempts: 2 };
  * redelivery is one attempt at once. It never continues as new: see docs/decisions.md. The key that
  * sealed the token must outlive the run.
  *
- * @param triedBefore sinks that may have the token from a closed run.
  * @throws ApplicationFailure of type `Cancelled` when the run is cancelled before the token is
  *   delivered.
  */
 export async function deliverToken(
   { request, retries }: RunPlan,
   sealedToken: SealedToken,
-  triedBefore: readonly string[],
   { status, updates }: { status: RunStatus; updates: Updates },
 ): Promise<Receipt> {
-  const sinksTried = new Set(triedBefore);
+  const sinksTried = new Set<string>();
   let pauseMs = retries.maximumIntervalMs;
   let nextRoundAtMs = Date.now();
   let requestSinkFailure: string | null = null;

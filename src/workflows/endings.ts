@@ -9,7 +9,7 @@ import { MAX_SINKS_TRIED } from '../contract/limits';
 import type { FailureDetails, SealedToken, Status } from '../contract/schemas';
 import { terminalFailure } from '../shared/application-failure';
 import { readAttemptFailure, type AttemptFailure } from '../shared/attempt-failure';
-import { commandLine, reportCommand } from '../shared/command-line';
+import { DELETE_ITS_KEY, reportCommand } from '../shared/command-line';
 import { toObject } from '../shared/object';
 import { formatCount } from '../shared/text';
 
@@ -90,9 +90,6 @@ function creationEnded(
 }
 
 const NOTHING_CREATED = 'cancelled; no token was created';
-const RECOVERY_NOT_BEGUN =
-  'cancelled before the delivery began;' +
-  ' the token is still recoverable from the closed run that has it';
 
 export function isCancelled(): boolean {
   return CancellationScope.current().consideredCancelled;
@@ -128,16 +125,11 @@ export function cancellationFailure(
 }
 
 /** Builds the ending of a run that was cancelled before it created or delivered anything. */
-export function cancelledAtStart(isRecovery: boolean): CancelledFailure {
-  return new CancelledFailure(isRecovery ? RECOVERY_NOT_BEGUN : NOTHING_CREATED);
+export function cancelledAtStart(): CancelledFailure {
+  return new CancelledFailure(NOTHING_CREATED);
 }
 
 function describeToken({ deliveryId }: SealedToken, sinksTried: readonly string[]): string {
-  const { workflowId, runId } = workflowInfo();
   const tried = sinksTried.length > 0 ? ` (sinks tried: ${sinksTried.join(', ')})` : '';
-  const command = commandLine('recover', workflowId, '--run-id', runId);
-  return (
-    `token ${deliveryId} may not have arrived${tried}: ` +
-    `delete its API key in Atlas, or deliver it with \`${command}\``
-  );
+  return `token ${deliveryId} may not have arrived${tried}: ${DELETE_ITS_KEY}`;
 }

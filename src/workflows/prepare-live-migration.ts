@@ -6,7 +6,7 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import { MAX_MEMO_LENGTH, SHORTEST_WORKFLOW_TIMEOUT_MS } from '../contract/limits';
-import type { FieldProblem, PrepareRequest, Receipt, Recovery } from '../contract/schemas';
+import type { FieldProblem, PrepareRequest, Receipt } from '../contract/schemas';
 import type { Activities, RunPlan } from '../shared/activities';
 import { invalidRequest } from '../shared/invalid-request';
 import { fitsAsJson } from '../shared/object';
@@ -21,26 +21,21 @@ import { handleUpdates, untilCallersHaveEnding } from './updates';
  * Validates the request, creates a link-token and delivers it to the sink. The run stays open until
  * the token is delivered, or until someone cancels it.
  *
- * @param recovery the token of a closed run: it is delivered, and nothing is created.
  * @throws ApplicationFailure whose `type` is a FailureType; CancelledFailure when cancelled before
  *   anything was created.
  */
-export async function prepareLiveMigration(
-  request: PrepareRequest,
-  recovery?: Recovery,
-): Promise<Receipt> {
+export async function prepareLiveMigration(request: PrepareRequest): Promise<Receipt> {
   // Temporal would keep Signals, of up to 2 MB each, for a handler to come.
   setDefaultSignalHandler(() => undefined);
   const status = createRunStatus();
   const updates = handleUpdates(request, status);
   try {
-    const plan = await validateStart(request, recovery);
+    const plan = await validateStart(request);
     const deadlineAtMs = Date.now() + plan.retries.giveUpAfterMs;
     status.setRequest(plan.request, deadlineAtMs);
-    const token = recovery?.sealedToken ?? (await createToken(plan, deadlineAtMs, status));
-    status.setToken(token, !recovery);
-    const sinksTried = recovery?.sinksTried ?? [];
-    const receipt = await deliverToken(plan, token, sinksTried, { status, updates });
+    const token = await createToken(plan, deadlineAtMs, status);
+    status.setToken(token);
+    const receipt = await deliverToken(plan, token, { status, updates });
     status.reportDelivered(receipt);
     await untilCallersHaveEnding();
     return receipt;
@@ -55,20 +50,19 @@ export async function prepareLiveMigration(
 }
 
 /**
- * Validates the request, then looks for an earlier token, both in one workflow task. A recovery
- * creates nothing, so no earlier token forbids it. A cancellation takes precedence over what they
- * find.
+ * Validates the request, then looks for an earlier token, both in one workflow task. A
+ * cancellation takes precedence over what they find.
  */
-async function validateStart(request: PrepareRequest, recovery?: Recovery): Promise<RunPlan> {
+async function validateStart(request: PrepareRequest): Promise<RunPlan> {
   try {
     requireStartOptions();
-    const plan = await validate(request, recovery);
-    if (!recovery) await requireNoToken(request, plan);
+    const plan = await validate(request);
+    await requireNoToken(request, plan);
     if (!isCancelled()) return plan;
   } catch (error) {
     if (!isCancelled()) throw error;
   }
-  throw cancelledAtStart(recovery !== undefined);
+  throw cancelledAtStart();
 }
 
 /** Pure and quick. A bug in it must not be retried unseen for ever. */
@@ -79,8 +73,8 @@ const { validateRequest } = proxyLocalActivities<Activities>({
 });
 
 /** A worker that cannot validate is reported as `AtlasUnavailable`: a later start may succeed. */
-function validate(request: PrepareRequest, recovery?: Recovery): Promise<RunPlan> {
-  return validateRequest(request, recovery ?? null).catch((error: unknown) => {
+function validate(request: PrepareRequest): Promise<RunPlan> {
+  return validateRequest(request).catch((error: unknown) => {
     throw startFailure(error, 'AtlasUnavailable', 'validate the request');
   });
 }

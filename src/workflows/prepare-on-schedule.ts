@@ -26,7 +26,7 @@ import { workflowIdFor } from '../contract/workflow-id';
 import type { Activities, LinkState } from '../shared/activities';
 import { terminalFailure } from '../shared/application-failure';
 import { readAttemptFailure } from '../shared/attempt-failure';
-import { commandLine } from '../shared/command-line';
+import { DELETE_ITS_KEY } from '../shared/command-line';
 import { invalidRequest } from '../shared/invalid-request';
 import { toObject } from '../shared/object';
 import { cutAndEscape } from '../shared/text';
@@ -151,11 +151,8 @@ function fromChildFailure(error: unknown): unknown {
     return createFailure('Cancelled', 'the run that this schedule started was cancelled');
   }
   if (error instanceof ChildWorkflowFailure && cause instanceof TerminatedFailure) {
-    const { workflowId, runId } = error.execution;
-    const command = commandLine('recover', String(workflowId), '--run-id', String(runId));
-    const message =
-      'the run that this schedule started was terminated;' + ` if it held a token: \`${command}\``;
-    return createFailure('Cancelled', message);
+    const message = 'the run that this schedule started was terminated; if it held a token:';
+    return createFailure('Cancelled', `${message} ${DELETE_ITS_KEY}`);
   }
   return error;
 }

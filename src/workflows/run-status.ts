@@ -126,15 +126,9 @@ export function createRunStatus() {
       show('creating', `${reason}; Atlas may have created a token all the same`, nextAttemptAtMs);
     },
 
-    /** @param isNew false for the token of a closed run. */
-    setToken(sealedToken: SealedToken, isNew: boolean): void {
+    setToken(sealedToken: SealedToken): void {
       token = sealedToken;
-      const { deliveryId } = sealedToken;
-      // The memo of the closed run has this count. It is shown here too, but not written to the
-      // memo of this run: `list` would count it twice.
-      const { unconfirmedTokens } = isNew ? status : sealedToken;
-      status = { ...status, deliveryId, unconfirmedTokens };
-      if (!isNew) return;
+      status = { ...status, deliveryId: sealedToken.deliveryId };
       log.info('link-token created', {
         ...getFacts({ ...request, ...token }),
         ...timesOfCreation(),
@@ -190,7 +184,7 @@ export function createRunStatus() {
         reason: message,
       });
       show(type === 'Cancelled' ? 'cancelled' : 'failed', `${type}: ${message}`);
-      // Also if no round had failed: by the memo, later starts and `list --recoverable` find the
+      // Also if no round had failed: by the memo, later starts and `list --abandoned` find the
       // token.
       if (token) writeMemo({ step: null, sink: null, deliveryId: token.deliveryId });
       countRun(type);

@@ -143,7 +143,7 @@ function requireToken({ current: { step } }: RunStatus): void {
     throw refused('NothingToDeliver', message);
   }
   if (isCancelled()) {
-    const message = 'the run is cancelled: wait until it ends, then recover its token, if any';
+    const message = 'the run is cancelled: wait until it ends, then start again';
     throw refused('NothingToDeliver', message);
   }
 }

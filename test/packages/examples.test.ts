@@ -161,7 +161,7 @@ for (const [name, language] of Object.entries(LANGUAGES)) {
       ]);
     });
 
-    it('join and failures tell an undelivered token, another request and a recoverable token apart', async () => {
+    it('join and failures tell an undelivered token, another request and an abandoned token apart', async () => {
       const request = newRequest({ sink: 'rejects' });
       for (const program of ['join', 'failures']) {
         expect(await outcome(program, request)).toEqual([5, 'undelivered (SinkRejected)', '']);

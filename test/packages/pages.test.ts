@@ -425,7 +425,7 @@ describe('the commands of the runbook and of the pages on keys', () => {
     const lists = async (filter: string, runs: number) =>
       (await client('list', filter)).stdout.includes(`\n${runs} run`);
     await eventually('two undelivered runs', () => lists('--undelivered', 2));
-    await eventually('a recoverable run', () => lists('--recoverable', 1));
+    await eventually('an abandoned token', () => lists('--abandoned', 1));
     const counts = (await sh(count)).map(([line = '']) => line.trim());
     expect(counts.sort()).toEqual([`1 ${keys[0]?.kid}`, `2 ${keys[1]?.kid}`]);
 

@@ -44,9 +44,7 @@ export async function createCommandFixture(config: Config = {}) {
     { env = {}, stdin }: { env?: object; stdin?: string } = {},
   ) {
     const queue = ['--task-queue', installation.taskQueue];
-    // `recover` has a default of its own.
-    const all = args.includes('recover') ? args : [...queue, ...args];
-    const command = startCommand(all, { ...devServerEnv(address), ...env }, stdin);
+    const command = startCommand([...queue, ...args], { ...devServerEnv(address), ...env }, stdin);
     const exited = command.exited.then((exit) => {
       expectNoSecretIn(exit.stdout + exit.stderr);
       return exit;

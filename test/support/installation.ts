@@ -2,7 +2,7 @@ import { mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { WorkflowHandle, WorkflowStartOptions } from '@temporalio/client';
 import { devServerEnv } from '../../dev/temporal/dev-server-env';
-import type { PrepareRequest, Receipt, Recovery } from '../../src/contract/schemas';
+import type { PrepareRequest, Receipt } from '../../src/contract/schemas';
 import { workflowIdFor } from '../../src/contract/workflow-id';
 import { WORKFLOW_TYPES } from '../../src/contract/workflows';
 import { makeKey } from '../../src/secrets/sealing';
@@ -13,9 +13,7 @@ import { run } from './run-command';
 import { sharedTemporal, type Temporal } from './temporal';
 import { startWorkerProcess, untilRunning, type WorkerProcess } from './worker-process';
 
-export type Handle = WorkflowHandle<
-  (request: PrepareRequest, recovery?: Recovery) => Promise<Receipt>
->;
+export type Handle = WorkflowHandle<(request: PrepareRequest) => Promise<Receipt>>;
 
 export type Config = Record<string, object | string>;
 
@@ -145,15 +143,11 @@ export async function install({
       return worker;
     },
     /** Starts `prepareLiveMigration` as any caller would. */
-    start: (
-      request = newRequest(),
-      recovery?: Recovery,
-      options: Pick<WorkflowStartOptions, 'startDelay'> = {},
-    ) =>
+    start: (request = newRequest(), options: Pick<WorkflowStartOptions, 'startDelay'> = {}) =>
       temporal.client.workflow.start(WORKFLOW_TYPES.prepare, {
         workflowId: workflowIdFor(request),
         taskQueue,
-        args: recovery ? [request, recovery] : [request],
+        args: [request],
         workflowIdConflictPolicy: 'FAIL',
         ...runOptions,
         ...options,

@@ -87,7 +87,6 @@ function rowsOf({ activities, arguments: args, updates, ...stored }: Stored): Ro
     ]);
   return [
     ['the request of a caller', contract.prepareRequestSchema, args.prepareLiveMigration[0]],
-    ['the recovery of a run', contract.recoverySchema, args.prepareLiveMigration[1]],
     ['the input of a schedule', contract.scheduledRequestSchema, args.prepareOnSchedule[0]],
     ['the request of awaitDelivery', contract.prepareRequestSchema, updates.awaitDelivery[0]],
     ['the status', contract.statusSchema, stored.status],

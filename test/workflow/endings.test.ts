@@ -1,10 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import {
-  failureDetailsSchema,
-  type PrepareRequest,
-  type Recovery,
-  type SealedToken,
-} from '../../src/contract/schemas';
+import type { SealedToken } from '../../src/contract/schemas';
 import { terminalFailure } from '../../src/shared/application-failure';
 import { formatCount } from '../../src/shared/text';
 import { eventually } from '../support/eventually';
@@ -207,11 +202,11 @@ it.concurrent(
 );
 
 /** Cancels a run before its first workflow task; returns its description. */
-async function cancelAtOnce(given?: PrepareRequest, recovery?: Recovery): Promise<string> {
+async function cancelAtOnce(): Promise<string> {
   const { installation, setScript } = worker();
-  const request = given ?? installation.newRequest();
+  const request = installation.newRequest();
   const calls = setScript(request, {});
-  const handle = await installation.start(request, recovery, { startDelay: '1h' });
+  const handle = await installation.start(request, { startDelay: '1h' });
   const { description, ...ended } = await cancel({ request, handle, calls });
   expect(ended).toMatchObject({ type: 'CANCELLED', creations: 0, sinks: [], memo: {} });
   return description;
@@ -277,60 +272,4 @@ describe('a cancel during delivery ends the run as Cancelled with token and sink
     await expectCancelled(run, ['files', 'other']);
     expect(await redelivery).toMatchObject({ type: 'Cancelled' });
   });
-});
-
-describe('the recovery of a token', () => {
-  /** Cancels a run that has tried sink `files`. Returns its token as a recovery takes it. */
-  async function leaveToken() {
-    const run = await worker().start({ deliver: [sinkRejects] });
-    await untilStep(run.handle, 'undelivered');
-    await cancel(run);
-    const sealedToken = (await createdToken(run.handle)) as SealedToken;
-    return {
-      request: { ...run.request, sink: 'other' },
-      recovery: { sealedToken, sinksTried: ['files'] },
-    };
-  }
-
-  it.concurrent('delivers it, creates none and names the sinks of both runs', async () => {
-    const { request, recovery } = await leaveToken();
-    const { deliveryId } = recovery.sealedToken;
-    const receipt = { sink: 'other', deliveryId, alsoTried: ['files'] };
-    const ended = await end(await worker().start({}, request, recovery));
-    expect(ended).toMatchObject({ type: 'delivered', creations: 0, receipt });
-  });
-
-  it.concurrent('that is cancelled names the token and the sinks of both runs', async () => {
-    const { request, recovery } = await leaveToken();
-    const { deliveryId } = recovery.sealedToken;
-    const run = await worker().start({ deliver: [sinkRejects] }, request, recovery);
-    await untilStep(run.handle, 'undelivered');
-    const details = { deliveryId, sinksTried: ['files', 'other'] };
-    expect(await cancel(run)).toMatchObject({ type: 'Cancelled', creations: 0, details });
-  });
-
-  it.concurrent(
-    'that is cancelled names a hundred sinks, as many as a reader accepts',
-    async () => {
-      const { request, recovery } = await leaveToken();
-      const sinksTried = Array.from({ length: 100 }, (_, n) => `sink-${n}`);
-      const run = await worker().start({ deliver: [sinkRejects] }, request, {
-        ...recovery,
-        sinksTried,
-      });
-      await untilStep(run.handle, 'undelivered');
-      const { details } = await cancel(run);
-      expect(failureDetailsSchema.parse(details)).toMatchObject({ sinksTried });
-    },
-  );
-
-  it.concurrent(
-    'that is cancelled before its first task leaves the token to the closed run',
-    async () => {
-      const { request, recovery } = await leaveToken();
-      expect(await cancelAtOnce(request, recovery)).toMatch(
-        /still recoverable from the closed run/,
-      );
-    },
-  );
 });

@@ -104,12 +104,6 @@ describe('malformed input is an InvalidRequest, and fails no workflow task:', ()
       ['request'],
       { accessListIps: Array(100_000).fill('192.31.196.77') },
     ],
-    [
-      'a recovery of 2 MB',
-      ['orgId', 'sink', 'recovery'],
-      {},
-      { sealedToken: { deliveryId: HUGE }, sinksTried: [] },
-    ],
   ])('%s is not parsed', async (_what, fields, ...args) => {
     expect(await refusedFields(await start(prepare, args))).toEqual(fields);
   });

@@ -3,7 +3,7 @@ import { Context } from '@temporalio/activity';
 import { NativeConnection, Worker } from '@temporalio/worker';
 import { validateRequestActivity } from '../../src/activities/validate-request';
 import { createOrganizations } from '../../src/config/organizations';
-import type { PrepareRequest, Recovery } from '../../src/contract/schemas';
+import type { PrepareRequest } from '../../src/contract/schemas';
 import { workflowIdFor } from '../../src/contract/workflow-id';
 import type { Activities, LinkState, Retries } from '../../src/shared/activities';
 import { invalidRequest } from '../../src/shared/invalid-request';
@@ -163,10 +163,10 @@ export async function startScriptedWorker(server?: Temporal, defaults = RETRIES)
   return {
     installation,
     setScript,
-    async start(script: Script = {}, change: Partial<PrepareRequest> = {}, recovery?: Recovery) {
+    async start(script: Script = {}, change: Partial<PrepareRequest> = {}) {
       const request = installation.newRequest(change);
       const calls = setScript(request, script);
-      return { request, calls, handle: await installation.start(request, recovery) };
+      return { request, calls, handle: await installation.start(request) };
     },
   };
 }

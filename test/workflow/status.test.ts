@@ -99,13 +99,12 @@ describe('status, current details and summaries', () => {
     ]);
   });
 
-  it.concurrent('of a cancelled undelivered token say how to recover it', async () => {
-    const { request, handle, deliveryId, target } = await startUndelivered();
+  it.concurrent('of a cancelled undelivered token say what to do about it', async () => {
+    const { request, handle, deliveryId } = await startUndelivered();
     await handle.cancel();
     const { message } = await endingOf(handle);
-    const { runId } = await handle.describe();
     expect(message).toContain(`token ${deliveryId} may not have arrived`);
-    expect(message).toContain(`live-migration-prep recover ${target} --run-id ${runId}`);
+    expect(message).toContain('delete its API key in Atlas');
     const details = [`**cancelled**: Cancelled: ${message}`, ...requestDetails(request)];
     expect(await currentDetails(handle)).toEqual(details);
   });

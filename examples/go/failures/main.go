@@ -55,7 +55,7 @@ var reactions = map[string]Reaction{
 	"AtlasResponseInvalid": {"failed", 1, "look for a stray key in Atlas"},
 	"AtlasUnavailable":     {"failed", 1, "start again later"},
 	"TokenLost":            {"failed", 1, "delete its API key in Atlas, then start again"},
-	"Cancelled":            {"cancelled", 7, "if a token is left, recover it or delete its key"},
+	"Cancelled":            {"cancelled", 7, "if a token is left, delete its key"},
 	// The run stays open and makes further rounds by itself.
 	"SinkRejected":          {"undelivered", 5, "let the operator fix the sink"},
 	"SinkUnavailable":       {"undelivered", 5, "call again: it joins the run"},

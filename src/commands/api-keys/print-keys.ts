@@ -89,11 +89,11 @@ function describeOrigin(origin: Origin, date: string): string {
   );
 }
 
-function describeState({ state, sink, workflowId, runId }: TokenOrigin): string {
+function describeState({ state, sink, workflowId }: TokenOrigin): string {
   if (state === 'delivered') return sink === null ? 'delivered' : `delivered to ${sink}`;
   if (state === 'open') return `being delivered: ${commandLine('watch', workflowId)}`;
   if (state === 'unknown') return 'whose delivery is not in the record';
-  return `recoverable: ${commandLine('recover', workflowId, '--run-id', runId ?? '…')}`;
+  return 'abandoned: its run ended without a delivery';
 }
 
 function describeTotal(otherKeys: number, withoutKey: readonly Origin[]): string[] {

@@ -13,7 +13,7 @@ export interface ProgramContext {
 export interface CommandContext {
   client: Client;
   taskQueue: string;
-  /** True if --task-queue was given, which `recover` and `list` tell from the default one. */
+  /** True if --task-queue was given, which `list` tells from the default one. */
   isTaskQueueGiven: boolean;
   output: Output;
 }

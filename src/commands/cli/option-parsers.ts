@@ -1,5 +1,5 @@
 import { InvalidArgumentError } from '@commander-js/extra-typings';
-import { NOT_AN_ORGANIZATION_ID, ORGANIZATION_ID, UUID, isSinkName } from '../../contract/formats';
+import { NOT_AN_ORGANIZATION_ID, ORGANIZATION_ID, isSinkName } from '../../contract/formats';
 
 /**
  * Parses a date or an RFC 3339 time. JavaScript would read `5` as a month of 2001, and a time
@@ -45,13 +45,6 @@ function parseMilliseconds(text: string): number {
   if (!match) return NaN;
   const [, count, unit] = match;
   return Math.round(Number(count) * UNIT_MS[unit as keyof typeof UNIT_MS]);
-}
-
-export function parseRunId(text: string): string {
-  if (UUID.test(text)) return text;
-  throw new InvalidArgumentError(
-    'Copy the run id from the Temporal UI or from the message that named it',
-  );
 }
 
 export function collect(value: string, earlier: string[] | undefined): string[] {

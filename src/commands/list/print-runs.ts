@@ -1,7 +1,4 @@
-import { commandLine } from '../../shared/command-line';
-import { formatCount, formatHours } from '../../shared/text';
-import { withReadTimeout } from '../../temporal/grpc';
-import { readRetentionMs } from '../../temporal/list-runs';
+import { formatCount } from '../../shared/text';
 import type { CommandContext } from '../cli/context';
 import { UNIT_MS } from '../cli/option-parsers';
 import { createGap, type OutputLine } from '../cli/output';
@@ -17,20 +14,16 @@ const MANY = 100;
  * first.
  */
 export async function printRuns(context: CommandContext, options: ListOptions): Promise<void> {
-  const { client, output } = context;
-  // Unknown without the permission to describe the namespace, which a list of runs does not need.
-  const retentionMs = await withReadTimeout(client, () => readRetentionMs(client)).catch(() => 0);
+  const { output } = context;
   let count = 0;
   for await (const run of readListedRuns(context, options)) {
     if (count === 0) output.say(...formatRow(output.columns, 'STARTED', 'STATE', 'RUN', ''));
     count += 1;
-    printRun(context, run, retentionMs, options);
+    printRun(context, run, options);
   }
   output.say(formatCount(count, 'run'));
-  const retention =
-    retentionMs > 0 ? `; Temporal keeps closed runs for ${formatHours(retentionMs)}` : '';
   output.note(
-    `the list may lag by a moment${retention}`,
+    'the list may lag by a moment, and loses closed runs after the retention period',
     output.columns !== null && count >= MANY
       ? 'narrow it with --since 2h, --org or --undelivered'
       : null,
@@ -38,23 +31,17 @@ export async function printRuns(context: CommandContext, options: ListOptions): 
   );
 }
 
-function printRun(
-  { taskQueue, output }: CommandContext,
-  run: ListedRun,
-  retentionMs: number,
-  options: ListOptions,
-) {
+function printRun({ taskQueue, output }: CommandContext, run: ListedRun, options: ListOptions) {
   const { startedAt, state, workflowId, unconfirmed = [] } = run;
-  const recoverableUntil = findRecoverableUntil(run, retentionMs);
   const place = run.taskQueue === taskQueue ? null : `on task queue ${run.taskQueue}`;
-  const details = describeListed(run, recoverableUntil, options.details === true);
+  const details = describeListed(run, options.details === true);
   const description = [place, details].filter(Boolean).join('; ');
   const { columns } = output;
   const [time, name] =
     columns === null
       ? [startedAt, workflowId]
       : [formatAge(startedAt), workflowId.replace(/^live-migration-prep\//, '')];
-  output.print({ ...run, recoverableUntil }, [
+  output.print(run, [
     ...formatRow(columns, time, state, name, description),
     ...unconfirmed.map(
       (attempt) => `  ${attempt.startedAt} to ${attempt.endedAt}: ${attempt.reason}`,
@@ -93,34 +80,16 @@ function formatAge(time: string): string {
   return `${Math.floor(ms / unitMs)}${unit} ago`;
 }
 
-/**
- * Estimates when Temporal deletes a run with a recoverable token: its retention may have been
- * another at its end.
- */
-function findRecoverableUntil(
-  { closedAt, deliveryId }: ListedRun,
-  retentionMs: number,
-): string | null {
-  if (closedAt === null || deliveryId === null || retentionMs === 0) return null;
-  return new Date(Date.parse(closedAt) + retentionMs).toISOString();
-}
-
-function describeListed(
-  run: ListedRun,
-  recoverableUntil: string | null,
-  hasDetails: boolean,
-): string {
-  const { workflowId, runId, sink, status, statusProblem, deliveryId, closedAt } = run;
+function describeListed(run: ListedRun, hasDetails: boolean): string {
+  const { sink, status, statusProblem, deliveryId, closedAt } = run;
   const { unconfirmedTokens, unreadable, failure, request, receipt } = run;
-  const until = recoverableUntil ? ` until about ${recoverableUntil}` : '';
-  const recover = commandLine('recover', workflowId, '--run-id', runId);
   const parts = [
     sink !== null && `for sink ${sink}`,
     statusProblem,
     status &&
       (hasDetails ? status.description : (findFailureType(status.description) ?? status.step)),
     status?.nextAttemptAt && `next attempt at ${status.nextAttemptAt}`,
-    closedAt && deliveryId && `token recoverable${until}: ${recover}`,
+    closedAt && deliveryId && `token ${deliveryId} may not have arrived`,
     unconfirmedTokens > 0 && formatCount(unconfirmedTokens, 'unconfirmed token'),
     failure && `${failure.type}: ${failure.message}`,
     request && `request ${JSON.stringify(request)}`,

@@ -5,11 +5,10 @@ import { forEachClaim } from '../../contract/claims';
 import type { FailureType } from '../../contract/failure-types';
 import type { PrepareRequest, Receipt, Status } from '../../contract/schemas';
 import { cutAndEscape } from '../../shared/text';
-import { findDeliveredIds } from '../../temporal/earlier-token';
 import { findGrpcError } from '../../temporal/grpc';
 import { isOfOrganization, listRuns, type RunInfo } from '../../temporal/list-runs';
 import { readRun } from '../../temporal/read-history';
-import type { RunHistory, UnconfirmedAttempt } from '../../temporal/run-history';
+import type { UnconfirmedAttempt } from '../../temporal/run-history';
 import { findRunState, findTokenOf } from '../../temporal/run-state';
 import type { CommandContext } from '../cli/context';
 import { QUERY_CONCURRENCY, createStatusReaderOfQueues } from './read-statuses';
@@ -53,7 +52,7 @@ const requestSchema = z.object({
 export interface ListOptions {
   undelivered?: true | undefined;
   unconfirmed?: true | undefined;
-  recoverable?: true | undefined;
+  abandoned?: true | undefined;
   failure?: FailureType | undefined;
   org?: string | undefined;
   since?: Date | undefined;
@@ -79,10 +78,10 @@ export function readListedRuns(
  * Builds the conditions of the options that Temporal's list can answer by itself. `readAndFilter`
  * filters by the others.
  */
-function buildConditions({ undelivered, recoverable, failure, org, since }: ListOptions): string[] {
+function buildConditions({ undelivered, abandoned, failure, org, since }: ListOptions): string[] {
   const conditions = [
     undelivered && 'CloseTime IS NULL',
-    recoverable && "ExecutionStatus IN ('Failed', 'Terminated', 'TimedOut')",
+    abandoned && "ExecutionStatus IN ('Failed', 'Terminated', 'TimedOut')",
     failure && "ExecutionStatus = 'Failed'",
     org && isOfOrganization(org),
     since && `(CloseTime IS NULL OR CloseTime >= '${since.toISOString()}')`,
@@ -92,11 +91,10 @@ function buildConditions({ undelivered, recoverable, failure, org, since }: List
 
 function createRunReader(client: Client, options: ListOptions) {
   const readStatus = createStatusReaderOfQueues(client);
-  const findRecoverable = createFinder(client);
   return async (info: RunInfo): Promise<ListedRun | typeof pMapSkip> => {
     const run: ListedRun = toListedRun(info);
     try {
-      if (!(await readAndFilter(client, findRecoverable, info, run, options))) return pMapSkip;
+      if (!(await readAndFilter(client, info, run, options))) return pMapSkip;
     } catch (error) {
       run.unreadable = describeUnreadable(error);
     }
@@ -122,8 +120,8 @@ function toListedRun(info: RunInfo) {
     closedAt: closeTime?.toISOString() ?? null,
     unconfirmedTokens,
     sink: state === 'undelivered' ? sink : null,
-    // From the memo. For a closed run, `readAndFilter` sets it to null unless the token is
-    // recoverable.
+    // From the memo, or with --abandoned from the history, which alone has it for a run that was
+    // terminated before its first failed round.
     deliveryId,
   };
 }
@@ -135,42 +133,26 @@ function toListedRun(info: RunInfo) {
  */
 async function readAndFilter(
   client: Client,
-  findRecoverable: ReturnType<typeof createFinder>,
   info: RunInfo,
   run: ListedRun,
   options: ListOptions,
 ): Promise<boolean> {
-  const { undelivered, unconfirmed, recoverable, failure, details, requests } = options;
+  const { undelivered, unconfirmed, abandoned, failure, details } = options;
   if (undelivered && run.state !== 'undelivered') return false;
   if (unconfirmed && run.unconfirmedTokens === 0) return false;
-  // The memo of a closed run does not know whether a later run delivered its token.
-  const mayBeRecoverable = run.closedAt !== null && run.deliveryId !== null && !requests;
-  if (!unconfirmed && !recoverable && !failure && !details && !mayBeRecoverable) return true;
+  if (!unconfirmed && !abandoned && !failure && !details) return true;
   const history = await readRun(client, info);
   if (failure && history.failure?.type !== failure) return false;
-  if (recoverable || mayBeRecoverable) run.deliveryId = await findRecoverable(info, history);
-  if (recoverable && run.deliveryId === null) return false;
+  if (abandoned) {
+    const token = findTokenOf(info, history);
+    if (token?.state !== 'abandoned') return false;
+    run.deliveryId = token.deliveryId;
+  }
   if (unconfirmed) run.unconfirmed = history.unconfirmedAttempts;
   if (failure || (details && run.state === 'failed')) run.failure = history.failure;
   if (details) run.request = requestSchema.parse(history.request);
   if (details && run.state === 'delivered') run.receipt = history.receipt;
   return true;
-}
-
-/**
- * Returns a function that finds the token of a closed run: null when it has none, or another run of
- * its workflow id delivered it.
- */
-function createFinder(client: Client) {
-  const delivered = new Map<string, ReturnType<typeof findDeliveredIds>>();
-  return async (info: RunInfo, history: RunHistory): Promise<string | null> => {
-    const token = findTokenOf(info, history);
-    if (token?.state !== 'recoverable') return null;
-    const { workflowId } = info;
-    const ids = delivered.get(workflowId) ?? findDeliveredIds(client, workflowId);
-    delivered.set(workflowId, ids);
-    return (await ids).has(token.deliveryId) ? null : token.deliveryId;
-  };
 }
 
 /**

@@ -13,7 +13,7 @@ import {
 } from '../../contract/failure-types';
 import { failureDetailsSchema, type Receipt, type RunMemo } from '../../contract/schemas';
 import { workflowIdFor } from '../../contract/workflow-id';
-import { commandLine, reportCommand } from '../../shared/command-line';
+import { DELETE_ITS_KEY, commandLine, reportCommand } from '../../shared/command-line';
 import { formatCount } from '../../shared/text';
 import type { RunRef } from '../../temporal/read-history';
 import { CommandError, EXIT_CODES, type ExitCode } from '../cli/command-error';
@@ -95,7 +95,7 @@ export const UNCOUNTED_TOKEN =
 /** @param memo of the run: a run that Temporal ended could not put the count into its failure. */
 export function toEndingError(
   cause: Error | undefined,
-  { workflowId, runId }: RunRef,
+  { workflowId }: RunRef,
   { unconfirmedTokens }: Pick<RunMemo, 'unconfirmedTokens'>,
 ): CommandError {
   const failureError = toFailureError(cause, workflowId);
@@ -112,7 +112,7 @@ export function toEndingError(
   }
   const lines = [
     `the run ${isTimeout ? 'timed out' : 'was terminated'}: ${reason}`,
-    `if it held a token: ${commandLine('recover', workflowId, '--run-id', runId)}`,
+    `if it held a token: ${DELETE_ITS_KEY}`,
     ...describeUnconfirmed(unconfirmedTokens, workflowId),
     UNCOUNTED_TOKEN,
   ];

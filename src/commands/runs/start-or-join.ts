@@ -3,7 +3,7 @@ import {
   type Client,
   type WorkflowIdReusePolicy,
 } from '@temporalio/client';
-import type { PrepareRequest, Recovery } from '../../contract/schemas';
+import type { PrepareRequest } from '../../contract/schemas';
 import { workflowIdFor } from '../../contract/workflow-id';
 import { WORKFLOW_TYPES } from '../../contract/workflows';
 import { describePair } from '../../shared/text';
@@ -88,20 +88,19 @@ export async function requireStartable(
  * @throws WorkflowExecutionAlreadyStartedError when a run of the id is open, or the policy does not
  *   allow another.
  */
-export async function startRun(
+async function startRun(
   client: Client,
   options: {
     workflowId: string;
     taskQueue: string;
-    /** The second is the token of a closed run: with it, nothing is created. */
-    args: [request: PrepareRequest, recovery?: Recovery];
+    args: [request: PrepareRequest];
     workflowIdReusePolicy: WorkflowIdReusePolicy;
   },
 ): Promise<RunRef> {
-  const [request, recovery] = options.args;
+  const [request] = options.args;
   const { workflowId, firstExecutionRunId } = await client.workflow.start(WORKFLOW_TYPES.prepare, {
     ...options,
-    staticSummary: `${recovery ? 'recover' : 'create'} a link-token of ${describePair(request)}`,
+    staticSummary: `create a link-token of ${describePair(request)}`,
     priority: { fairnessKey: request.orgId },
     workflowIdConflictPolicy: 'FAIL',
   });

@@ -130,8 +130,7 @@ describe('api-keys finds the key', () => {
     );
   });
 
-  it('of a token that is undelivered, then recoverable, then recovered', async () => {
-    const { installation } = own();
+  it('of a token that is undelivered, then abandoned', async () => {
     const { request, handle } = await own().start(own().newRequest({ sink: 'rejects' }));
     await untilStep(handle, 'undelivered');
     await untilListed(`WorkflowId = '${handle.workflowId}'`, 1);
@@ -142,19 +141,10 @@ describe('api-keys finds the key', () => {
 
     await end(handle, 'cancel');
     await untilListed(`WorkflowId = '${handle.workflowId}' AND CloseTime IS NOT NULL`, 1);
-    const { runId } = await handle.describe();
-    expect((await find(own(), request)).states).toEqual(['recoverable']);
-    const { orgId, sourceOrgId } = request;
-    const command = `recover --org ${orgId} --source-org ${sourceOrgId} --run-id ${runId}`;
+    expect((await find(own(), request)).states).toEqual(['abandoned']);
     expect((await run(own(), request)).stdout).toContain(
-      `, recoverable: live-migration-prep ${command}\n`,
+      ', abandoned: its run ended without a delivery\n',
     );
-
-    const recovered = await installation.runClient(...command.split(' '), '--sink', 'files');
-    expect(recovered).toMatchObject({ code: 0, stderr: '' });
-    await untilListed(`WorkflowId = '${handle.workflowId}' AND CloseTime IS NOT NULL`, 2);
-    const { keys } = await find(own(), request);
-    expect(keys).toMatchObject([{ state: 'delivered', origins: [{ sink: 'files' }] }]);
   });
 
   it('of a run that was terminated while it created a token', async () => {
@@ -210,7 +200,7 @@ async function deleteRun(handle: Handle): Promise<void> {
   await untilListed(`WorkflowId = '${workflowId}'`, 0);
 }
 
-it('api-keys finds the key of a token that was recovered on another task queue', async () => {
+it('api-keys finds the key of a token that was delivered on another task queue', async () => {
   const { request } = await startToEnd(own());
   const elsewhere = ['--task-queue', `nobody-${newOrgId()}`];
   expect((await find(own(), request, ...elsewhere)).states).toEqual(['delivered']);

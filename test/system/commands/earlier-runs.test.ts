@@ -1,26 +1,17 @@
 import { EXIT_CODES, type ExitCode } from '../../../src/commands/cli/command-error';
-import {
-  sealedTokenSchema,
-  type PrepareRequest,
-  type SealedToken,
-} from '../../../src/contract/schemas';
-import { readRun } from '../../../src/temporal/read-history';
 import type { Target } from '../../support/command-line';
-import { eventually } from '../../support/eventually';
 import { startForgedRun } from '../../support/forged-run';
 import { newOrgId } from '../../support/ids';
 import { objectIn } from '../../support/run-command';
-import { createdToken, end } from '../../support/runs';
-import { untilClosedAreListed } from '../../support/temporal';
+import { end } from '../../support/runs';
 import { fixture } from './shared-fixture';
 
-const UNKNOWN_RUN_ID = '0b3ff6a0-95cc-4c2a-a4c1-8a2a5b2b1a52';
 /** A task queue that no worker polls. */
 const NOBODY = `nobody-${newOrgId()}`;
-const { done, failed, timedOut, undelivered, refused, cancelled, interrupted } = EXIT_CODES;
+const { done, failed, timedOut, undelivered, refused, cancelled } = EXIT_CODES;
 
-/** The runs of a pair of organizations: their sink, and the run that `recover` names. */
-type Earlier = Target & { sink: string; runId: string };
+/** The runs of a pair of organizations, and their sink. */
+type Earlier = Target & { sink: string };
 
 /** A command, its exit code, the facts that it prints, and its message. */
 type Row = [command: string, code: ExitCode, facts: object, error?: RegExp];
@@ -31,22 +22,19 @@ const says = (pattern: RegExp): unknown => expect.stringMatching(pattern);
  * Runs `start --again`, for example, on the earlier run. Returns its exit code and the facts that
  * it prints last.
  */
-async function runOn({ options, requestOptions, sink, runId }: Earlier, command: string) {
+async function runOn({ options, requestOptions, sink }: Earlier, command: string) {
   const [name = '', ...more] = command.split(' ');
-  const ownOptions: Record<string, string[]> = {
-    start: requestOptions(sink),
-    recover: [...options, '--run-id', runId],
-  };
-  const exit = await fixture().client('--json', name, ...(ownOptions[name] ?? options), ...more);
+  const ownOptions = name === 'start' ? requestOptions(sink) : options;
+  const exit = await fixture().client('--json', name, ...ownOptions, ...more);
   return Object.assign(exit, objectIn(exit));
 }
 
 /** Starts a run, waits for it, and ends it if it is still open. */
 async function ran(sink: string, how?: 'cancel', target = fixture().newTarget()): Promise<Earlier> {
   const { workflowId } = target;
-  await runOn({ ...target, sink, runId: '' }, 'start --wait --again');
+  await runOn({ ...target, sink }, 'start --wait --again');
   if (how) await end(fixture().temporal.workflow.getHandle(workflowId), how);
-  return { ...target, sink, runId: await fixture().newestRunId(workflowId) };
+  return { ...target, sink };
 }
 
 /** A run of another workflow type under the usual id. */
@@ -54,11 +42,11 @@ async function ranOtherType(completes: boolean): Promise<Earlier> {
   const target = fixture().newTarget();
   const forged = await startForgedRun(fixture().temporal, target.workflowId);
   if (completes) await forged.complete();
-  return { ...target, sink: 'files', runId: forged.runId };
+  return { ...target, sink: 'files' };
 }
 
 const DELIVERED = { state: 'delivered', receipt: { deliveryId: says(/^[\da-f-]{36}$/) } };
-const RECOVERABLE = { state: 'recoverable' };
+const ABANDONED = { state: 'abandoned' };
 const OTHER_TYPE = {
   type: 'OtherWorkflowType',
   error: says(/ is the id of a run of workflow type other, not prepareLiveMigration: /),
@@ -89,11 +77,10 @@ function commandsOn(
   });
 }
 
-const neverRan = () =>
-  Promise.resolve({ ...fixture().newTarget(), sink: 'files', runId: UNKNOWN_RUN_ID });
+const neverRan = () => Promise.resolve({ ...fixture().newTarget(), sink: 'files' });
 
 commandsOn('that never was, or that no worker takes', 0, neverRan, [
-  ...['watch', 'cancel', 'redeliver', 'recover'].map((command): Row => [
+  ...['watch', 'cancel', 'redeliver'].map((command): Row => [
     command,
     failed,
     {},
@@ -124,18 +111,11 @@ commandsOn('that delivered', 2, () => ran('files'), [
     /\nsee .*: live-migration-prep watch /,
   ],
   ['redeliver', refused, DELIVERED],
-  ['recover', refused, { state: 'delivered' }, / delivered its token: there is nothing to/],
   ['start --wait --again', done, { joined: false, ...TO_FILES }],
 ]);
 
 commandsOn('that failed', 1, () => ran('none'), [
   ['redeliver', refused, { type: 'NothingToDeliver' }, /: nothing to deliver$/],
-  [
-    'recover',
-    refused,
-    { type: 'NothingToDeliver' },
-    / \(FAILED\) has no token: there is nothing to/,
-  ],
   ['start --wait --sink files', done, TO_FILES],
 ]);
 
@@ -146,43 +126,20 @@ commandsOn('that is undelivered', 1, () => ran('blocked'), [
   ['watch', undelivered, { ...REJECTED, status: { step: 'undelivered', unconfirmedTokens: 0 } }],
   ['redeliver', undelivered, REJECTED],
   ['redeliver --sink nowhere', undelivered, { type: 'SinkUnavailable' }, /; sink blocked: /],
-  [
-    'recover',
-    refused,
-    { state: 'open' },
-    / is open: deliver its token with live-migration-prep redeliver --org/,
-  ],
-  ['redeliver --sink files', done, TO_FILES],
+  ['redeliver --sink files', done, AFTER_BLOCKED],
 ]);
 
-commandsOn('that was cancelled with a token', 1, () => ran('blocked', 'cancel'), [
-  ['start', refused, RECOVERABLE, /`live-migration-prep recover --org .* --run-id \S+`/],
-  ['redeliver', refused, RECOVERABLE],
+commandsOn('that was cancelled with a token', 2, () => ran('blocked', 'cancel'), [
+  ['start', refused, ABANDONED, /: delete its API key in Atlas, .*`live-migration-prep start /],
+  ['redeliver', refused, ABANDONED],
   [
     'watch',
     cancelled,
     { type: 'Cancelled', details: { unconfirmedTokens: 0, sinksTried: ['blocked'] } },
   ],
-  ['recover --sink nowhere', failed, { type: 'InvalidRequest' }],
-  ['start', refused, RECOVERABLE],
-  ['recover', undelivered, REJECTED],
-  ['recover', refused, { state: 'open' }, /^another run of \S+ is open: wait for it to end/],
-  ['redeliver --sink files', done, AFTER_BLOCKED],
-  ['recover', refused, { state: 'delivered' }, / has token .*, which a later run delivered$/],
+  ['start', refused, ABANDONED],
+  ['start --wait --again --sink files', done, TO_FILES],
   ['start', refused, DELIVERED],
-]);
-
-/** Leaves a run with a token, and a later one that tried to deliver it elsewhere. */
-async function ranAndRecoveredInVain(): Promise<Earlier> {
-  const earlier = await ran('blocked', 'cancel');
-  const { request, token } = await readRun(fixture().temporal, earlier);
-  const recovery = { sealedToken: token as SealedToken, sinksTried: ['elsewhere'] };
-  await end(await fixture().installation.start(request as PrepareRequest, recovery), 'cancel');
-  return earlier;
-}
-
-commandsOn('whose recovery was cancelled', 1, ranAndRecoveredInVain, [
-  ['recover --sink files', done, { receipt: { alsoTried: ['blocked', 'elsewhere'] } }],
 ]);
 
 commandsOn('of another workflow type that is open', 0, () => ranOtherType(false), [
@@ -193,7 +150,6 @@ commandsOn('of another workflow type that is open', 0, () => ranOtherType(false)
 ]);
 
 commandsOn('of another workflow type that completed', 1, () => ranOtherType(true), [
-  ['recover', refused, OTHER_TYPE],
   ['start --wait', done, TO_FILES],
 ]);
 
@@ -212,53 +168,11 @@ commandsOn(
   'that was terminated with a token, and with a history of 4.5 MB',
   1,
   ranWithLongHistory,
-  [
-    ['start', refused, RECOVERABLE],
-    ['recover --sink files', done, AFTER_BLOCKED],
-  ],
+  [['start', refused, ABANDONED]],
 );
-
-it.concurrent(
-  'recover starts on the given task queue, with the same request but without again',
-  async () => {
-    const earlier = await ran('blocked', 'cancel');
-    const { options, runId, workflowId } = earlier;
-    const ofNobody = ['recover', ...options, '--run-id', runId, '--task-queue', NOBODY];
-    const recovering = fixture().start(ofNobody);
-    const recovery = await eventually('a run on that queue', async () => {
-      const run = await fixture().temporal.workflow.getHandle(workflowId).describe();
-      return run.taskQueue === NOBODY && run;
-    });
-    recovering.interrupt();
-    expect(await recovering.exited).toMatchObject({ code: interrupted });
-    const [request, repeated] = await Promise.all(
-      [earlier, recovery].map(async (run) => (await readRun(fixture().temporal, run)).request),
-    );
-    expect({ ...repeated, again: true }).toEqual(request);
-    expect(repeated).not.toHaveProperty('again');
-  },
-);
-
-it.concurrent('recover goes by what was delivered, not by what a caller claims', async () => {
-  const first = await ran('blocked', 'cancel');
-  const second = await ran('blocked', 'cancel', first);
-  const { workflow } = fixture().temporal;
-  const tokenOf = async ({ workflowId, runId }: Earlier) =>
-    sealedTokenSchema.parse(await createdToken(workflow.getHandle(workflowId, runId)));
-  const request = {
-    ...(await readRun(fixture().temporal, first)).request,
-    sink: 'files',
-  } as PrepareRequest;
-  const { deliveryId } = await tokenOf(second);
-  const sealedToken = { ...(await tokenOf(first)), deliveryId };
-  await (await fixture().installation.start(request, { sealedToken, sinksTried: [] })).result();
-  await untilClosedAreListed(first.workflowId, 3);
-  expect(await runOn(first, 'recover')).toMatchObject({ code: refused, state: 'delivered' });
-  expect(await runOn(second, 'recover --sink files')).toMatchObject({ code: done, ...TO_FILES });
-});
 
 it.concurrent('ten equal starts at once join one run, which creates one token', async () => {
-  const target = { ...fixture().newTarget(), sink: 'blocked', runId: UNKNOWN_RUN_ID };
+  const target = { ...fixture().newTarget(), sink: 'blocked' };
   const exits = await Promise.all(Array.from({ length: 10 }, () => runOn(target, 'start')));
   expect(new Set(exits.map(({ code }) => code))).toEqual(new Set([done]));
   expect(new Set(exits.map(({ runId }) => runId)).size).toBe(1);

@@ -95,7 +95,7 @@ describe('start --from', () => {
       { action: 'skipped', state: 'delivered' },
       { action: 'would start', reason: 'into sink files' },
       { action: 'skipped', reason: expect.stringMatching(/^a run of an equal request is open \(/) },
-      { action: 'refused', state: 'recoverable' },
+      { action: 'refused', state: 'abandoned' },
     ]);
     const wrong = await startFrom([newRequest('nowhere'), newRequest('blocked')], '--dry-run')
       .exited;
@@ -113,7 +113,7 @@ describe('start --from', () => {
       { action: 'skipped', state: 'delivered' },
       { action: 'delivered', runId: expect.any(String), receipt: { sink: 'files' } },
       { action: 'undelivered', type: 'SinkRejected' },
-      { action: 'refused', state: 'recoverable' },
+      { action: 'refused', state: 'abandoned' },
     ]);
     const exit = await startFrom([open]).exited;
     expect(outcomesIn(exit)).toMatchObject([{ action: 'skipped', runId: expect.any(String) }]);

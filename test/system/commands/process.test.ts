@@ -1,5 +1,4 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
 import path from 'node:path';
@@ -102,8 +101,8 @@ describe('the built client', () => {
   });
 
   it('loads nothing of a worker for commands that use Temporal', async () => {
-    const recover = ['recover', '--org', newOrgId(), '--run-id', randomUUID()];
-    const files = await filesLoadedBy(['start', ...REQUEST], recover, ['list', '--undelivered']);
+    const watch = ['watch', '--org', newOrgId()];
+    const files = await filesLoadedBy(['start', ...REQUEST], watch, ['list', '--undelivered']);
     expect(files.filter(isOneOf(OF_WORKER))).toEqual([]);
     expect(files).toContainEqual(expect.stringMatching(/\/node_modules\/@temporalio\/client\//));
   });

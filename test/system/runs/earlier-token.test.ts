@@ -73,7 +73,7 @@ describe('a start with the default policies of a client', () => {
       const { deliveryId } = await untilStep(handle, 'undelivered');
       await end(handle, 'cancel');
       const { runId } = await handle.describe();
-      const details = { state: 'recoverable', runId, receipt: null, deliveryId };
+      const details = { state: 'abandoned', runId, receipt: null, deliveryId };
       expect(await run(request, 1)).toMatchObject({ type: 'TokenExists', details });
       expect(await startAndAwait(installation, request)).toMatchObject({ type: 'TokenExists' });
       expect(atlas.created(request)).toBe(1);
@@ -91,7 +91,7 @@ describe('a start with the default policies of a client', () => {
       const { deliveryId } = await untilStep(handle, 'delivering');
       await end(handle, 'terminate');
       expect((await handle.describe()).memo).toEqual({});
-      const details = { state: 'recoverable', receipt: null, deliveryId };
+      const details = { state: 'abandoned', receipt: null, deliveryId };
       expect(await run(request, 2)).toMatchObject({ type: 'TokenExists', details });
     },
   );

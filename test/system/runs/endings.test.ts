@@ -1,13 +1,4 @@
-import { readFileSync } from 'node:fs';
-import { forEachClaim } from '../../../src/contract/claims';
-import {
-  MAX_ACCESS_LIST_ENTRIES,
-  MAX_LINK_TOKEN_BYTES,
-  MAX_TEXT_LENGTH,
-  MAX_WARNINGS,
-  MAX_WARNING_LENGTH,
-} from '../../../src/contract/limits';
-import { createSealer } from '../../../src/secrets/sealing';
+import { MAX_LINK_TOKEN_BYTES } from '../../../src/contract/limits';
 import { eventually } from '../../support/eventually';
 import { endingOf, eventsBesideTasks, untilStep } from '../../support/runs';
 import { sharedTemporal, temporalCli } from '../../support/temporal';
@@ -78,33 +69,4 @@ it('the response to a heartbeat brings a cancel to an attempt that hangs', async
   // An attempt without heartbeats would time out instead.
   const { events } = await handle.fetchHistory();
   expect(events?.some((event) => event.activityTaskCanceledEventAttributes)).toBe(true);
-});
-
-it('the largest token of the largest request is recovered', async () => {
-  const { installation } = system();
-  const text = '\u0001'.repeat(MAX_TEXT_LENGTH);
-  const claims = forEachClaim(() => text);
-  const request = installation.newRequest({ accessListIps: [], ...claims });
-  const facts = {
-    orgId: request.orgId,
-    sourceOrgId: request.sourceOrgId ?? null,
-    accessListIps: Array.from(
-      { length: MAX_ACCESS_LIST_ENTRIES },
-      (_, index) => `2a00:ffff:ffff:ffff:ffff:ffff:ffff:${(0x1000 + index).toString(16)}/128`,
-    ),
-    credential: 'c'.repeat(MAX_TEXT_LENGTH),
-    warnings: Array<string>(MAX_WARNINGS).fill('w'.repeat(MAX_WARNING_LENGTH)),
-    ...claims,
-    unconfirmedTokens: 1_000_000,
-  };
-  const sealer = createSealer(() => readFileSync(installation.keysFile, 'utf8'));
-  const linkToken = 't'.repeat(MAX_LINK_TOKEN_BYTES - 2);
-  const sealedToken = await sealer.seal(
-    linkToken,
-    facts,
-    installation.handleOf(request).workflowId,
-  );
-  const handle = await installation.start(request, { sealedToken, sinksTried: [] });
-  expect(await endingOf(handle)).toMatchObject({ type: 'delivered' });
-  expect(installation.tokens()).toContain(linkToken);
 });

@@ -1,7 +1,4 @@
-import { randomUUID } from 'node:crypto';
-import { forEachClaim } from '../../../src/contract/claims';
 import type { SealedToken } from '../../../src/contract/schemas';
-import { newOrgId } from '../../support/ids';
 import { createdToken, endingOf, untilStep } from '../../support/runs';
 import { sharedTemporal, temporalCli } from '../../support/temporal';
 import { system } from './shared-system';
@@ -55,40 +52,4 @@ it('a standalone activity does nothing for a valid request', async () => {
   }
   expect(atlas.created(otherFields.request)).toBe(1);
   expect(installation.tokens()).toEqual(tokens);
-});
-
-const OTHER_FACTS: Omit<SealedToken, 'jwe'> = {
-  orgId: newOrgId(),
-  sourceOrgId: newOrgId(),
-  accessListIps: ['0.0.0.0/0'],
-  credential: 'other',
-  warnings: ['forged'],
-  ...forEachClaim((claim) => `another ${claim}`),
-  deliveryId: randomUUID(),
-  tokenSha256: 'a'.repeat(64),
-  createdAt: '9999-12-31T23:59:59Z',
-  unconfirmedTokens: 7,
-};
-
-it("a recovery delivers only its own run's token, with the facts inside the seal", async () => {
-  const { atlas, installation } = system();
-  const [{ request, jwe, facts }, other] = [await leaveToken(), await leaveToken()];
-  const recover = (ofJwe: string) =>
-    installation.start(request, { sealedToken: { ...OTHER_FACTS, jwe: ofJwe }, sinksTried: [] });
-  const tokens = installation.tokens();
-  const forged = await recover(other.jwe);
-  const { description } = await untilStep(forged, 'undelivered');
-  expect(description).toMatch(/^SealedTokenUnreadable: /);
-  await forged.cancel();
-  expect(await endingOf(forged)).toMatchObject({ type: 'Cancelled' });
-
-  const receipt = {
-    ...facts,
-    sink: 'files',
-    location: expect.any(String),
-    deliveredAt: expect.any(String),
-  };
-  expect(await (await recover(jwe)).result()).toEqual({ ...receipt, alsoTried: [] });
-  const linkToken = atlas.linkTokenOf(request);
-  expect(installation.tokens().filter((token) => !tokens.includes(token))).toEqual([linkToken]);
 });

@@ -11,7 +11,7 @@ import {
 import type { Retries } from '../../../src/shared/activities';
 import { escapeControls } from '../../../src/shared/text';
 import { ANY_CHARACTER } from '../../support/any-character';
-import { ORG, aRequest } from '../samples';
+import { ORG } from '../samples';
 import { LATE_ATTEMPT, attemptIn, failureOf, organizations, type Untyped } from './attempt';
 
 /** History holds a failure twice, and Temporal accepts a workflow task of at most 4 MB. */
@@ -23,8 +23,8 @@ const validate = validateRequestActivity(
   {} as Retries,
 ) as Untyped;
 
-const refusalOf = (request: unknown, recovery: unknown = null) =>
-  failureOf(attemptIn().run<unknown[], unknown, Untyped>(validate, request, recovery, []));
+const refusalOf = (request: unknown) =>
+  failureOf(attemptIn().run<unknown[], unknown, Untyped>(validate, request));
 
 function expectBoundedAndPrintable({ type, message, details }: ApplicationFailure): void {
   expect(type).toBe('InvalidRequest');
@@ -57,7 +57,6 @@ const like = (...fields: string[]) =>
     maxKeys: 20,
   });
 const request = like(...Object.keys(prepareRequestSchema.shape));
-const recovery = fc.oneof(anything, like('sealedToken', 'sinksTried'));
 const longNames = Object.fromEntries(Array.from('0123456789', (x) => [x + '\u001b'.repeat(99), x]));
 
 /**
@@ -75,7 +74,6 @@ it.each<
   ]
 >([
   ['request', fc.oneof(anything, request, fc.constant(longNames)), refusalOf],
-  ['recovery', recovery, (input) => refusalOf(aRequest(), input)],
   ['input of another release', fc.oneof(anything, request), (input) => failureOf(parse(input))],
   [
     'input of an activity',

@@ -3,7 +3,7 @@ import { workflowIdFor } from '../../../src/contract/workflow-id';
 import { sinkConfigSchema } from '../../../src/sinks';
 import type { Sink } from '../../../src/sinks/sink';
 import { WORKER_IDENTITY } from '../../../src/version';
-import { BACKOFF, LEFT_OUT, ORG, OTHER_ORG, SOURCE_ORG, aRequest, aSink, aToken } from '../samples';
+import { BACKOFF, LEFT_OUT, ORG, OTHER_ORG, SOURCE_ORG, aRequest, aSink } from '../samples';
 import { attemptIn, organizations, problemsOf, refusedFields, type Untyped } from './attempt';
 
 const TIMEOUTS = { attemptTimeoutMs: 4, heartbeatTimeoutMs: 5 };
@@ -25,11 +25,11 @@ interface Run {
 }
 
 /** Validates anything that a caller may send, in the run of `ORG`. */
-function validate(request: unknown, run: Run = {}, recovery: unknown = null, sinks = SINKS) {
+function validate(request: unknown, run: Run = {}, sinks = SINKS) {
   const { workflowId = workflowIdFor({ orgId: ORG }) } = run;
   const activity = validateRequestActivity({ organizations, sinks }, RETRIES) as Untyped;
   const attempt = attemptIn({ workflowExecution: { workflowId, runId: 'run' } });
-  return attempt.run<unknown[], unknown, Untyped>(activity, request, recovery);
+  return attempt.run<unknown[], unknown, Untyped>(activity, request);
 }
 
 it('a valid request is returned with the credential of its organization and the retries', async () => {
@@ -43,7 +43,7 @@ it('an access list for a Cloud Manager sink gets a warning with the reason', asy
   const keys = { publicKey: { env: 'KEY' }, privateKey: { env: 'KEY' } };
   const sink = await sinkConfigSchema(context).parse({ type: 'cloudManager', ...keys })();
   const validateAccessList = (accessListIps: string[]) =>
-    validate(aRequest({ ...pair, accessListIps }), OTHER_PAIR, null, new Map([['source', sink]]));
+    validate(aRequest({ ...pair, accessListIps }), OTHER_PAIR, new Map([['source', sink]]));
   const warning =
     /^accessListIps is not needed: sink source delivers to Cloud Manager, so write \[\]$/;
   const warnings = [expect.stringMatching(warning)];
@@ -97,36 +97,4 @@ it('one failure names every problem of a request, each once', async () => {
   const request = await fieldsOf({ orgId: 'x', sink: 'nope', accessListIps: ['y'], extra: 1 });
   expect(request).toEqual(['orgId', 'extra', 'accessListIps[0]', 'sink']);
   expect(await fieldsOf(aRequest({ sink: 5 }))).toEqual(['sink']);
-});
-
-describe('a recovery', () => {
-  const recoveryOf = (change: object) => ({ sealedToken: aToken(change), sinksTried: [] });
-
-  it('takes an access list with a private address, since it creates nothing', async () => {
-    const accessListIps = ['10.1.2.3'];
-    const recovered = validate(aRequest({ accessListIps }), {}, recoveryOf({ accessListIps }));
-    await expect(recovered).resolves.toMatchObject({ request: { accessListIps } });
-  });
-
-  it('takes the request of a newer release without the fields that are unknown here', async () => {
-    const recovered = validate(aRequest({ fieldOfANewerRelease: 1 }), {}, recoveryOf({}));
-    await expect(recovered).resolves.not.toHaveProperty('request.fieldOfANewerRelease');
-  });
-
-  it.each<[field: string, recovery: unknown]>([
-    ['recovery.sinksTried', { sealedToken: aToken() }],
-    ['recovery.sealedToken.deliveryId', recoveryOf({ deliveryId: '../x' })],
-    ['recovery.sealedToken.jwe', recoveryOf({ jwe: 'x'.repeat(2 * 1024 * 1024 + 1) })],
-  ])('is refused for a malformed %s', async (field, recovery) => {
-    expect(await refusedFields(validate(aRequest(), {}, recovery))).toEqual([field]);
-  });
-
-  it('is refused for a sink that is not permitted, and for another workflow id', async () => {
-    const recovered = validate(
-      aRequest({ sink: 'secret' }),
-      { workflowId: 'mine' },
-      recoveryOf({}),
-    );
-    expect(await refusedFields(recovered)).toEqual(['sink', 'workflowId']);
-  });
 });

@@ -56,15 +56,8 @@ const WRONG: [problem: string, command: string, message: string][] = [
   ],
   ['a request that is not valid', `start --org ABC --sink files ${IP}`, INVALID_REQUEST],
   ['no name of a run', 'watch', 'name the run with --org, or with --workflow-id'],
-  ['no --run-id', `recover ${ORG}`, missing('--run-id <id>')],
   ['no option of api-keys', 'api-keys', missing(NO_ORG, '--keys <files...>')],
-  ['no run', 'recover', missing('--org <id>, or --workflow-id <id>', '--run-id <id>')],
   ['a malformed organization id', 'watch --org ABC', INVALID_ORG],
-  [
-    'a malformed run id',
-    `recover ${ORG} --run-id last`,
-    invalid('--run-id <id>', 'last', 'Copy the run id'),
-  ],
   ['a malformed time', 'list --since today', INVALID_TIME],
   ['a day that no month has', 'list --since 2026-02-30', NOT_A_DAY],
   [
@@ -75,11 +68,6 @@ const WRONG: [problem: string, command: string, message: string][] = [
   [
     'a malformed name of a sink',
     `redeliver ${ORG} --sink a/b`,
-    invalid('--sink <name>', 'a/b', 'Write the name of a sink'),
-  ],
-  [
-    'a malformed name of a sink to recover to',
-    `recover ${ORG} --sink a/b`,
     invalid('--sink <name>', 'a/b', 'Write the name of a sink'),
   ],
   ['a duration without a unit', `watch ${ORG} --timeout 10`, INVALID_TIMEOUT],
@@ -158,7 +146,6 @@ const COMMANDS = [
   'list',
   'cancel',
   'redeliver',
-  'recover',
   'api-keys',
   'sealing-keys',
   'doctor',

@@ -33,7 +33,6 @@ it('a run with a malformed argument and a malformed sink is read', async () => {
   expect(await readRun(client, RUN)).toMatchObject({
     request: {},
     token: null,
-    sinksTried: ['drop'],
   });
 });
 
@@ -76,34 +75,6 @@ it('a creation that ends as cancelled in a cancelled run sent nothing', async ()
   const requested = { workflowExecutionCancelRequestedEventAttributes: {} };
   const client = serve([STARTED, requested, CANCELLED]);
   expect(await readRun(client, RUN)).toMatchObject({ unconfirmedAttempts: [] });
-});
-
-it('a terminated run names up to 100 sinks that it called, and no others', async () => {
-  const client = serve([
-    scheduled(2, 'deliverLinkToken', { jwe: 'x' }, 'no-such-sink'),
-    {
-      activityTaskFailedEventAttributes: {
-        scheduledEventId: 2,
-        failure: { applicationFailureInfo: { details: payloads({}, { sinkTried: false }) } },
-      },
-    },
-    ...Array.from({ length: 101 }, (_, n) =>
-      scheduled(3 + n, 'deliverLinkToken', { jwe: 'x' }, `sink-${n}`),
-    ),
-  ]);
-  const { sinksTried } = await readRun(client, RUN);
-  expect(sinksTried).toEqual(Array.from({ length: 100 }, (_, n) => `sink-${n}`));
-});
-
-it('a failed run has tried the sinks that its failure names, not all scheduled', async () => {
-  const details = payloads({ unconfirmedTokens: 0, sinksTried: ['drop'] });
-  const attributes = { failure: { applicationFailureInfo: { type: 'Cancelled', details } } };
-  const client = serve([
-    scheduled(2, 'deliverLinkToken', { jwe: 'x' }, 'drop'),
-    scheduled(3, 'deliverLinkToken', { jwe: 'x' }, 'vault'),
-    { workflowExecutionFailedEventAttributes: attributes },
-  ]);
-  expect(await readRun(client, RUN)).toMatchObject({ sinksTried: ['drop'] });
 });
 
 it.each([

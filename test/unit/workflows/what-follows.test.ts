@@ -169,7 +169,7 @@ describe('a delivery', () => {
     published = null;
     updates = { redelivery: null, runStoppable: (work) => work() };
     before();
-    const ending = await deliverToken(PLAN, aToken(), [], { status, updates }).then(
+    const ending = await deliverToken(PLAN, aToken(), { status, updates }).then(
       () => 'delivered',
       (error: unknown) => `ends: ${typeOf(error)}`,
     );
@@ -267,14 +267,14 @@ describe('a delivery', () => {
     const { requestedBy: _, ...older } = aReceipt();
     begin([{ returns: older }]);
     updates = { redelivery: null, runStoppable: (work) => work() };
-    const receipt = await deliverToken(PLAN, aToken(), [], { status, updates });
+    const receipt = await deliverToken(PLAN, aToken(), { status, updates });
     expect(receipt).toEqual({ ...aReceipt({ sink: 'files' }), requestedBy: null });
   });
 
   it('that somebody completed by hand names the sink that the run asked for', async () => {
     begin([{ returns: aReceipt({ sink: 'invented' }) }]);
     updates = { redelivery: null, runStoppable: (work) => work() };
-    const receipt = await deliverToken(PLAN, aToken(), [], { status, updates });
+    const receipt = await deliverToken(PLAN, aToken(), { status, updates });
     expect(receipt.sink).toBe('files');
   });
 

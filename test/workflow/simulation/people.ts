@@ -1,9 +1,8 @@
 import { workflowIdFor } from '../../../src/contract/workflow-id';
 import { WORKFLOW_TYPES } from '../../../src/contract/workflows';
-import { findRunsOfToken } from '../../../src/temporal/earlier-token';
 import { MAX_KEYS } from './atlas';
 import { nowMs, sleep } from './clock';
-import { GIVE_UP_AFTER_MS, SINKS_OF } from './config';
+import { GIVE_UP_AFTER_MS } from './config';
 import { MAX_HOLD_MS } from './requests';
 import type { Tape } from './tape';
 import type { SimulatedWorker } from './workers';
@@ -27,10 +26,9 @@ const ACTIONS = [
   'start again',
   'start all again',
   'start',
-  'recover',
   'schedule',
   'terminate',
-  'terminate and recover',
+  'terminate',
   'reset',
   'Temporal is away',
   'an activity failed by hand',
@@ -59,24 +57,6 @@ export async function startPeople(tape: Tape, world: World): Promise<void> {
   const { temporal, workers, atlas, requests, stored, failsUntilMs, say, keepBusy, start } = world;
   const pairCount = tape.pick([1, 2, 3]);
   const actions = tape.pickSome(ACTIONS);
-
-  /** As `recover` does, with any sink: the newest token that no run delivered, or the oldest. */
-  async function recover(of: World['requests'][number]): Promise<void> {
-    const workflowId = workflowIdFor(of);
-    const runs = world.runsOf(of);
-    for (const run of tape.pick([runs.toReversed(), runs])) {
-      const history = await world.readHistory(run);
-      const { token: sealedToken } = history;
-      if (!sealedToken || run.status === 'RUNNING') continue;
-      const { deliveryId } = sealedToken;
-      const runsOfToken = await findRunsOfToken(temporal.client, workflowId, deliveryId);
-      if (runsOfToken.some(({ state }) => state === 'delivered')) continue;
-      const sinksTried = [...new Set([history, ...runsOfToken].flatMap((one) => one.sinksTried))];
-      const sinks = SINKS_OF[of.orgId]?.filter((name) => name !== 'source' || of.sourceOrgId) ?? [];
-      start({ ...of, sink: tape.pick([of.sink, ...sinks]) }, { sealedToken, sinksTried });
-      return;
-    }
-  }
 
   function disturbWorker(action: string): void {
     const worker = tape.pick(workers.living()) as SimulatedWorker | undefined;
@@ -110,7 +90,6 @@ export async function startPeople(tape: Tape, world: World): Promise<void> {
       const again = tape.pick([run, ...world.runsOf(of)]).runId;
       start(tape.pick([{ ...of, again: true }, of, { ...of, again }, { ...of, again }]));
     }
-    if (action.endsWith('recover')) await recover(of);
     if (action === 'schedule') {
       const input = { request: of, always: tape.pick([false, true]) };
       temporal.start(WORKFLOW_TYPES.prepareOnSchedule, `schedule ${of.sink}`, [input]);

@@ -49,11 +49,9 @@ const RUN_RULES: Record<
     isTerminated(run) ||
     (history.unconfirmedAttempts.length === countOf(run) && history.creatingSince === null),
   'a receipt and a failure count as many as the memo': ({ run, ending }) =>
-    !['COMPLETED', 'FAILED'].includes(run.status) ||
-    isRecovery(run) ||
-    ending.unconfirmedTokens === countOf(run),
+    !['COMPLETED', 'FAILED'].includes(run.status) || ending.unconfirmedTokens === countOf(run),
   'a run that is CANCELLED left nothing': ({ run, token }) =>
-    run.status !== 'CANCELLED' || isRecovery(run) || (token === null && countOf(run) === 0),
+    run.status !== 'CANCELLED' || (token === null && countOf(run) === 0),
   'a run that completes has delivered its token': ({ run, history, ending }, { keys, stored }) => {
     const key = keys.find(({ tokenSha256 }) => tokenSha256 === history.token?.tokenSha256);
     const isStored = stored.some(
@@ -64,29 +62,13 @@ const RUN_RULES: Record<
   },
   'a token that was delivered is delivered nowhere else': ({ run }) =>
     !/stored.* deliver to/.test(traceOf(run)),
-  'a token that was delivered is not recoverable': ({ run, token }) =>
+  'a token that was delivered is not abandoned': ({ run, token }) =>
     !traceOf(run).includes('stored') || token?.state === 'delivered',
-  'every sink that an attempt called is named, also of a run whose token was recovered': (
-    { run, history, token, ending },
-    { sinkCalls },
-    all,
-  ) => {
-    const { sink, alsoTried = [], sinksTried = [], fields } = ending;
+  'every sink that an attempt called is named': ({ run, ending }, { sinkCalls }) => {
+    const { sink, alsoTried = [], sinksTried = [] } = ending;
     const named = [sink, ...alsoTried, ...sinksTried];
-    // A recovery that was refused, or is CANCELLED, names no sinks; its history does.
-    const saysNothing = isTerminated(run) || run.status === 'CANCELLED' || fields !== undefined;
-    const before = all.filter(
-      (other) => token && other.token?.deliveryId === token.deliveryId && isBefore(other.run, run),
-    );
-    const called = sinkCalls.filter(
-      ({ runId, atMs }) =>
-        runId === run.runId ||
-        (atMs < run.startMs && before.some((other) => other.run.runId === runId)),
-    );
-    return called.every(
-      (call) =>
-        history.sinksTried.includes(call.sink) && (saysNothing || named.includes(call.sink)),
-    );
+    const called = sinkCalls.filter(({ runId }) => runId === run.runId);
+    return isTerminated(run) || called.every((call) => named.includes(call.sink));
   },
   'after a cancel nothing is created': ({ run }) => !/cancel.*createLinkToken/.test(traceOf(run)),
   'no outage of Temporal below a minute costs the report of a creation': ({ run }, { workers }) =>
@@ -107,9 +89,7 @@ const RUN_RULES: Record<
     const lastMs = run.creations.at(-1) ?? 0;
     const pauses = run.timers.filter(({ startedMs }) => !token || startedMs <= lastMs);
     const deadlineMs = firstMs + GIVE_UP_AFTER_MS;
-    return (
-      lastMs < deadlineMs && pauses.every(({ endMs }) => isRecovery(run) || endMs < deadlineMs)
-    );
+    return lastMs < deadlineMs && pauses.every(({ endMs }) => endMs < deadlineMs);
   },
   'no attempt to create is retried if the next one would be due after the deadline': ({ run }) => {
     const deadlineMs = (run.creations[0] ?? 0) + GIVE_UP_AFTER_MS;
@@ -134,9 +114,7 @@ const RUN_RULES: Record<
     run.status !== 'COMPLETED' || (run.memo['step'] ?? null) === null,
 };
 
-const isBefore = (run: SimulatedRun, { startMs }: SimulatedRun) => (run.closeMs ?? 0) <= startMs;
 const isTerminated = ({ status }: SimulatedRun) => status === 'TERMINATED';
-const isRecovery = ({ args }: SimulatedRun) => args.length > 1;
 const countOf = ({ memo }: SimulatedRun) => Number(memo['unconfirmedTokens'] ?? 0);
 const traceOf = ({ trace }: SimulatedRun) => `, ${trace.join(', ')}`;
 

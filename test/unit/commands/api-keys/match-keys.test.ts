@@ -267,9 +267,9 @@ it('a key is mixed in a wait that is longer than any attempt', () => {
 });
 
 it.each<[what: string, states: TokenOrigin['state'][], state: string]>([
-  ['a later run or line that delivered it', ['recoverable', 'delivered'], 'delivered'],
-  ['an earlier delivery', ['delivered', 'recoverable'], 'delivered'],
-  ['what comes first, without a delivery', ['open', 'recoverable', 'unknown'], 'open'],
+  ['a later run or line that delivered it', ['abandoned', 'delivered'], 'delivered'],
+  ['an earlier delivery', ['delivered', 'abandoned'], 'delivered'],
+  ['what comes first, without a delivery', ['open', 'abandoned', 'unknown'], 'open'],
 ])('a token has the state of %s, and the times of its request', (_what, states, expected) => {
   const span = spanOfAttempt({ startedAt: at(0), endedAt: at(1) });
   const tokens = states.map((state, index) => {

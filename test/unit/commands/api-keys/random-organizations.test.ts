@@ -41,7 +41,6 @@ const EMPTY_HISTORY: RunHistory = {
   creatingSince: null,
   deliveredId: null,
   unconfirmedAttempts: [],
-  sinksTried: [],
 };
 
 type Owner = 'inUse' | 'attempt' | 'forgotten' | 'person';
@@ -65,7 +64,7 @@ function createRandom(seed: number) {
 
 /**
  * Simulates an organization: runs of a few pairs at the same time, attempts that are lost or
- * killed, tokens that are delivered, recovered or neither, keys that were deleted or made by hand,
+ * killed, tokens that are delivered or not, keys that were deleted or made by hand,
  * and runs of which only the record is left, with lines missing. Of each token one fact is left.
  */
 function simulateOrganization(seed: number) {
@@ -151,17 +150,10 @@ function simulateOrganization(seed: number) {
       const { token, inHistory, inRecord } = simulateAttempt(runId, true, 'inUse');
       const delivery = { ...token, sink: 'drop', location: 'file x' };
       const isDelivered = ending === 'delivered';
-      const isRecovered = ending === 'cancelled' && isOneIn(2);
-      const isCreationLost = (isKept || isDelivered || isRecovered) && isOneIn(2);
+      const isCreationLost = (isKept || isDelivered) && isOneIn(2);
       const isDeliveryLost = (isKept || !isCreationLost) && isOneIn(2);
       if (!isCreationLost) record('created', { runId, ...token, ...inRecord });
       if (isDelivered && !isDeliveryLost) record('delivered', { runId, ...delivery });
-      if (isRecovered) {
-        const recoveryEnding = pick(['delivered', 'cancelled'] as const);
-        const deliveredId = recoveryEnding === 'delivered' ? token.deliveryId : null;
-        keep(newId(), recoveryEnding, { token: aToken(token), deliveredId });
-        if (deliveredId && isOneIn(2)) record('delivered', { runId: newId(), ...delivery });
-      }
       return {
         token: aToken(token),
         tokenRequestedAt: inHistory.startedAt,

@@ -14,7 +14,7 @@ function listWith(error: Error) {
       },
     }),
   );
-  return { listing: printRuns(context, { recoverable: true }), printed: context.printed };
+  return { listing: printRuns(context, { abandoned: true }), printed: context.printed };
 }
 
 it('list says why a run cannot be read, and goes on', async () => {
@@ -80,7 +80,7 @@ it('on a terminal, list has ages and pairs, and details that do not fit below', 
       '2d ago    terminated   pair',
       `          on task queue ${long}`,
       '3 runs',
-      'note: the list may lag by a moment',
+      'note: the list may lag by a moment, and loses closed runs after the retention period',
       '',
     ].join('\n'),
   );

@@ -32,11 +32,11 @@ it.each([
   expect(error).toMatchObject({ exitCode, lines: [`${type}: why`, ...more], facts });
 });
 
-const DETAILS = { unconfirmedTokens: 2, status: 403, state: 'recoverable' };
+const DETAILS = { unconfirmedTokens: 2, status: 403, state: 'abandoned' };
 
 it('the details of a failure are printed as facts', () => {
   const { facts } = toEndingError(failure('AtlasRequestRejected', DETAILS), RUN, NONE);
-  expect(facts).toMatchObject({ state: 'recoverable', details: DETAILS });
+  expect(facts).toMatchObject({ state: 'abandoned', details: DETAILS });
 });
 
 it('unconfirmed tokens are printed with the command that lists them', () => {
@@ -48,7 +48,8 @@ it('unconfirmed tokens are printed with the command that lists them', () => {
   expect(toEndingError(failure('Cancelled', DETAILS), RUN, NONE).lines).toEqual(['Cancelled: why']);
 });
 
-const RECOVER = `if it held a token: live-migration-prep recover --org ${ORG} --run-id run`;
+const DELETE =
+  'if it held a token: delete its API key in Atlas, which `live-migration-prep api-keys` finds';
 const TIMEOUT = new TimeoutFailure('too long', undefined, 'START_TO_CLOSE');
 const TERMINATED = new TerminatedFailure('by mistake');
 const MAY_EXIST = expect.stringMatching(
@@ -62,8 +63,8 @@ it.each<[what: string, exitCode: number, cause: Error, ...lines: unknown[]]>([
     new CancelledFailure('cancelled'),
     'the run was cancelled before it created or delivered a token',
   ],
-  ['a timeout', 1, TIMEOUT, 'the run timed out: too long', RECOVER, MAY_EXIST],
-  ['a termination', 1, TERMINATED, 'the run was terminated: by mistake', RECOVER, MAY_EXIST],
+  ['a timeout', 1, TIMEOUT, 'the run timed out: too long', DELETE, MAY_EXIST],
+  ['a termination', 1, TERMINATED, 'the run was terminated: by mistake', DELETE, MAY_EXIST],
   ['a failure of another type', 1, failure('TooManyWaiting'), 'the run failed: why'],
 ])(
   '%s of a run gives exit code %i, and the message says what happened',
