@@ -29,7 +29,6 @@ REACTIONS = {
     "SealedTokenUnreadable": ("undelivered", 5, "let the operator restore the key"),
     # The Update was refused; the open run goes on as if nothing had been sent.
     "DifferentRequest": ("refused", 6, "wait for the open run to end, or cancel it"),
-    "TooManyWaiting": ("refused", 6, "wait for the result of the run"),
 }
 
 

@@ -78,7 +78,6 @@ const REACTIONS: Record<AnyType, { outcome: string; exitCode: number; next: stri
     exitCode: 6,
     next: 'wait for the open run to end, or cancel it',
   },
-  TooManyWaiting: { outcome: 'refused', exitCode: 6, next: 'wait for the result of the run' },
 };
 
 async function start(): Promise<Receipt> {

@@ -40,7 +40,6 @@ export function isDeliveryFailureType(type: unknown): type is DeliveryFailureTyp
  */
 export const REFUSAL_TYPES = [
   'DifferentRequest',
-  'TooManyWaiting',
   'NothingToDeliver',
   'RedeliveryInProgress',
   'InvalidRequest',

@@ -46,9 +46,6 @@ export const SHORTEST_WORKFLOW_TIMEOUT_MS = 365 * 24 * 3_600_000;
  */
 export const MAX_MEMO_LENGTH = 16 * 1024;
 
-/** Callers of `awaitDelivery` at once. Temporal allows ten Updates; the rest is for `redeliver`. */
-export const MAX_WAITING_CALLERS = 5;
-
 /** Findings of a report, which has at most `MAX_RECEIPT_LENGTH` characters. */
 export const MAX_FINDINGS = 2000;
 

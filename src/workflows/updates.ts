@@ -7,7 +7,6 @@ import {
 } from '@temporalio/workflow';
 import type { RefusalType } from '../contract/failure-types';
 import { isSinkName } from '../contract/formats';
-import { MAX_WAITING_CALLERS } from '../contract/limits';
 import type { Receipt } from '../contract/schemas';
 import { awaitDeliveryUpdate, redeliverUpdate } from '../contract/workflows';
 import { terminalFailure } from '../shared/application-failure';
@@ -34,7 +33,6 @@ export type Updates = ReturnType<typeof handleUpdates>;
  */
 export function handleUpdates(request: unknown, status: RunStatus) {
   let delivery: CancellationScope | null = null;
-  let waiting = 0;
 
   const updates = {
     /** The redelivery that has no outcome yet. */
@@ -80,31 +78,13 @@ export function handleUpdates(request: unknown, status: RunStatus) {
     },
   );
 
-  setHandler(
-    awaitDeliveryUpdate,
-    async () => {
-      waiting += 1;
-      try {
-        return await nextOutcome();
-      } finally {
-        waiting -= 1;
-      }
+  setHandler(awaitDeliveryUpdate, nextOutcome, {
+    validator(other: unknown) {
+      requireEqualRequest(request, other);
+      // Refused with the last failure, the Update adds no event to the history.
+      if (status.current.step === 'undelivered') takeReceipt(status);
     },
-    {
-      validator(other: unknown) {
-        requireEqualRequest(request, other);
-        // Refused with the last failure, the Update adds no event to the history.
-        if (status.current.step === 'undelivered') takeReceipt(status);
-        if (waiting >= MAX_WAITING_CALLERS) {
-          const problem = `${MAX_WAITING_CALLERS} calls wait already`;
-          const message =
-            `${problem}, even if their callers have gone: if one is yours, call again with its ` +
-            'Update id, else wait for the result of the run';
-          throw refused('TooManyWaiting', message);
-        }
-      },
-    },
-  );
+  });
 
   return updates;
 }

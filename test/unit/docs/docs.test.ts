@@ -173,7 +173,7 @@ describe('docs/configuration.md', () => {
 });
 
 /** Refusals of the Update with which the examples start a run. */
-const REFUSALS = ['DifferentRequest', 'TooManyWaiting'];
+const REFUSALS = ['DifferentRequest'];
 
 describe.each(Object.entries(LANGUAGES))('the %s examples', (_, language) => {
   it('branch on every failure type and every refusal', () => {

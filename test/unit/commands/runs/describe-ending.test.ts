@@ -65,7 +65,7 @@ it.each<[what: string, exitCode: number, cause: Error, ...lines: unknown[]]>([
   ],
   ['a timeout', 1, TIMEOUT, 'the run timed out: too long', DELETE, MAY_EXIST],
   ['a termination', 1, TERMINATED, 'the run was terminated: by mistake', DELETE, MAY_EXIST],
-  ['a failure of another type', 1, failure('TooManyWaiting'), 'the run failed: why'],
+  ['a failure of another type', 1, failure('DifferentRequest'), 'the run failed: why'],
 ])(
   '%s of a run gives exit code %i, and the message says what happened',
   (_what, exitCode, cause, ...lines) => {
