@@ -1,10 +1,10 @@
 import { Context } from '@temporalio/activity';
 import type { Client } from '@temporalio/client';
 import { raceSignal, withTimeout } from '../abort';
+import { tokenExists } from '../requests/token-exists';
 import type { Activities } from '../shared/activities';
 import { toObject } from '../shared/object';
 import { findEarlierToken } from '../temporal/earlier-token';
-import { tokenExists } from '../temporal/token-exists';
 import { temporalUnavailable } from './temporal-unavailable';
 
 /**

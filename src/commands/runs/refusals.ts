@@ -1,6 +1,7 @@
 import type { Client } from '@temporalio/client';
 import type { PrepareRequest } from '../../contract/schemas';
 import { WORKFLOW_TYPES } from '../../contract/workflows';
+import { describeEarlierToken } from '../../requests/token-exists';
 import { commandLine } from '../../shared/command-line';
 import { differingFields } from '../../shared/compare-requests';
 import { toObject } from '../../shared/object';
@@ -8,7 +9,6 @@ import { shellQuote, cutAndEscape } from '../../shared/text';
 import { describeRun, type RunDescription, type RunTarget } from '../../temporal/describe-run';
 import type { EarlierToken } from '../../temporal/earlier-token';
 import { readRun, type RunRef } from '../../temporal/read-history';
-import { describeEarlierToken } from '../../temporal/token-exists';
 import { refusalError, type ErrorFacts } from '../cli/command-error';
 import { describeReceipt } from './describe-ending';
 

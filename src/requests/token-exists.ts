@@ -2,7 +2,7 @@ import { terminalFailure } from '../shared/application-failure';
 import { DELETE_ITS_KEY, commandLine } from '../shared/command-line';
 import { differingFields } from '../shared/compare-requests';
 import { cutAndEscape } from '../shared/text';
-import type { EarlierToken } from './earlier-token';
+import type { EarlierToken } from '../temporal/earlier-token';
 
 const MAX_LOCATION_LENGTH = 1000;
 
