@@ -99,6 +99,5 @@ function opensCircuit({ permanent, tokenMayExist, details, retryAfterMs }: Atlas
   if (permanent) return false;
   // No complete response arrived.
   if (status === undefined) return true;
-  if (status === 429) return retryAfterMs !== undefined;
-  return tokenMayExist || status >= 500;
+  return tokenMayExist || status >= 500 || retryAfterMs !== undefined;
 }

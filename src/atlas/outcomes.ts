@@ -30,19 +30,24 @@ type Condition = (status: number, errorCode: string | undefined) => boolean;
 interface Row {
   when: Condition;
   type: 'AtlasUnavailable' | 'AtlasRequestRejected' | 'AtlasResponseInvalid';
+  /** False if Atlas is known to have done nothing: it rejected or throttled the request. */
+  mayHaveActed: boolean;
   /** What to do, if the failure is permanent: any but AtlasUnavailable. */
   remedy?: string;
 }
 
-const retried = (when: Condition): Row => ({ when, type: 'AtlasUnavailable' });
+const retried = (when: Condition): Row => ({ when, type: 'AtlasUnavailable', mayHaveActed: true });
+const postponed = (when: Condition): Row => ({ ...retried(when), mayHaveActed: false });
 const rejected = (when: Condition, remedy: string): Row => ({
   when,
   type: 'AtlasRequestRejected',
+  mayHaveActed: false,
   remedy,
 });
 const invalid = (when: Condition, remedy: string): Row => ({
   when,
   type: 'AtlasResponseInvalid',
+  mayHaveActed: true,
   remedy,
 });
 
@@ -79,7 +84,8 @@ const NO_HTTP_STATUS = invalid(
 /** Rows of every request, after its own. */
 const COMMON_ROWS: readonly Row[] = [
   REDIRECT,
-  retried(oneOf(408, 425, 429)),
+  postponed(oneOf(429)),
+  retried(oneOf(408, 425)),
   rejected(oneOf(402), "resolve the suspension of the organization's account in Atlas"),
   rejected(oneOf(403), "add the worker's IP address to the API access list of the credential"),
   rejected(
@@ -175,7 +181,8 @@ export function responseError(
 ): AtlasError {
   const { fields, ...texts } = readError(endpoint, status, json);
   const { rows } = ENDPOINT_RULES[endpoint];
-  const { type, remedy } = rows.find(({ when }) => when(status, texts.errorCode)) ?? NO_HTTP_STATUS;
+  const row = rows.find(({ when }) => when(status, texts.errorCode)) ?? NO_HTTP_STATUS;
+  const { type, remedy, mayHaveActed } = row;
   const permanent = type !== 'AtlasUnavailable';
   // A failure that is retried has no fields: Temporal keeps 4 KB of it, and the caller need not
   // correct them.
@@ -184,8 +191,7 @@ export function responseError(
     ...NOTHING_DONE,
     type,
     permanent,
-    // Only a request that Atlas rejected or throttled is known to have created nothing.
-    tokenMayExist: endpoint === 'linkTokens' && type !== 'AtlasRequestRejected' && status !== 429,
+    tokenMayExist: endpoint === 'linkTokens' && mayHaveActed,
     message: [
       describeResponse(endpoint, details),
       remedy && `; ${remedy}`,

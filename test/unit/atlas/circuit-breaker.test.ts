@@ -123,6 +123,7 @@ async function countRejectedAfter(error: AtlasError): Promise<number> {
 }
 
 const NO_MORE_TOKENS = responded(403, undefined, 'oauthToken', { error: 'access_denied' });
+const WAIT_FOR_TOKEN = responded(408, 60_000, 'oauthToken');
 
 it.each([
   ['408', 'opens the circuit', responded(408)],
@@ -133,6 +134,7 @@ it.each([
   ['429 without Retry-After', 'leaves the circuit closed', responded(429)],
   ['2xx without a token', 'leaves the circuit closed', responded(200)],
   ['a refusal of another access token', 'leaves the circuit closed', NO_MORE_TOKENS],
+  ['a wait that the token endpoint requests', 'opens the circuit', WAIT_FOR_TOKEN],
 ])('%s %s', async (_what, outcome, error) => {
   expect(await countRejectedAfter(error)).toBe(outcome === 'opens the circuit' ? IN_FLIGHT : 0);
 });
