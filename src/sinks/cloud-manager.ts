@@ -11,7 +11,7 @@ import {
 } from '../secrets/read-secret';
 import { SinkRejectedError, SinkUnavailableError, type Sink, type SinkType } from './sink';
 import { durationMs, httpConfig, httpUrl } from './utils/http-config';
-import { createSinkSend, joinUrl, statusError, type Advice } from './utils/sink-http';
+import { createSinkSend, joinUrl, statusError, type Advice } from './utils/http-outcomes';
 
 const configSchema = (context: ReferenceContext) =>
   httpConfig('baseUrl', {

@@ -5,7 +5,7 @@ import { isSuccess } from '../http/response';
 import { secretReference, type ReferenceContext, type SecretFormat } from '../secrets/read-secret';
 import type { Sink, SinkType } from './sink';
 import { httpConfig, httpUrl } from './utils/http-config';
-import { createSinkSend, statusError } from './utils/sink-http';
+import { createSinkSend, statusError } from './utils/http-outcomes';
 
 /**
  * Checks a signing secret: `whsec_` and base64 of 24 to 64 bytes (Standard Webhooks, "Signature

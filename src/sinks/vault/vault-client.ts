@@ -3,7 +3,7 @@ import { firstEntries, type HttpResponse } from '../../http/response';
 import type { HttpRequest } from '../../http/send';
 import type { Secret } from '../../secrets/read-secret';
 import { SinkUnavailableError } from '../sink';
-import { createSinkSend, joinUrl, statusError, type Advice } from '../utils/sink-http';
+import { createSinkSend, joinUrl, statusError, type Advice } from '../utils/http-outcomes';
 
 export interface VaultRequest {
   method: 'GET' | 'POST';

@@ -1,5 +1,5 @@
 import type * as http from '../../../src/http/send';
-import { createSinkSend } from '../../../src/sinks/utils/sink-http';
+import { createSinkSend } from '../../../src/sinks/utils/http-outcomes';
 
 let mockCode: string;
 jest.mock('../../../src/http/send', () => {
