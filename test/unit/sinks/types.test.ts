@@ -153,16 +153,17 @@ const SINKS_OF_OTHER_RUNS = ['file', 'webhook'];
 
 describe.each(SINK_TYPES)('the sink type $type', (sinkType) => {
   const { type } = sinkType;
-  const documentation = page(`docs/sinks/${nameOf(type)}.md`);
-  const test = page(`test/system/sinks/${nameOf(type)}.test.ts`);
+  // Read in each test, so that one missing file hides no other failure.
+  const readPage = () => page(`docs/sinks/${nameOf(type)}.md`);
+  const readTest = () => page(`test/system/sinks/${nameOf(type)}.test.ts`);
 
   it('has a system test with the contract of every sink', () => {
-    expect(test).toContain(`testContract('${type}',`);
+    expect(readTest()).toContain(`testContract('${type}',`);
   });
 
   it('has a system test of a run, which its group loads', () => {
     if (SINKS_OF_OTHER_RUNS.includes(type)) return;
-    expect(test).toContain(`testRun('${type}')`);
+    expect(readTest()).toContain(`testRun('${type}')`);
     expect(page('test/system/sinks/group.test.ts')).toContain(`require('./${nameOf(type)}.test')`);
   });
 
@@ -177,6 +178,7 @@ describe.each(SINK_TYPES)('the sink type $type', (sinkType) => {
 
   it('has a page with its settings, their defaults and every section', () => {
     const context = { env: {}, baseDirectory: '/', warn: () => undefined };
+    const documentation = readPage();
     const settings = tableBelow(documentation, `Sink \`${type}\``).flatMap(([names = '', value]) =>
       names.split(', ').map((name) => [name, value]),
     );
@@ -192,7 +194,7 @@ describe.each(SINK_TYPES)('the sink type $type', (sinkType) => {
   });
 
   it('has examples, each of which is a whole configuration', async () => {
-    const examples = codeBlocks(documentation, 'yaml');
+    const examples = codeBlocks(readPage(), 'yaml');
     expect(examples.length).toBeGreaterThan(0);
     for (const yaml of examples) {
       expect(yaml).toContain(`type: ${type}\n`);
