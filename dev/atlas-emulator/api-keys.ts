@@ -5,9 +5,8 @@ import type { Call, Route } from './route';
 import type { Seed } from './seed';
 import type { State } from './state';
 
-// The names of fields are those of MongoDB's specification of the Admin API. It does not say which
-// description and roles the key of a link-token has, nor which events its creation makes: those
-// here are invented.
+// The names of fields are those of MongoDB's specification of the Admin API. The description and the
+// role of a link-token's key are those of recorded ones; the events of its creation are invented.
 
 interface Key {
   id: string;
@@ -23,7 +22,6 @@ function keysOf(state: State, orgId: string): Key[] {
     ...seeded.map((key) => ({ ...key, id: seededKeyId(key), desc: 'of the seed', accessList: [] })),
     ...state.linkTokens.liveOf(orgId).map(({ apiKey, accessListIps }) => ({
       ...apiKey,
-      desc: 'Live Migration link-token',
       roles: ['ORG_OWNER'],
       accessList: accessListIps,
     })),

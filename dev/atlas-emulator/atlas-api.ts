@@ -74,7 +74,8 @@ const createLinkToken = inOrganization((call, orgId) => {
       throw atlasError('IPV6_UNSUPPORTED', { parameters });
     }
   }
-  const { linkToken } = state.linkTokens.create(orgId, addresses, credential.id);
+  const orgName = state.seed.organizations.find(({ id }) => id === orgId)?.name ?? '';
+  const { linkToken } = state.linkTokens.create({ orgId, orgName }, addresses, credential.id);
   return { status: 201, body: { linkToken } };
 });
 

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomInt, randomUUID } from 'node:crypto';
 
 interface LinkToken {
   linkToken: string;
@@ -8,7 +8,7 @@ interface LinkToken {
   credential: string;
   createdAt: string;
   /** The API key that it embeds. */
-  apiKey: { id: string; publicKey: string };
+  apiKey: { id: string; publicKey: string; desc: string };
   removedAt: string | null;
 }
 
@@ -27,16 +27,27 @@ export interface MigrationLink {
 export class LinkTokens {
   readonly all: LinkToken[] = [];
 
-  /** Opaque, and about as long as a real one, which embeds an API key. */
-  create(orgId: string, accessListIps: string[], credential: string): LinkToken {
+  /** Creates a link-token and its API key, both with the form of recorded ones. */
+  create(
+    { orgId, orgName }: { orgId: string; orgName: string },
+    accessListIps: string[],
+    credential: string,
+  ): LinkToken {
     const createdAt = new Date();
+    const publicKey = newPublicKey();
+    const content = { orgId, orgName, privateApiKey: randomUUID(), publicApiKey: publicKey };
+    const suffix = randomBytes(4).toString('hex').slice(1);
     const created: LinkToken = {
-      linkToken: randomBytes(258).toString('base64'),
+      linkToken: Buffer.from(JSON.stringify(content)).toString('base64'),
       orgId,
       accessListIps,
       credential,
       createdAt: createdAt.toISOString(),
-      apiKey: { id: newObjectId(createdAt), publicKey: randomBytes(4).toString('hex') },
+      apiKey: {
+        id: newObjectId(createdAt),
+        publicKey,
+        desc: `Atlas Migration Service Key - ${suffix}`,
+      },
       removedAt: null,
     };
     this.all.push(created);
@@ -64,6 +75,12 @@ export class LinkTokens {
       atlasOrgId === null || this.liveOf(atlasOrgId).some((token) => token.linkToken === linkToken)
     );
   }
+}
+
+/** Eight lower-case letters. */
+function newPublicKey(): string {
+  const letters = Array.from({ length: 8 }, () => randomInt(10, 36).toString(36));
+  return letters.join('');
 }
 
 /** An ObjectId: the seconds since 1970 in eight hexadecimal digits, then 16 others. */
