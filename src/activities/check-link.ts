@@ -5,7 +5,7 @@ import type { Services } from '../config/services';
 import { workflowIdFor, type Pair } from '../contract/workflow-id';
 import { linkCheckSchema, type Activities } from '../shared/activities';
 import { writeAttemptFailure, type AttemptFailure } from '../shared/attempt-failure';
-import { DELETE_ITS_KEY, commandLine } from '../shared/command-line';
+import { commandLine, deleteKeyOf } from '../shared/command-line';
 import { classifyDeliveryError } from '../sinks/classify-delivery-error';
 import type { Sink } from '../sinks/sink';
 import { findRun } from '../temporal/describe-run';
@@ -55,7 +55,7 @@ export function checkLinkActivity(
         const start = commandLine('start', workflowId, '--again', '…');
         log.warn(
           `the schedule creates no token, since run ${token.runId} left one:` +
-            ` ${DELETE_ITS_KEY}, then: ${start}`,
+            ` ${deleteKeyOf(token.publicApiKey)}, then: ${start}`,
         );
       }
       const recentToken = abandoned || (lastTokenAt !== null && isRecent(new Date(lastTokenAt)));

@@ -95,11 +95,12 @@ export function createLinkTokenActivity(
     }
     const facts = { ...request, accessListIps, credential, unconfirmedTokens };
     const sealed = await sealer.seal(linkToken, facts, workflowId).catch(() => fail(NOT_SEALED));
-    const { deliveryId, tokenSha256, createdAt } = sealed;
+    const { deliveryId, publicApiKey, tokenSha256, createdAt } = sealed;
     // Before the wait, in which this process may end: by the time of this line, an operator finds
     // the API key of the token.
-    const line = { orgId, sourceOrgId, runId, deliveryId, tokenSha256, createdAt };
-    context.log.info('link-token received', line);
+    const ofRun = { orgId, sourceOrgId, runId };
+    const ofToken = { deliveryId, publicApiKey, tokenSha256, createdAt };
+    context.log.info('link-token received', { ...ofRun, ...ofToken });
     await waitUntilTemporalAccepts(context, attemptEndsAtMs);
     return sealed;
   };

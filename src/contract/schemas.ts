@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { CLAIMS, forEachClaim } from './claims';
-import { NOT_AN_ORGANIZATION_ID, SHA256, ORGANIZATION_ID } from './formats';
+import { NOT_AN_ORGANIZATION_ID, ORGANIZATION_ID, PUBLIC_API_KEY, SHA256 } from './formats';
 import {
   MAX_ACCESS_LIST_ENTRIES,
   MAX_DETAIL_LENGTH,
@@ -47,6 +47,7 @@ const count = z.int().min(0);
 const message = z.string().max(MAX_MESSAGE_LENGTH);
 const detail = z.string().max(MAX_DETAIL_LENGTH);
 const sha256 = z.string().regex(SHA256);
+export const publicApiKey = z.string().regex(PUBLIC_API_KEY).nullable();
 
 /** A time as RFC 3339 in UTC. The format alone permits any number of decimals. */
 export const timestamp = z.iso.datetime().max(MAX_TIME_LENGTH);
@@ -121,6 +122,10 @@ const tokenFacts = {
   deliveryId: z.uuid().describe('Identifies the token; the same in every delivery'),
   tokenSha256: sha256.describe(
     'SHA-256 of the token in lower-case hex, by which a leaked token can be recognised',
+  ),
+  publicApiKey: publicApiKey.describe(
+    'Public key of the API key that the token embeds, as Atlas lists it;' +
+      ' null if the worker could not read it from the token',
   ),
   createdAt: timestamp.describe('When Atlas returned the token (RFC 3339, UTC)'),
   unconfirmedTokens: count.describe(
@@ -250,6 +255,9 @@ export const failureDetailsSchema = z
       .describe(
         'Cancelled: the token that was not delivered, if any; TokenExists: the earlier token',
       ),
+    publicApiKey: publicApiKey
+      .optional()
+      .describe('Cancelled, TokenExists: public key of the API key of that token, if known'),
     tokenSha256: sha256.nullish().describe('Cancelled: SHA-256 of that token'),
     sinksTried: sinksTried.optional().describe('Cancelled: sinks that may have that token'),
     state: z
@@ -283,6 +291,7 @@ export const runMemoSchema = z.object({
   /** The sink of the request, while the run is undelivered. */
   sink: memoText,
   deliveryId: z.uuid().nullable().catch(null),
+  publicApiKey: publicApiKey.catch(null),
   unconfirmedTokens: count.catch(0),
 });
 

@@ -1,5 +1,5 @@
 import { terminalFailure } from '../shared/application-failure';
-import { DELETE_ITS_KEY, commandLine } from '../shared/command-line';
+import { commandLine, deleteKeyOf } from '../shared/command-line';
 import { differingFields } from '../shared/compare-requests';
 import { cutAndEscape } from '../shared/text';
 import type { EarlierToken } from '../temporal/earlier-token';
@@ -8,8 +8,8 @@ const MAX_LOCATION_LENGTH = 1000;
 
 /** Builds the failure of a run whose workflow id has a token already. */
 export function tokenExists(workflowId: string, token: EarlierToken, request: object) {
-  const { runId, state, deliveryId, receipt } = token;
-  const details = { runId, state, deliveryId, receipt };
+  const { runId, state, deliveryId, publicApiKey, receipt } = token;
+  const details = { runId, state, deliveryId, publicApiKey, receipt };
   return terminalFailure('TokenExists', describeEarlierToken(workflowId, token, request), details);
 }
 
@@ -20,7 +20,7 @@ export function tokenExists(workflowId: string, token: EarlierToken, request: ob
  */
 export function describeEarlierToken(
   workflowId: string,
-  { state, runId, deliveryId, receipt, request: earlier }: EarlierToken,
+  { state, runId, deliveryId, publicApiKey, receipt, request: earlier }: EarlierToken,
   request: object | null,
 ): string {
   const fields = request ? differingFields(earlier, request) : [];
@@ -36,6 +36,6 @@ export function describeEarlierToken(
   }
   return (
     `run ${runId} ended with token ${String(deliveryId)}, which may not have arrived:` +
-    ` ${DELETE_ITS_KEY}.${difference} ${again}`
+    ` ${deleteKeyOf(publicApiKey)}.${difference} ${again}`
   );
 }

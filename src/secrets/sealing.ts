@@ -5,6 +5,7 @@ import { tokenFactsSchema, type SealedToken, type TokenFacts } from '../contract
 import { toObject } from '../shared/object';
 import { quote, cutAndEscape } from '../shared/text';
 import { WORKER_IDENTITY } from '../version';
+import { findPublicApiKey } from './link-token';
 import type { SecretFormat } from './read-secret';
 
 const keySchema = z.object({
@@ -118,13 +119,14 @@ export function createSealer(readKeySet: () => string) {
     /** Seals a new token, and gives it a delivery id. Only what a receipt may say goes with it. */
     async seal(
       linkToken: string,
-      facts: Omit<TokenFacts, 'deliveryId' | 'tokenSha256' | 'createdAt'>,
+      facts: Omit<TokenFacts, 'deliveryId' | 'tokenSha256' | 'publicApiKey' | 'createdAt'>,
       workflowId: string,
     ): Promise<SealedToken> {
       const tokenFacts = tokenFactsSchema.parse({
         ...facts,
         deliveryId: randomUUID(),
         tokenSha256: createHash('sha256').update(linkToken).digest('hex'),
+        publicApiKey: findPublicApiKey(linkToken),
         createdAt: new Date().toISOString(),
       });
       const [{ kid, k }] = keys;

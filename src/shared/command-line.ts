@@ -1,9 +1,15 @@
 import { parseWorkflowId } from '../contract/workflow-id';
 import { shellQuote } from './text';
 
-/** What to do about a token that no sink has. */
-export const DELETE_ITS_KEY =
-  'delete its API key in Atlas, which `live-migration-prep api-keys` finds';
+/**
+ * Says what to do about a token that no sink has.
+ *
+ * @param publicApiKey of its API key, if known.
+ */
+export function deleteKeyOf(publicApiKey?: string | null): string {
+  const key = publicApiKey ? ` ${publicApiKey}` : '';
+  return `delete its API key${key} in Atlas, which \`live-migration-prep api-keys\` finds`;
+}
 
 /** Formats a command for one run, to paste into a shell. */
 export function commandLine(command: string, workflowId: string, ...options: string[]): string {

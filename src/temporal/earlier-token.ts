@@ -15,6 +15,8 @@ export interface EarlierToken {
   state: Exclude<TokenState, 'open'>;
   /** Null if the history of a delivered one is gone. */
   deliveryId: string | null;
+  /** Null if the worker could not read it from the token, or the history is gone. */
+  publicApiKey: string | null;
   /** Null for an abandoned token, and for what cannot be read any more. */
   receipt: Receipt | null;
   /** The request of that run, as its caller sent it. */
@@ -38,9 +40,9 @@ export async function* readTokens(
     const history = await readRun(client, run);
     const token = findTokenOf(run, history);
     if (token === null || token.state === 'open') continue;
-    const { state, deliveryId } = token;
+    const { state, deliveryId, publicApiKey } = token;
     const { receipt, request } = history;
-    yield { runId, startTime, state, deliveryId, receipt, request };
+    yield { runId, startTime, state, deliveryId, publicApiKey, receipt, request };
   }
 }
 

@@ -21,11 +21,13 @@ export function findRunState(run: Pick<RunInfo, 'status' | 'memo'>): string {
 export function findTokenOf(
   run: Pick<RunInfo, 'status'>,
   { token, receipt, deliveredId }: RunHistory,
-): { state: TokenState; deliveryId: string | null } | null {
+): { state: TokenState; deliveryId: string | null; publicApiKey: string | null } | null {
+  const publicApiKey = receipt?.publicApiKey ?? token?.publicApiKey ?? null;
   if (run.status.name === 'COMPLETED' || deliveredId !== null) {
-    return { state: 'delivered', deliveryId: receipt?.deliveryId ?? deliveredId };
+    return { state: 'delivered', deliveryId: receipt?.deliveryId ?? deliveredId, publicApiKey };
   }
-  return token && { state: isOpen(run) ? 'open' : 'abandoned', deliveryId: token.deliveryId };
+  const state = isOpen(run) ? 'open' : 'abandoned';
+  return token && { state, deliveryId: token.deliveryId, publicApiKey };
 }
 
 /**

@@ -9,7 +9,7 @@ import { MAX_SINKS_TRIED } from '../contract/limits';
 import type { FailureDetails, SealedToken, Status } from '../contract/schemas';
 import { terminalFailure } from '../shared/application-failure';
 import { readAttemptFailure, type AttemptFailure } from '../shared/attempt-failure';
-import { DELETE_ITS_KEY, reportCommand } from '../shared/command-line';
+import { deleteKeyOf, reportCommand } from '../shared/command-line';
 import { toObject } from '../shared/object';
 import { formatCount } from '../shared/text';
 
@@ -119,6 +119,7 @@ export function cancellationFailure(
   return createFailure('Cancelled', `cancelled; ${remains.filter(Boolean).join('; ')}`, {
     unconfirmedTokens,
     deliveryId: token?.deliveryId ?? null,
+    publicApiKey: token?.publicApiKey ?? null,
     tokenSha256: token?.tokenSha256 ?? null,
     sinksTried: namedSinks,
   });
@@ -129,7 +130,10 @@ export function cancelledAtStart(): CancelledFailure {
   return new CancelledFailure(NOTHING_CREATED);
 }
 
-function describeToken({ deliveryId }: SealedToken, sinksTried: readonly string[]): string {
+function describeToken(
+  { deliveryId, publicApiKey }: SealedToken,
+  sinksTried: readonly string[],
+): string {
   const tried = sinksTried.length > 0 ? ` (sinks tried: ${sinksTried.join(', ')})` : '';
-  return `token ${deliveryId} may not have arrived${tried}: ${DELETE_ITS_KEY}`;
+  return `token ${deliveryId} may not have arrived${tried}: ${deleteKeyOf(publicApiKey)}`;
 }

@@ -26,7 +26,7 @@ import { workflowIdFor } from '../contract/workflow-id';
 import type { Activities, LinkState } from '../shared/activities';
 import { terminalFailure } from '../shared/application-failure';
 import { readAttemptFailure } from '../shared/attempt-failure';
-import { DELETE_ITS_KEY } from '../shared/command-line';
+import { deleteKeyOf } from '../shared/command-line';
 import { invalidRequest } from '../shared/invalid-request';
 import { toObject } from '../shared/object';
 import { cutAndEscape } from '../shared/text';
@@ -152,7 +152,7 @@ function fromChildFailure(error: unknown): unknown {
   }
   if (error instanceof ChildWorkflowFailure && cause instanceof TerminatedFailure) {
     const message = 'the run that this schedule started was terminated; if it held a token:';
-    return createFailure('Cancelled', `${message} ${DELETE_ITS_KEY}`);
+    return createFailure('Cancelled', `${message} ${deleteKeyOf()}`);
   }
   return error;
 }

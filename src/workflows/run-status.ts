@@ -28,6 +28,7 @@ const LOGGED_FACTS = {
   warnings: true,
   ...CLAIMS,
   deliveryId: true,
+  publicApiKey: true,
   tokenSha256: true,
   createdAt: true,
   unconfirmedTokens: true,
@@ -78,9 +79,6 @@ export function createRunStatus() {
     setCurrentDetails(formatCurrentDetails(status, request, createUntil));
   }
 
-  /** Returns the start and the end of the creation that has just ended. */
-  const timesOfCreation = () => ({ startedAt: creatingSince, endedAt: formatNow() });
-
   setHandler(statusQuery, () => status);
   show(status.step, status.description);
 
@@ -118,8 +116,8 @@ export function createRunStatus() {
       status = { ...status, unconfirmedTokens: status.unconfirmedTokens + 1 };
       writeMemo({ unconfirmedTokens: status.unconfirmedTokens });
       countUnconfirmedToken();
-      const facts = { ...getFacts({ ...request }), ...timesOfCreation(), reason };
-      log.warn('link-token unconfirmed', facts);
+      const times = { startedAt: creatingSince, endedAt: formatNow() };
+      log.warn('link-token unconfirmed', { ...getFacts({ ...request }), ...times, reason });
     },
 
     showWaitingToCreate(reason: string, nextAttemptAtMs: number): void {
@@ -129,10 +127,7 @@ export function createRunStatus() {
     setToken(sealedToken: SealedToken): void {
       token = sealedToken;
       status = { ...status, deliveryId: sealedToken.deliveryId };
-      log.info('link-token created', {
-        ...getFacts({ ...request, ...token }),
-        ...timesOfCreation(),
-      });
+      log.info('link-token created', getFacts({ ...request, ...token }));
     },
 
     showDelivering(sink: string): void {
@@ -152,7 +147,7 @@ export function createRunStatus() {
       show('undelivered', `${type}: ${message}`, nextRoundAtMs);
       if (isMemoUndelivered || !token || !request) return;
       isMemoUndelivered = true;
-      writeMemo({ step: 'undelivered', sink: request.sink, deliveryId: token.deliveryId });
+      writeMemo({ step: 'undelivered', sink: request.sink, ...getIds(token) });
     },
 
     reportDelivered(receipt: Receipt): void {
@@ -160,7 +155,7 @@ export function createRunStatus() {
       log.info('link-token delivered', getFacts(receipt));
       show('delivered', `the token is in ${receipt.location}`);
       if (isMemoUndelivered) {
-        writeMemo({ step: null, sink: null, deliveryId: null });
+        writeMemo({ step: null, sink: null, deliveryId: null, publicApiKey: null });
       }
       countDelivery(receipt);
       countRun('delivered');
@@ -186,7 +181,7 @@ export function createRunStatus() {
       show(type === 'Cancelled' ? 'cancelled' : 'failed', `${type}: ${message}`);
       // Also if no round had failed: by the memo, later starts and `list --abandoned` find the
       // token.
-      if (token) writeMemo({ step: null, sink: null, deliveryId: token.deliveryId });
+      if (token) writeMemo({ step: null, sink: null, ...getIds(token) });
       countRun(type);
     },
   };
@@ -197,6 +192,11 @@ const formatNow = () => new Date().toISOString();
 
 function writeMemo(fields: Partial<RunMemo>): void {
   upsertMemo(fields);
+}
+
+/** Picks what the memo says of a token that is not delivered. */
+function getIds({ deliveryId, publicApiKey }: SealedToken) {
+  return { deliveryId, publicApiKey };
 }
 
 /** Picks what the log says of a token, with long lists cut. */

@@ -18,6 +18,7 @@ export function newDelivery(fields: Partial<Delivery> = {}): Delivery {
     orgId: newOrgId(),
     sourceOrgId: newOrgId(),
     tokenSha256: createHash('sha256').update(linkToken).digest('hex'),
+    publicApiKey: 'abcdefgh',
     createdAt: new Date().toISOString(),
     ...forEachClaim((claim) => `a ${claim}`),
     ...fields,

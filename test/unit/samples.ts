@@ -53,6 +53,7 @@ export const aToken = (more: object = {}): SealedToken => ({
   jwe: 'a.b.c.d.e',
   deliveryId: '8ffaa967-f367-493b-bb86-d0e9668a748f',
   tokenSha256: 'a'.repeat(64),
+  publicApiKey: 'abcdefgh',
   createdAt: '2026-11-25T09:00:00.500Z',
   unconfirmedTokens: 0,
   ...more,

@@ -56,6 +56,7 @@ function sealedToken(
     ...request,
     deliveryId,
     tokenSha256: createHash('sha256').update(deliveryId).digest('hex'),
+    publicApiKey: 'abcdefgh',
     createdAt: new Date().toISOString(),
     unconfirmedTokens,
   });

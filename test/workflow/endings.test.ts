@@ -243,9 +243,9 @@ describe('a cancel during delivery ends the run as Cancelled with token and sink
     // A second cancel changes nothing.
     await Promise.all([run.handle.cancel(), run.handle.cancel()]);
     const { memo, ...ended } = await end(run);
-    const details = { deliveryId, tokenSha256, sinksTried };
+    const details = { deliveryId, publicApiKey: 'abcdefgh', tokenSha256, sinksTried };
     expect(ended).toMatchObject({ type: 'Cancelled', unconfirmedTokens: 0, details });
-    expect(memo).toEqual({ deliveryId });
+    expect(memo).toEqual({ deliveryId, publicApiKey: 'abcdefgh' });
   }
 
   it.concurrent.each<[what: string, Delivery, sinksTried: string[]]>([

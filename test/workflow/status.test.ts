@@ -104,7 +104,7 @@ describe('status, current details and summaries', () => {
     await handle.cancel();
     const { message } = await endingOf(handle);
     expect(message).toContain(`token ${deliveryId} may not have arrived`);
-    expect(message).toContain('delete its API key in Atlas');
+    expect(message).toContain('delete its API key abcdefgh in Atlas');
     const details = [`**cancelled**: Cancelled: ${message}`, ...requestDetails(request)];
     expect(await currentDetails(handle)).toEqual(details);
   });

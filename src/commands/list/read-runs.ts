@@ -109,7 +109,7 @@ function createRunReader(client: Client, options: ListOptions) {
 
 function toListedRun(info: RunInfo) {
   const { workflowId, runId, taskQueue, startTime, closeTime, memo } = info;
-  const { sink, deliveryId, unconfirmedTokens } = memo;
+  const { sink, deliveryId, publicApiKey, unconfirmedTokens } = memo;
   const state = findRunState(info);
   return {
     workflowId,
@@ -120,9 +120,10 @@ function toListedRun(info: RunInfo) {
     closedAt: closeTime?.toISOString() ?? null,
     unconfirmedTokens,
     sink: state === 'undelivered' ? sink : null,
-    // From the memo, or with --abandoned from the history, which alone has it for a run that was
-    // terminated before its first failed round.
+    // These are from the memo, or with --abandoned from the history, which alone has them for a run
+    // that was terminated before its first failed round.
     deliveryId,
+    publicApiKey,
   };
 }
 
@@ -147,6 +148,7 @@ async function readAndFilter(
     const token = findTokenOf(info, history);
     if (token?.state !== 'abandoned') return false;
     run.deliveryId = token.deliveryId;
+    run.publicApiKey = token.publicApiKey;
   }
   if (unconfirmed) run.unconfirmed = history.unconfirmedAttempts;
   if (failure || (details && run.state === 'failed')) run.failure = history.failure;

@@ -13,7 +13,7 @@ import {
 } from '../../contract/failure-types';
 import { failureDetailsSchema, type Receipt, type RunMemo } from '../../contract/schemas';
 import { workflowIdFor } from '../../contract/workflow-id';
-import { DELETE_ITS_KEY, commandLine, reportCommand } from '../../shared/command-line';
+import { commandLine, deleteKeyOf, reportCommand } from '../../shared/command-line';
 import { formatCount } from '../../shared/text';
 import type { RunRef } from '../../temporal/read-history';
 import { CommandError, EXIT_CODES, type ExitCode } from '../cli/command-error';
@@ -79,6 +79,7 @@ export function describeReceipt(receipt: Receipt): string[] {
     ['token is in', receipt.location],
     ...receipt.alsoTried.map((sink): TableRow => ['may also be in', `sink ${sink}`]),
     ['delivery id', receipt.deliveryId],
+    ['API key', receipt.publicApiKey ?? 'not known'],
     ['token sha256', receipt.tokenSha256],
     ['created', receipt.createdAt],
     ['delivered', receipt.deliveredAt],
@@ -112,7 +113,7 @@ export function toEndingError(
   }
   const lines = [
     `the run ${isTimeout ? 'timed out' : 'was terminated'}: ${reason}`,
-    `if it held a token: ${DELETE_ITS_KEY}`,
+    `if it held a token: ${deleteKeyOf()}`,
     ...describeUnconfirmed(unconfirmedTokens, workflowId),
     UNCOUNTED_TOKEN,
   ];

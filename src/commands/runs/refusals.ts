@@ -86,10 +86,10 @@ export function refuseEarlierToken(
   token: EarlierToken,
   request: PrepareRequest | null,
 ): never {
-  const { state, runId, receipt, deliveryId } = token;
+  const { state, runId, receipt, deliveryId, publicApiKey } = token;
   const lines = [describeEarlierToken(workflowId, token, request)];
   if (receipt) lines.push(...describeReceipt(receipt));
-  const facts: ErrorFacts = { workflowId, runId, deliveryId, state };
+  const facts: ErrorFacts = { workflowId, runId, deliveryId, publicApiKey, state };
   if (state === 'delivered') facts['receipt'] = receipt;
   throw refusalError(lines, facts);
 }

@@ -10,8 +10,11 @@ const readSchema = z.object({
     metadata: z.object({ version: z.int() }),
   }),
 });
-/** Messages quote the words that Vault answers with, so they hold no other character. */
-const engineType = z.string().regex(/^[\w.-]{1,100}$/);
+/**
+ * Messages quote the words that Vault answers with, so they hold no other character, and are
+ * shorter than the private key in a token, which is a UUID.
+ */
+const engineType = z.string().regex(/^[\w.-]{1,32}$/);
 const engineVersion = z.string().regex(/^\w{1,10}$/);
 const mountSchema = z.object({
   data: z.object({

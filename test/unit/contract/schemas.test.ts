@@ -149,12 +149,14 @@ const NOTHING = {
   step: null,
   sink: null,
   deliveryId: null,
+  publicApiKey: null,
   unconfirmedTokens: 0,
 };
 const FOREIGN = {
   step: 7,
   sink: {},
   deliveryId: 'x',
+  publicApiKey: '00000000-e3a1-4a7a-8a5e-0000000a7145',
   unconfirmedTokens: -1,
   other: 1,
 };
@@ -173,6 +175,7 @@ it('the memo of an undelivered run is read', () => {
     step: 'undelivered',
     sink: 'drop',
     deliveryId,
+    publicApiKey: 'abcdefgh',
     unconfirmedTokens: 2,
   };
   expect(schemas.readMemo(memo)).toEqual(memo);

@@ -45,6 +45,17 @@ describe('a sealed token', () => {
     expect((await sealer.seal('abc', COUNTED, WORKFLOW_ID)).deliveryId).not.toBe(sealed.deliveryId);
   });
 
+  it('names the API key that the token embeds, and nothing else of its content', async () => {
+    const privateApiKey = '00000000-e3a1-4a7a-8a5e-0000000a7145';
+    const content = { orgId: ORG, orgName: 'Example', privateApiKey, publicApiKey: 'abcdefgh' };
+    const token = Buffer.from(JSON.stringify(content)).toString('base64');
+    const sealed = await sealer.seal(token, COUNTED, WORKFLOW_ID);
+    expect(sealed.publicApiKey).toBe('abcdefgh');
+    expect(JSON.stringify(sealed)).not.toMatch(/00000000|Example/);
+    expect(await sealer.open(sealed.jwe, WORKFLOW_ID)).toMatchObject({ publicApiKey: 'abcdefgh' });
+    expect((await sealer.seal('opaque', COUNTED, WORKFLOW_ID)).publicApiKey).toBeNull();
+  });
+
   it('has no fact that a receipt may not have', async () => {
     const facts = { ...COUNTED, sink: 'drop', fieldOfTheWorker: 1 };
     const { jwe: _, ...sealed } = await sealer.seal('abc', facts, WORKFLOW_ID);
