@@ -7,7 +7,7 @@ import { requireOptions } from './cli/options';
 export function apiKeysCommand({ stdin, withTemporal }: ProgramContext) {
   return new Command('api-keys')
     .description(
-      "find out which of an organization's API keys belongs to which token; deletes nothing",
+      "find an organization's API keys of link-tokens, and the token of each; deletes nothing",
     )
     .option('--org <id>', 'Atlas organization (required)', parseOrgId)
     .option(

@@ -36,10 +36,6 @@ export interface RunHistory {
   failure: { type: string; message: string } | null;
   /** The token that the run created. */
   token: SealedToken | null;
-  /** The start of the attempt that received the token. */
-  tokenRequestedAt: string | null;
-  /** The end of that attempt. */
-  tokenReturnedAt: string | null;
   /** When a creation that has no end in the history was scheduled; null if there is none. */
   creatingSince: string | null;
   /** The id of the token that was delivered, from inside the seal. */
@@ -71,7 +67,7 @@ export class RunHistoryBuilder {
   private readonly activities = new Map<string, ActivityRecord>();
   private readonly unconfirmedAttempts: UnconfirmedAttempt[] = [];
   private isCancelRequested = false;
-  private created: { token: SealedToken; requestedAt: string; returnedAt: string } | undefined;
+  private token: SealedToken | null = null;
   private creatingSince: string | null = null;
   private deliveredId: string | undefined;
   private receipt: Receipt | null = null;
@@ -107,9 +103,7 @@ export class RunHistoryBuilder {
       request: toObject(this.input[0]),
       receipt: this.receipt,
       failure: this.failure,
-      token: this.created?.token ?? null,
-      tokenRequestedAt: this.created?.requestedAt ?? null,
-      tokenReturnedAt: this.created?.returnedAt ?? null,
+      token: this.token,
       creatingSince: this.creatingSince,
       deliveredId: this.deliveredId ?? null,
       unconfirmedAttempts: this.unconfirmedAttempts,
@@ -148,8 +142,7 @@ export class RunHistoryBuilder {
       // The run refuses such a result.
       const isRefused = typeof toObject(result)['jwe'] !== 'string';
       this.addCreation(activity, at, isRefused && 'completed without a token of this run');
-      const token = sealedTokenSchema.safeParse(result).data;
-      if (token) this.created = { token, requestedAt: activity.startedAt, returnedAt: at };
+      this.token = sealedTokenSchema.safeParse(result).data ?? this.token;
     }
     if (activity?.type === 'deliverLinkToken') {
       this.deliveredId ??= deliveredSchema.safeParse(result).data?.deliveryId;

@@ -7,7 +7,13 @@ import { readLines, type Stdin } from '../cli/read-lines';
  * its creation.
  */
 const keyList = z.object({
-  results: z.array(z.object({ id: z.string().regex(/^[\da-f]{24}$/), desc: z.string().catch('') })),
+  results: z.array(
+    z.object({
+      id: z.string().regex(/^[\da-f]{24}$/),
+      publicKey: z.string(),
+      desc: z.string().catch(''),
+    }),
+  ),
   totalCount: z.int(),
 });
 

@@ -19,15 +19,16 @@ const LOST = { on, status: 503, afterCreating: true };
 const UNANSWERED = { on, status: 503 };
 const REJECTED = { on, status: 403 };
 
-/**
- * Lists the keys of an organization as the Atlas CLI does: one of its own, and those of its tokens.
- */
+/** Two keys that are not of link-tokens, and come first in each list. */
+const OTHERS = [
+  { id: '64f1c0de0123456789abcdef', publicKey: 'billings', desc: 'of the billing job' },
+  { id: '64f1c0de0123456789abcdee', publicKey: 'unnamedk', desc: '' },
+];
+
+/** Lists the keys of an organization as the Atlas CLI does. */
 function listKeys({ atlas }: Pick<OwnOrganizations, 'atlas'>, { orgId }: PrepareRequest) {
   const keys = atlas.createdTokens().filter((token) => token.orgId === orgId);
-  const results = [
-    { id: '64f1c0de0123456789abcdef', desc: 'of the billing job' },
-    ...keys.map(({ apiKey }) => ({ id: apiKey.id, desc: 'Live Migration link-token' })),
-  ];
+  const results = [...OTHERS, ...keys.map(({ apiKey }) => apiKey)];
   return { links: [], results, totalCount: results.length };
 }
 
@@ -51,15 +52,16 @@ async function run(of: OwnOrganizations, request: PrepareRequest, ...options: st
 
 interface Found {
   keyId?: string;
+  publicKey?: string;
+  madeAt?: string;
   state?: string;
-  origins?: object[];
-  withoutKey?: object[];
+  token?: { deliveryId: string } | null;
+  attempts?: object[];
 }
 
-/** Returns what `--json` says of the keys of tokens, and of all. */
+/** Returns what `--json` says of the keys of link-tokens, and of all. */
 async function find(of: OwnOrganizations, request: PrepareRequest, ...options: string[]) {
-  const [other, ...keys] = objectsIn(await run(of, request, '--json', ...options)) as Found[];
-  expect(other).toMatchObject({ keyId: '64f1c0de0123456789abcdef', state: 'other', origins: [] });
+  const keys = objectsIn(await run(of, request, '--json', ...options)) as Found[];
   const total = keys.pop();
   return { keys, states: keys.map(({ state }) => state), total };
 }
@@ -79,54 +81,32 @@ describe('api-keys finds the key', () => {
   it('of a delivered token, with its sink', async () => {
     const { request, receipt } = await startToEnd(own());
     const { keys, total } = await find(own(), request);
-    const { deliveryId, createdAt } = receipt ?? {};
-    const origin = { type: 'token', state: 'delivered', deliveryId, createdAt, sink: 'files' };
-    expect(keys).toMatchObject([{ orgId: request.orgId, state: 'delivered', origins: [origin] }]);
-    expect(total).toEqual({ orgId: request.orgId, keys: 2, ofThisJob: 1, withoutKey: [] });
+    const { deliveryId, createdAt, publicApiKey } = receipt ?? {};
+    const token = { state: 'delivered', deliveryId, createdAt, sink: 'files' };
+    const { orgId } = request;
+    expect(keys).toMatchObject([{ orgId, publicKey: publicApiKey, state: 'delivered', token }]);
+    expect(total).toEqual({ orgId, keys: 3, ofLinkTokens: 1, withoutKey: [] });
     const { stdout } = await run(own(), request);
-    // Around midnight the time of the token has a date of its own.
-    expect(stdout.replace(/(?<= of )\S+(?=, delivered)/, 'TIME')).toBe(
-      `organization ${request.orgId}: 2 keys, 1 from this job\n` +
-        `${keys[0]?.keyId}  ${String((keys[0] as { madeAt?: string }).madeAt)}` +
-        `  "Live Migration link-token"  token ${deliveryId} of TIME, delivered to files\n1 other key\n`,
+    expect(stdout).toBe(
+      `organization ${orgId}: 3 keys, 1 of link-tokens\n` +
+        `${keys[0]?.keyId}  ${publicApiKey}  ${keys[0]?.madeAt}` +
+        `  token ${deliveryId} of ${createdAt}, delivered to files\n`,
     );
   });
 
-  it('of an attempt whose response was lost, which no token uses', async () => {
-    const { request } = await startToEnd(own(), LOST, REJECTED);
-    const { keys } = await find(own(), request);
-    const reason = expect.stringContaining('503');
-    expect(keys).toMatchObject([{ state: 'unconfirmed', origins: [{ type: 'attempt', reason }] }]);
-    expect((await run(own(), request)).stdout).toMatch(
-      /" {2}unconfirmed, \S+ to \S+ \(.*503.*\): no known token uses it\n/,
-    );
-  });
-
-  it('of a token that followed an attempt that created none', async () => {
-    const { request, receipt } = await startToEnd(own(), UNANSWERED);
-    const { keys, total } = await find(own(), request);
-    const { deliveryId } = receipt ?? {};
-    expect(keys).toMatchObject([{ state: 'delivered', origins: [{ deliveryId }] }]);
-    expect(total).toMatchObject({ ofThisJob: 1, withoutKey: [{ state: 'unconfirmed' }] });
-    // What only the matching needs is not printed.
-    for (const origin of [...(keys[0]?.origins ?? []), ...(total?.withoutKey ?? [])]) {
-      expect(origin).not.toHaveProperty('span');
-    }
-  });
-
-  it('of an attempt and of the token that soon followed, as one of two', async () => {
-    const { request, receipt } = await startToEnd(own(), LOST);
+  it('of an attempt whose response was lost, though a token followed at once', async () => {
+    const { request, receipt } = await startToEnd(own(), LOST, UNANSWERED, LOST);
     const { keys, states } = await find(own(), request);
-    expect(states).toEqual(['mixed', 'mixed']);
-    for (const { origins } of keys) {
-      expect(origins).toMatchObject([
-        { state: 'unconfirmed' },
-        { deliveryId: receipt?.deliveryId },
-      ]);
-    }
-    const { stdout } = await run(own(), request);
-    expect(stdout).toMatch(
-      /" {2}1 of 2: unconfirmed, .*; token .*, delivered to files\n.*" {2}1 of 2: the same as above\n/,
+    expect(states).toEqual(['orphan', 'orphan', 'delivered']);
+    const reason = expect.stringContaining('503');
+    const attempts = [{ reason }, { reason }, { reason }];
+    expect(keys.slice(0, 2)).toMatchObject([
+      { token: null, attempts },
+      { token: null, attempts },
+    ]);
+    expect(keys[2]?.token).toMatchObject({ deliveryId: receipt?.deliveryId });
+    expect((await run(own(), request)).stdout).toMatch(
+      /Z {2}orphan: no known token has it; near an attempt, \S+ to \S+ \(.*503.*\), and 2 more\n/,
     );
   });
 
@@ -142,9 +122,7 @@ describe('api-keys finds the key', () => {
     await end(handle, 'cancel');
     await untilListed(`WorkflowId = '${handle.workflowId}' AND CloseTime IS NOT NULL`, 1);
     expect((await find(own(), request)).states).toEqual(['abandoned']);
-    expect((await run(own(), request)).stdout).toContain(
-      ', abandoned: its run ended without a delivery\n',
-    );
+    expect((await run(own(), request)).stdout).toContain(', abandoned: no run delivers it\n');
   });
 
   it('of a run that was terminated while it created a token', async () => {
@@ -156,38 +134,38 @@ describe('api-keys finds the key', () => {
       atlas.createdTokens().some(({ orgId }) => orgId === request.orgId),
     );
     await untilListed(`WorkflowId = '${handle.workflowId}'`, 1);
-    expect((await find(own(), request)).states).toEqual(['inProgress']);
+    expect((await find(own(), request)).keys).toMatchObject([
+      { state: 'unknown', token: null, attempts: [{ endedAt: null }] },
+    ]);
+    expect((await run(own(), request)).stdout).toMatch(
+      /Z {2}perhaps of a token; near an attempt, since \S+ \(the run creates a token\)\n/,
+    );
     expect(await pendingActivity(handle)).toMatchObject({ type: 'createLinkToken' });
     await end(handle, 'terminate');
     await untilListed(`WorkflowId = '${handle.workflowId}' AND CloseTime IS NOT NULL`, 1);
     const reason = 'the run was terminated meanwhile';
     expect((await find(own(), request)).keys).toMatchObject([
-      { state: 'unconfirmed', origins: [{ reason }] },
+      { state: 'orphan', attempts: [{ reason }] },
     ]);
   });
-});
 
-it('api-keys names the tokens that have no key in the list', async () => {
-  const { request, receipt } = await startToEnd(own());
-  const { orgId } = request;
-  const { deliveryId, createdAt } = receipt ?? {};
-  const withoutKeys = JSON.stringify({ results: [], totalCount: 0 });
-  const { address } = await sharedTemporal();
-  const args = [
-    '--task-queue',
-    own().installation.taskQueue,
-    'api-keys',
-    '--org',
-    orgId,
-    '--keys',
-    '-',
-  ];
-  const { stdout } = await startCommand(args, devServerEnv(address), withoutKeys).exited;
-  expect(stdout).toBe(
-    `organization ${orgId}: 0 keys, 0 from this job\n0 other keys\n` +
-      'without a key (deleted, or a clock was wrong):' +
-      ` token ${deliveryId} of ${createdAt}, delivered to files\n`,
-  );
+  it('of no token whose form is not known, and names the token', async () => {
+    const body = { linkToken: 'an opaque token' };
+    const { request, receipt } = await startToEnd(own(), {
+      on,
+      status: 201,
+      body,
+      afterCreating: true,
+    });
+    expect(receipt?.publicApiKey).toBeNull();
+    const { deliveryId } = receipt ?? {};
+    const { states, total } = await find(own(), request);
+    expect(states).toEqual(['unknown']);
+    expect(total).toMatchObject({ withoutKey: [{ state: 'delivered', deliveryId }] });
+    expect((await run(own(), request)).stdout).toContain(
+      `\nits key is not known: token ${deliveryId} of `,
+    );
+  });
 });
 
 /** Deletes a closed run, as Temporal does after the retention period. */
@@ -236,16 +214,18 @@ it('api-keys finds keys in the record where Temporal has no run', async () => {
   const runs = [delivered, lostRun, terminated];
   await Promise.all(runs.map(({ handle }) => deleteRun(handle)));
   for (const { request } of runs) {
-    expect((await find(own(), request)).states).toEqual(['other']);
+    expect((await find(own(), request)).keys).toMatchObject([{ state: 'orphan', attempts: [] }]);
   }
   const record = ['--record', ...logs];
   const { keys } = await find(own(), delivered.request, ...record);
   const { deliveryId } = delivered.receipt ?? {};
-  expect(keys).toMatchObject([{ state: 'delivered', origins: [{ deliveryId, sink: 'files' }] }]);
-  expect((await find(own(), lostRun.request, ...record)).states).toEqual(['unconfirmed']);
+  expect(keys).toMatchObject([{ state: 'delivered', token: { deliveryId, sink: 'files' } }]);
+  expect((await find(own(), lostRun.request, ...record)).keys).toMatchObject([
+    { state: 'orphan', attempts: [{ reason: expect.stringContaining('503') }] },
+  ]);
   const { deliveryId: arrivedId, runId } = terminated.received;
   expect((await find(own(), terminated.request, ...record)).keys).toMatchObject([
-    { state: 'unknown', origins: [{ type: 'received', deliveryId: arrivedId, runId }] },
+    { state: 'unknown', token: { deliveryId: arrivedId, runId } },
   ]);
 });
 
@@ -253,4 +233,15 @@ it('api-keys finds the key of a token although the worker’s clock is ten minut
   const { request, receipt } = await startToEnd(withFastClock());
   expect(Date.parse(String(receipt?.createdAt))).toBeGreaterThan(Date.now() + 300_000);
   expect((await find(withFastClock(), request)).states).toEqual(['delivered']);
+});
+
+it('api-keys finds a token in the record that its run never got, as abandoned', async () => {
+  const { request, received } = await terminateBeforeArrival();
+  expect((await find(own(), request)).states).toEqual(['orphan']);
+  const record = own().installation.workers.map(
+    (_, index) => `${own().installation.folder}/worker-${index + 1}.log`,
+  );
+  expect((await find(own(), request, '--record', ...record)).keys).toMatchObject([
+    { state: 'abandoned', token: { deliveryId: received['deliveryId'] } },
+  ]);
 });

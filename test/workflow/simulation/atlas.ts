@@ -16,11 +16,13 @@ export interface Key {
   runId: string | null;
   /** When Temporal took its attempt for over; Infinity while that is under way. */
   attemptOverMs: number;
+  publicKey: string;
+  desc: string;
   linkToken: string;
   tokenSha256: string;
 }
 
-/** None may be in a history, a memo, a log or an error. Link-tokens and access tokens begin so. */
+/** None may be in a history, a memo, a log or an error. Access tokens and private keys begin so. */
 export const CANARY = 'CANARY';
 export const SECRETS = {
   clientId: 'mdb_sa_id_0',
@@ -61,9 +63,14 @@ export function createAtlas(findMaker: () => Maker, onKey: (key: Key) => void) {
     // The first eight digits of a key's id are its second.
     const second = Math.floor(nowMs() / 1000).toString(16);
     const id = second + randomUUID().replaceAll('-', '').slice(0, 16);
-    const linkToken = `${CANARY}_${id}`;
+    const publicKey = id.slice(16);
+    // The private key is at a place where its text is in the token's, too.
+    const content = { privateApiKey: `${CANARY}_${id}`, publicApiKey: publicKey };
+    const linkToken = Buffer.from(JSON.stringify(content)).toString('base64');
+    const desc = `Atlas Migration Service Key - ${id.slice(17)}`;
     const tokenSha256 = createHash('sha256').update(linkToken).digest('hex');
-    const key = { id, orgId, madeMs: nowMs(), ...maker, linkToken, tokenSha256 };
+    const facts = { id, orgId, madeMs: nowMs(), publicKey, desc, linkToken, tokenSha256 };
+    const key = { ...facts, ...maker };
     keys.push(key);
     onKey(key);
     return key;

@@ -1,7 +1,6 @@
 import { defaultFailureConverter } from '@temporalio/common';
-import { madeAtMs } from '../../../src/commands/api-keys/match-keys';
+import type { Match } from '../../../src/commands/api-keys/join-keys';
 import type { FailureDetails, Receipt } from '../../../src/contract/schemas';
-import { TOKEN_STATES } from '../../../src/contract/states';
 import { payloadConverter } from '../../../src/shared/payload-converter';
 import { findEarlierToken } from '../../../src/temporal/earlier-token';
 import type { RunHistory } from '../../../src/temporal/run-history';
@@ -9,7 +8,7 @@ import { findTokenOf } from '../../../src/temporal/run-state';
 import { CANARY, SECRETS, type Key } from './atlas';
 import { GIVE_UP_AFTER_MS, MAXIMUM_PAUSE_MS, SINKS_OF, WORKFLOW_IDS } from './config';
 import type { SimulatedRun } from './run';
-import type { Look, World } from './world';
+import type { World } from './world';
 
 /*
  * The sentences that hold for every simulated run.
@@ -118,44 +117,31 @@ const isTerminated = ({ status }: SimulatedRun) => status === 'TERMINATED';
 const countOf = ({ memo }: SimulatedRun) => Number(memo['unconfirmedTokens'] ?? 0);
 const traceOf = ({ trace }: SimulatedRun) => `, ${trace.join(', ')}`;
 
-/** By how much a key may seem to be made before or after an attempt: clocks differ. */
-const TOLERANCE_MS = 11_000;
-
-/** An attempt takes less than this. */
-const NEAR_MS = 200_000;
-const isNear = (id: string, other: string) => Math.abs(madeAtMs(id) - madeAtMs(other)) < NEAR_MS;
-
-/** What holds for every key, whenever somebody looks at it. */
-const KEY_RULES: Record<string, (key: Key, look: Look, isInUse: boolean) => boolean> = {
-  'a key in use is called by its token alone, unless another key is near or on its way': (
-    { id },
-    { states, origins },
-    isInUse,
+/** What holds for every key, whenever somebody looks at it. The run is the one that has its token. */
+const KEY_RULES: Record<
+  string,
+  (key: Key, match: Match, run: SimulatedRun | undefined) => boolean
+> = {
+  'a key whose token a run has is named by that run, unless its request is in progress': (
+    _key,
+    { state, token, attempts },
+    run,
   ) =>
-    !isInUse ||
-    states.get(id) !== 'mixed' ||
-    origins.some(({ state }) => state === 'inProgress') ||
-    [...states.keys()].some((other) => other !== id && isNear(id, other)),
-  'no key in use is called unconfirmed or other': ({ id }, { states }, isInUse) =>
-    !isInUse || !['unconfirmed', 'other'].includes(states.get(id) ?? ''),
-  'no key that an attempt left is called other or that of a token, if made within a minute of its end':
-    ({ id, runId, madeMs, attemptOverMs }, { states }, isInUse) =>
-      runId === null ||
-      isInUse ||
-      madeMs > attemptOverMs + 60_000 ||
-      ![...TOKEN_STATES, 'other'].some((state) => state === states.get(id)),
-  'no key made by hand is called unconfirmed, unless made during such an attempt': (
-    { id, runId, madeMs },
-    { states, origins },
+    run === undefined ||
+    token?.runId === run.runId ||
+    (state === 'unknown' &&
+      attempts.some(({ runId, endedAt }) => runId === run.runId && endedAt === null)),
+  'a key whose token no run has is named by no run': (_key, { token }, run) =>
+    run !== undefined || token === null,
+  'a key that an attempt left is near that attempt, if made within a minute of its end': (
+    { runId, madeMs, attemptOverMs },
+    { attempts },
+    run,
   ) =>
-    runId !== null ||
-    states.get(id) !== 'unconfirmed' ||
-    origins.some(
-      (origin) =>
-        origin.state === 'unconfirmed' &&
-        madeMs > Date.parse(origin.startedAt) - TOLERANCE_MS &&
-        madeMs < Date.parse(origin.endedAt) + TOLERANCE_MS,
-    ),
+    runId === null ||
+    run !== undefined ||
+    madeMs > attemptOverMs + 60_000 ||
+    attempts.some((attempt) => attempt.runId === runId),
 };
 
 async function observe(run: SimulatedRun, world: World): Promise<Observed> {
@@ -259,12 +245,14 @@ export async function findProblems(world: World): Promise<string[]> {
     }
   }
 
-  const inUse = new Set(observed.map(({ history }) => history.token?.tokenSha256));
+  const runs = new Map(observed.map(({ history, run }) => [history.token?.tokenSha256, run]));
   for (const [sentence, holds] of Object.entries(KEY_RULES)) {
     for (const look of looks) {
-      const seen = keys.filter(({ id }) => look.states.has(id));
-      const broken = seen.filter((key) => !holds(key, look, inUse.has(key.tokenSha256)));
-      problems.push(...broken.map((key) => `${sentence}: key ${keys.indexOf(key) + 1}`));
+      const seen = keys.flatMap((key) => ({ key, match: look.get(key.id) }));
+      const broken = seen.filter(
+        ({ key, match }) => match && !holds(key, match, runs.get(key.tokenSha256)),
+      );
+      problems.push(...broken.map(({ key }) => `${sentence}: key ${keys.indexOf(key) + 1}`));
     }
   }
   return problems;

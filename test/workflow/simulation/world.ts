@@ -1,11 +1,5 @@
 import { Context } from '@temporalio/activity';
-import {
-  matchKeys,
-  mergeOrigins,
-  stateOf,
-  type KeyState,
-  type Origin,
-} from '../../../src/commands/api-keys/match-keys';
+import { joinKeys, type Match } from '../../../src/commands/api-keys/join-keys';
 import { readHistories } from '../../../src/commands/api-keys/read-histories';
 import { workflowIdFor } from '../../../src/contract/workflow-id';
 import { WORKFLOW_TYPES } from '../../../src/contract/workflows';
@@ -45,11 +39,8 @@ const PAGE = {
   reply: { status: 200, body: '<html></html>' },
 };
 
-/** What `api-keys` says of keys. */
-export interface Look {
-  states: ReadonlyMap<string, KeyState>;
-  origins: readonly Origin[];
-}
+/** What `api-keys` says of the keys in a list, by their ids. */
+export type Look = ReadonlyMap<string, Match>;
 
 const FINAL_FATES = FINAL_REPLIES.map((reply) => ({ name: 'final', acts: false, reply }));
 const DAY_S = 86_400;
@@ -156,11 +147,10 @@ export function createWorld(tape: Tape, startWorkflow: StartWorkflow) {
 
   async function look(): Promise<void> {
     for (const orgId of ORGS) {
-      const origins = mergeOrigins(await readHistories(temporal.client, orgId), []);
       const ofOrg = atlas.keys.filter((key) => key.orgId === orgId);
-      const { matches } = matchKeys(ofOrg, origins);
-      const states = new Map(matches.map(({ key, origins: of }) => [key.id, stateOf(key.id, of)]));
-      looks.push({ states, origins });
+      const known = await readHistories(temporal.client, orgId);
+      const { matches } = joinKeys(ofOrg, known);
+      looks.push(new Map(matches.map((match) => [match.key.id, match])));
     }
   }
 

@@ -6,8 +6,8 @@ import { temporaryFiles } from '../../temporary-folder';
 
 const { fileIn, write } = temporaryFiles();
 
-const KEY = { id: '6925711d4f3c2b1a09876543', desc: 'of the billing job' };
-const OTHER_KEY = { ...KEY, id: '6925711d4f3c2b1a09876544' };
+const KEY = { id: '6925711d4f3c2b1a09876543', publicKey: 'abcdefgh', desc: 'of the billing job' };
+const OTHER_KEY = { ...KEY, id: '6925711d4f3c2b1a09876544', publicKey: 'bcdefghi' };
 const WHAT = 'atlas organizations apiKeys list --orgId … --limit 500 --page … --output json';
 const writePage = (name: string, totalCount: number, ...results: object[]) =>
   write(name, JSON.stringify({ results, totalCount }));
@@ -22,7 +22,12 @@ it.each<[what: string, text: string | null, message: string]>([
   ['is another list', '[]', 'is not a list of API keys: '],
   [
     'has an id without a time',
-    JSON.stringify({ results: [{ id: 'x' }], totalCount: 1 }),
+    JSON.stringify({ results: [{ ...KEY, id: 'x' }], totalCount: 1 }),
+    'is not a list of API keys: ',
+  ],
+  [
+    'has no public keys',
+    JSON.stringify({ results: [{ id: KEY.id }], totalCount: 1 }),
     'is not a list of API keys: ',
   ],
 ])('api-keys refuses a list that %s, before it calls Temporal', async (_what, text, message) => {

@@ -1,4 +1,4 @@
-import { mergeOrigins } from '../../../../src/commands/api-keys/match-keys';
+import { addRecord } from '../../../../src/commands/api-keys/join-keys';
 import { readTokenLog } from '../../../../src/commands/api-keys/read-token-log';
 import { ORG, OTHER_ORG, SOURCE_ORG } from '../../samples';
 import { temporaryFiles } from '../../temporary-folder';
@@ -9,6 +9,7 @@ const TOKEN = {
   orgId: ORG,
   sourceOrgId: SOURCE_ORG,
   deliveryId: '8ffaa967-f367-493b-bb86-d0e9668a748f',
+  publicApiKey: 'abcdefgh',
   createdAt: '2026-11-25T09:00:00.500Z',
   runId: '01a2124f-52f7-7310-b00d-722d91ad8ee7',
 };
@@ -28,13 +29,8 @@ const UNCONFIRMED = {
 const ofAnother = (line: object) => ({ ...line, orgId: OTHER_ORG, note: ORG });
 
 /** Reads the tokens and the attempts of an organization from files. */
-async function read(files: readonly string[]) {
-  const origins = mergeOrigins([], await readTokenLog(files, ORG));
-  return {
-    tokens: origins.filter(({ type }) => type !== 'attempt'),
-    attempts: origins.filter(({ type }) => type === 'attempt'),
-  };
-}
+const read = async (files: readonly string[]) =>
+  addRecord({ tokens: [], attempts: [], runIds: new Set() }, await readTokenLog(files, ORG));
 
 const toText = (lines: (object | string)[]) =>
   lines.map((line) => (typeof line === 'string' ? line : JSON.stringify(line))).join('\n');
@@ -78,53 +74,39 @@ it.each<
   ],
 ])('reads %s', async (_what, lines, expected, expectedAttempts) => {
   const { tokens, attempts } = await read([write('worker-1.log', toText(lines))]);
-  expect(tokens.map((token) => [token.state, token.type !== 'attempt' && token.sink])).toEqual(
-    expected,
-  );
+  expect(tokens.map(({ state, sink }) => [state, sink])).toEqual(expected);
   expect(attempts).toHaveLength(expectedAttempts);
 });
 
-it('reads several files, with the run and the time of each', async () => {
+it('reads several files, with what each says', async () => {
   const files = [
     write('worker-1.log', toText([CREATED])),
     write('worker-2.log', toText([UNCONFIRMED, DELIVERED])),
   ];
-  const { tokens, attempts } = await read(files);
-  const atMs = Date.parse(TOKEN.createdAt);
-  expect(tokens).toMatchObject([
-    {
-      workflowId: `live-migration-prep/${ORG}/${SOURCE_ORG}`,
-      runId: TOKEN.runId,
-      span: { fromMs: atMs - 80_000 },
-    },
-  ]);
-  expect(attempts).toMatchObject([
-    {
-      workflowId: `live-migration-prep/${ORG}`,
-      reason: 'Atlas returned 503',
-      span: { toMs: atMs + 12_000 },
-    },
-  ]);
-});
-
-it('takes a token for received only if no other line has it', async () => {
-  const other = { ...RECEIVED, deliveryId: '8ffaa967-f367-493b-bb86-d0e9668a748e' };
-  const { tokens } = await read([write('worker-1.log', toText([RECEIVED, other, CREATED]))]);
-  expect(tokens).toMatchObject([
-    { type: 'token', deliveryId: TOKEN.deliveryId },
-    { type: 'received', deliveryId: other.deliveryId },
-  ]);
+  const { orgId: _, sourceOrgId: _s, ...token } = TOKEN;
+  const { startedAt, endedAt, reason } = UNCONFIRMED;
+  const { runId } = TOKEN;
+  await expect(read(files)).resolves.toEqual({
+    tokens: [
+      {
+        ...token,
+        state: 'delivered',
+        sink: 'drop',
+        workflowId: `live-migration-prep/${ORG}/${SOURCE_ORG}`,
+      },
+    ],
+    attempts: [{ startedAt, endedAt, reason, workflowId: `live-migration-prep/${ORG}`, runId }],
+  });
 });
 
 it.each([
-  ['Temporal’s times of its creation, if the line is there', [CREATED, DELIVERED], 10],
-  ['its arrival, if the line of its creation is lost', [DELIVERED], 80],
-])('finds the key of a token by %s', async (_what, lines, secondsBefore) => {
-  const times = { startedAt: TOKEN.createdAt, endedAt: TOKEN.createdAt };
-  const text = toText(lines.map((line) => (line === CREATED ? { ...line, ...times } : line)));
-  const { tokens } = await read([write('worker-1.log', text)]);
-  const fromMs = Date.parse(TOKEN.createdAt) - secondsBefore * 1000;
-  expect(tokens).toMatchObject([{ state: 'delivered', sink: 'drop', span: { fromMs } }]);
+  ['null', null],
+  ['left out', undefined],
+  ['malformed', 'not a key'],
+])('reads a token whose public key is %s', async (_what, publicApiKey) => {
+  const file = write('worker-1.log', toText([{ ...DELIVERED, publicApiKey }]));
+  const { tokens } = await read([file]);
+  expect(tokens).toMatchObject([{ deliveryId: TOKEN.deliveryId, publicApiKey: null }]);
 });
 
 it('names a file that cannot be read', async () => {

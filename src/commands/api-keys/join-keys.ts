@@ -1,0 +1,105 @@
+import type { TokenState } from '../../contract/states';
+import type { ApiKey } from './read-keys';
+
+/**
+ * How Atlas describes the API key of a link-token, before seven hexadecimal digits. MongoDB
+ * documents no description; four such keys are in recorded lists.
+ */
+const DESCRIPTION = 'Atlas Migration Service Key';
+/** Allows for a late response, and for a difference between the clocks of Temporal and Atlas. */
+const NEAR_MS = 60_000;
+
+export interface Token {
+  /** `unknown`: only the record has it, and does not say that it was delivered. */
+  state: TokenState | 'unknown';
+  deliveryId: string;
+  publicApiKey: string | null;
+  createdAt: string;
+  /** The sink that has the token; null if none, or if its name is gone with the history. */
+  sink: string | null;
+  workflowId: string;
+  runId: string | null;
+}
+
+/** An attempt that may have created a token and returned none. */
+export interface Attempt {
+  startedAt: string;
+  /** Null while the attempt may still bring a token. */
+  endedAt: string | null;
+  reason: string;
+  workflowId: string;
+  runId: string | null;
+}
+
+export interface Known {
+  tokens: readonly Token[];
+  attempts: readonly Attempt[];
+}
+
+/** What Temporal has, with the runs whose histories are read. */
+export type KnownByTemporal = Known & { runIds: ReadonlySet<string | null> };
+
+/**
+ * Adds what only the record has. The delivery of a token says most, wherever it is known; otherwise
+ * a history does.
+ */
+export function addRecord({ tokens, attempts, runIds }: KnownByTemporal, record: Known): Known {
+  const creating = new Set(
+    attempts.filter(({ endedAt }) => endedAt === null).map(({ runId }) => runId),
+  );
+  const byKey = new Map<string, Token>();
+  for (const token of [...tokens, ...record.tokens]) {
+    const { state, runId } = token;
+    const id = token.publicApiKey ?? token.deliveryId;
+    const known = byKey.get(id);
+    if (known && (known.state === 'delivered' || state !== 'delivered')) continue;
+    // A token that arrived too late, for a run that does without it.
+    const isLost = state === 'unknown' && runIds.has(runId) && !creating.has(runId);
+    byKey.set(id, isLost ? { ...token, state: 'abandoned' } : token);
+  }
+  const missing = record.attempts.filter(({ runId }) => !runIds.has(runId));
+  const byTime = new Map(missing.map((one) => [`${one.workflowId} ${one.startedAt}`, one]));
+  return { tokens: [...byKey.values()], attempts: [...attempts, ...byTime.values()] };
+}
+
+/** Tells when a key was made: its id begins with the seconds since 1970. */
+export function madeAtMs({ id }: Pick<ApiKey, 'id'>): number {
+  return parseInt(id.slice(0, 8), 16) * 1000;
+}
+
+/** A key of a link-token. */
+export interface Match {
+  key: ApiKey;
+  /**
+   * That of its token. Without one, `orphan`; but `unknown` if a request in progress, or a token
+   * without a known key, may explain it.
+   */
+  state: Token['state'] | 'orphan';
+  token: Token | null;
+  /** Those near the time at which a key without a token was made. */
+  attempts: Attempt[];
+}
+
+/**
+ * Finds the keys of link-tokens, in the order of time, and the tokens whose key is not known. Each
+ * key whose public key a token has is that token's. One that only has Atlas's description may be of
+ * an unconfirmed attempt, or made by somebody else.
+ */
+export function joinKeys(keys: readonly ApiKey[], { tokens, attempts }: Known) {
+  const byKey = new Map(tokens.map((token) => [token.publicApiKey, token]));
+  const withoutKey = tokens.filter(({ publicApiKey }) => publicApiKey === null);
+  const matches = keys.flatMap((key): Match[] => {
+    const token = byKey.get(key.publicKey);
+    if (token) return [{ key, state: token.state, token, attempts: [] }];
+    if (!key.desc.startsWith(DESCRIPTION)) return [];
+    const near = attempts.filter((attempt) => isNear(attempt, madeAtMs(key)));
+    const isExplained = withoutKey.length > 0 || near.some(({ endedAt }) => endedAt === null);
+    return [{ key, state: isExplained ? 'unknown' : 'orphan', token: null, attempts: near }];
+  });
+  return { matches: matches.toSorted((a, b) => madeAtMs(a.key) - madeAtMs(b.key)), withoutKey };
+}
+
+function isNear({ startedAt, endedAt }: Attempt, madeMs: number): boolean {
+  const endMs = endedAt === null ? Infinity : Date.parse(endedAt);
+  return madeMs >= Date.parse(startedAt) - NEAR_MS && madeMs <= endMs + NEAR_MS;
+}

@@ -1,0 +1,137 @@
+import {
+  addRecord,
+  joinKeys,
+  type Attempt,
+  type Known,
+  type Token,
+} from '../../../../src/commands/api-keys/join-keys';
+
+const ids = { workflowId: 'live-migration-prep/x', runId: 'run' };
+const token = (publicApiKey: string | null, more: Partial<Token> = {}): Token => ({
+  state: 'delivered',
+  deliveryId: `id of ${publicApiKey}`,
+  publicApiKey,
+  createdAt: '2026-11-25T09:00:00.500Z',
+  sink: 'drop',
+  ...ids,
+  ...more,
+});
+const at = (seconds: number) => new Date(Date.UTC(2026, 10, 25, 9) + seconds * 1000).toISOString();
+const attempt = (from: number, to: number | null, more: Partial<Attempt> = {}): Attempt => ({
+  startedAt: at(from),
+  endedAt: to === null ? null : at(to),
+  reason: 'Atlas returned 503',
+  ...ids,
+  ...more,
+});
+/** A key that was made so many seconds after nine o'clock. */
+const key = (publicKey: string, seconds = 0, desc = 'Atlas Migration Service Key - 0a1b2c3') => ({
+  id: (Date.parse(at(seconds)) / 1000).toString(16) + '4f3c2b1a09876543',
+  publicKey,
+  desc,
+});
+
+describe('joinKeys', () => {
+  const join = (keys: ReturnType<typeof key>[], known: Partial<Known>) =>
+    joinKeys(keys, { tokens: [], attempts: [], ...known });
+  const statesOf = (...args: Parameters<typeof join>) =>
+    join(...args).matches.map(({ key: { publicKey }, state }) => [publicKey, state]);
+
+  it('gives each key the token with its public key, whenever it was made', () => {
+    const tokens = [token('a'), token('b', { state: 'open' }), token('c', { state: 'abandoned' })];
+    const { matches, withoutKey } = join([key('c', 0), key('b', 9000), key('a', -9000)], {
+      tokens,
+      attempts: [attempt(0, 1)],
+    });
+    expect(matches.map(({ key: { publicKey }, ...match }) => [publicKey, match])).toEqual([
+      ['a', { state: 'delivered', token: tokens[0], attempts: [] }],
+      ['c', { state: 'abandoned', token: tokens[2], attempts: [] }],
+      ['b', { state: 'open', token: tokens[1], attempts: [] }],
+    ]);
+    expect(withoutKey).toEqual([]);
+  });
+
+  it('takes the key of a token whatever its description, and leaves out every other', () => {
+    const known = { tokens: [token('a')], attempts: [attempt(0, 1)] };
+    const keys = [key('a', 0, 'renamed'), key('b', 0, 'billing'), key('c', 0, '')];
+    expect(statesOf(keys, known)).toEqual([['a', 'delivered']]);
+  });
+
+  it.each([
+    ['a minute before it', -60, true],
+    ['earlier', -61, false],
+    ['a minute after it', 70, true],
+    ['later', 71, false],
+  ])('a key made %s', (_when, seconds, isNear) => {
+    const near = attempt(0, 10);
+    const { matches } = join([key('x', seconds)], { attempts: [near] });
+    expect(matches).toMatchObject([
+      { state: 'orphan', token: null, attempts: isNear ? [near] : [] },
+    ]);
+  });
+
+  it('calls no key an orphan that a request in progress may have made', () => {
+    const attempts = [attempt(-5, -4), attempt(0, null)];
+    const keys = [key('x', -61), key('y', -60), key('z', 90_000)];
+    expect(statesOf(keys, { attempts })).toEqual([
+      ['x', 'orphan'],
+      ['y', 'unknown'],
+      ['z', 'unknown'],
+    ]);
+  });
+
+  it('calls no key an orphan while the key of a token is not known', () => {
+    const unreadable = token(null);
+    const known = { tokens: [token('a'), unreadable], attempts: [attempt(0, 1)] };
+    expect(statesOf([key('x'), key('a', 1)], known)).toEqual([
+      ['x', 'unknown'],
+      ['a', 'delivered'],
+    ]);
+    expect(join([], known).withoutKey).toEqual([unreadable]);
+  });
+});
+
+describe('addRecord', () => {
+  const add = (histories: Partial<Known>, record: Partial<Known>, runIds: string[] = ['run']) =>
+    addRecord(
+      { tokens: [], attempts: [], ...histories, runIds: new Set(runIds) },
+      { tokens: [], attempts: [], ...record },
+    );
+  const of = (state: Token['state'], more: Partial<Token> = {}) => token('a', { state, ...more });
+
+  it.each<[what: string, histories: Token[], record: Token[], expected: Token[]]>([
+    ['a history rather than the record', [of('open')], [of('unknown')], [of('open')]],
+    ['a delivery that the record has', [of('abandoned')], [of('delivered')], [of('delivered')]],
+    ['a delivery that a history has', [of('delivered')], [of('unknown')], [of('delivered')]],
+    ['the newest run of a token', [of('open'), of('abandoned')], [], [of('open')]],
+    ['a delivery that follows', [], [of('unknown'), of('delivered')], [of('delivered')]],
+    ['a delivery that comes first', [], [of('delivered'), of('unknown')], [of('delivered')]],
+    [
+      'tokens of unknown keys one by one',
+      [],
+      [token(null, { deliveryId: '1' }), token(null, { deliveryId: '2' })],
+      [token(null, { deliveryId: '1' }), token(null, { deliveryId: '2' })],
+    ],
+  ])('takes %s', (_what, histories, record, expected) => {
+    expect(add({ tokens: histories }, { tokens: record }).tokens).toEqual(expected);
+  });
+
+  it('calls a token abandoned that its run never got, once the run waits for none', () => {
+    const record = { tokens: [of('unknown')] };
+    expect(add({}, record).tokens).toEqual([of('abandoned')]);
+    expect(add({}, record, []).tokens).toEqual([of('unknown')]);
+    const ended = { attempts: [attempt(0, 1)] };
+    expect(add(ended, record).tokens).toEqual([of('abandoned')]);
+    const creating = { attempts: [attempt(0, null)] };
+    expect(add(creating, record).tokens).toEqual([of('unknown')]);
+  });
+
+  it('takes each attempt once, and those of a run from its history', () => {
+    const other = { runId: 'other' };
+    const attempts = [attempt(2, 3), attempt(4, 5, other), attempt(4, 5, other)];
+    expect(add({ attempts: [attempt(0, 1)] }, { attempts }).attempts).toEqual([
+      attempt(0, 1),
+      attempt(4, 5, other),
+    ]);
+  });
+});
