@@ -71,13 +71,16 @@ describe('the commands of dev/acceptance.md, in one terminal,', () => {
     expect(names).toBe('');
     expect(look).toMatch(/\n\[\]$/);
     expect(create).toMatch(/^file .*\.link-token on the worker's host$/);
-    const line = new RegExp(`^${keyId}\t(\\S+)\t(\\S+)\tLive Migration link-token\tORG_OWNER\n`);
+    const line = new RegExp(
+      `^${keyId}\t(\\S+)\t(\\S+)\tAtlas Migration Service Key - [\\da-f]{7}\tORG_OWNER\n`,
+    );
     const [, madeAt = '', arrivedAt = ''] = line.exec(find) ?? [];
     // A key's id has whole seconds.
     expect(Date.parse(arrivedAt)).toBeGreaterThanOrEqual(Date.parse(madeAt));
     expect(find).toContain('\n{"links":[],"results":[],"totalCount":0}');
     expect(find).toContain('"eventTypeName":"API_KEY_CREATED"');
-    expect(decode).toBe('0');
+    expect(decode).toMatch(/^1\norgId\norgName\nprivateApiKey\npublicApiKey\norganization /);
+    expect(decode).toMatch(new RegExp(`\n${keyId}  [a-z]{8}  .*, delivered to drop$`));
   });
 
   it('connect two sources, and replace the token of one', () => {
@@ -259,10 +262,8 @@ describe('the commands of the runbook and of the pages on keys', () => {
   const commandsBelow = (heading: string) =>
     codeBlocks(sectionBelow(page('docs/runbook.md'), heading), 'sh');
 
-  const [findKeys = '', deleteKey = '', listKeys = '', deleteListed = ''] = codeBlocks(
-    page('docs/api-keys.md'),
-    'sh',
-  );
+  const [findKeys = '', deleteKey = '', listKeys = '', deleteListed = '', afterBreakIn = ''] =
+    codeBlocks(page('docs/api-keys.md'), 'sh');
   /** Ids of keys at the beginning of lines. */
   const idsIn = (lines: string[][]) =>
     lines.flatMap(([line = '']) => /^[\da-f]{24}(?= )/.exec(line) ?? []);
@@ -281,7 +282,7 @@ describe('the commands of the runbook and of the pages on keys', () => {
     const keyIds = atlas.createdTokens().map(({ apiKey }) => apiKey.id);
     const lines = await sh(findKeys);
     expect(idsIn(lines).sort()).toEqual(keyIds.toSorted());
-    expect(lines.flat().join('\n')).toMatch(/: no known token uses it\n/);
+    expect(lines.flat().join('\n')).toMatch(/orphan: no known token has it; near an attempt, /);
     const deleted = (await sh(`org=${atlas.account.orgId}\n${listKeys}\n${deleteListed}`)).flat();
     expect(deleted.sort()).toEqual(keyIds.map((id) => `API Key '${id}' deleted`).sort());
     expect(idsIn(await sh(findKeys))).toEqual([]);
@@ -306,9 +307,7 @@ describe('the commands of the runbook and of the pages on keys', () => {
     await sh(`org=${orgId}\n${deleteKey.replace(/(?<=key=)\S+/, apiKey.id)}`);
     const removed = { removedAt: expect.any(String) };
     expect(atlas.createdTokens()).toMatchObject([removed]);
-    expect((await sh(findKeys)).flat().join('\n')).toContain(
-      `without a key (deleted, or a clock was wrong): token `,
-    );
+    expect(idsIn(await sh(findKeys))).toEqual([]);
 
     await endingOf(await installation.start());
     const [removeLink = ''] = commandsBelow('Remove a link');
@@ -316,23 +315,29 @@ describe('the commands of the runbook and of the pages on keys', () => {
     expect(atlas.createdTokens()).toMatchObject([removed, removed]);
   });
 
-  it('delete the keys of finished migrations, once all that may have them are', async () => {
+  it('delete the keys of finished migrations, and of orphans, though others are as old', async () => {
     const { atlas, installation, sh } = await createShell();
-    // Made within seconds, each key may be that of either token.
+    atlas.faults([{ on: 'linkTokens', status: 503, afterCreating: true }]);
     const runs = await Promise.all([installation.start(), installation.start()]);
     const endings = await Promise.all(runs.map(endingOf));
-    const tokens = endings.map(({ receipt }) => receipt?.deliveryId ?? '');
+    const [finished, inUse] = endings.map(({ receipt }) => receipt);
     await installation.workers[0]?.untilOutput(/(link-token delivered[^]*){2}/);
     const prepare = `cp ${installation.folder}/worker-1.log .; org=${atlas.account.orgId}`;
-    const deleteIf = (...finished: (string | undefined)[]) => {
-      const ids = finished.map((id) => `${id}\n`).join('');
-      return sh(`${prepare}; printf '${ids}' > finished.txt\n${listKeys}\n${deleteListed}`);
-    };
-    expect(await deleteIf()).toEqual([['']]);
-    expect(await deleteIf(tokens[0])).toEqual([['']]);
-    const deleted = (await deleteIf(...tokens)).flat();
-    const keyIds = atlas.createdTokens().map(({ apiKey }) => apiKey.id);
-    expect(deleted.sort()).toEqual(keyIds.map((id) => `API Key '${id}' deleted`).sort());
+    const keysBut = (...kept: (string | null | undefined)[]) =>
+      atlas
+        .createdTokens()
+        .filter(({ apiKey, removedAt }) => !kept.includes(apiKey.publicKey) && removedAt === null)
+        .map(({ apiKey: { id } }) => `API Key '${id}' deleted`);
+    const ids = `echo ${finished?.deliveryId} > finished.txt`;
+    const expected = keysBut(inUse?.publicApiKey);
+    expect(expected).toHaveLength(2);
+    const deleted = await sh(`${prepare}; ${ids}\n${listKeys}\n${deleteListed}`);
+    expect(deleted.flat().sort()).toEqual(expected.sort());
+
+    const all = keysBut();
+    expect(all).toHaveLength(1);
+    const since = afterBreakIn.replace('2026-11-25', 'yesterday');
+    expect((await sh(`${prepare}\n${since}\n${deleteListed}`)).flat()).toEqual(all);
   });
 
   it('find the run of a token that leaked', async () => {
