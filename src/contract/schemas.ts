@@ -123,10 +123,13 @@ const tokenFacts = {
   tokenSha256: sha256.describe(
     'SHA-256 of the token in lower-case hex, by which a leaked token can be recognised',
   ),
-  publicApiKey: publicApiKey.describe(
-    'Public key of the API key that the token embeds, as Atlas lists it;' +
-      ' null if the worker could not read it from the token',
-  ),
+  // Null in what a release wrote that did not have it.
+  publicApiKey: publicApiKey
+    .default(null)
+    .describe(
+      'Public key of the API key that the token embeds, as Atlas lists it;' +
+        ' null if the worker could not read it from the token',
+    ),
   createdAt: timestamp.describe('When Atlas returned the token (RFC 3339, UTC)'),
   unconfirmedTokens: count.describe(
     'Upper bound of other tokens that Atlas may have created and the run never received',
@@ -151,7 +154,7 @@ export const deliverySchema = tokenFactsSchema
  */
 export const sealedTokenSchema = z.object({ jwe: z.string().max(MAX_JWE_LENGTH), ...tokenFacts });
 
-/** As a worker wrote it, perhaps one of the release before, without the claims that are newer. */
+/** As a worker wrote it, perhaps one of the release before, without the fields that are newer. */
 export type SealedToken = z.input<typeof sealedTokenSchema>;
 
 /** The result of a run. It has no secret, and every key is always present. */

@@ -35,7 +35,8 @@ export function describeEarlierToken(
     return `run ${runId} delivered a token for these organizations${where}.${difference} ${again}`;
   }
   return (
-    `run ${runId} ended with token ${String(deliveryId)}, which may not have arrived:` +
+    `run ${runId} ended with ${deliveryId ? `token ${deliveryId}` : 'a token'},` +
+    ' which may not have arrived:' +
     ` ${deleteKeyOf(publicApiKey)}.${difference} ${again}`
   );
 }

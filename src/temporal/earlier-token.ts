@@ -13,7 +13,7 @@ export interface EarlierToken {
   /** The start of that run. */
   startTime: Date;
   state: Exclude<TokenState, 'open'>;
-  /** Null if the history of a delivered one is gone. */
+  /** Null if it cannot be read, or the history of a delivered one is gone. */
   deliveryId: string | null;
   /** Null if the worker could not read it from the token, or the history is gone. */
   publicApiKey: string | null;

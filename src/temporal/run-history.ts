@@ -34,8 +34,10 @@ export interface RunHistory {
   /** The result, if it is a receipt. */
   receipt: Receipt | null;
   failure: { type: string; message: string } | null;
-  /** The token that the run created. */
+  /** The token that the run created; null also if this release cannot read it. */
   token: SealedToken | null;
+  /** When the run got its token, also one that this release cannot read; null before. */
+  tokenAt: string | null;
   /** When a creation that has no end in the history was scheduled; null if there is none. */
   creatingSince: string | null;
   /** The id of the token that was delivered, from inside the seal. */
@@ -68,6 +70,7 @@ export class RunHistoryBuilder {
   private readonly unconfirmedAttempts: UnconfirmedAttempt[] = [];
   private isCancelRequested = false;
   private token: SealedToken | null = null;
+  private tokenAt: string | null = null;
   private creatingSince: string | null = null;
   private deliveredId: string | undefined;
   private receipt: Receipt | null = null;
@@ -104,6 +107,7 @@ export class RunHistoryBuilder {
       receipt: this.receipt,
       failure: this.failure,
       token: this.token,
+      tokenAt: this.tokenAt,
       creatingSince: this.creatingSince,
       deliveredId: this.deliveredId ?? null,
       unconfirmedAttempts: this.unconfirmedAttempts,
@@ -142,6 +146,7 @@ export class RunHistoryBuilder {
       // The run refuses such a result.
       const isRefused = typeof toObject(result)['jwe'] !== 'string';
       this.addCreation(activity, at, isRefused && 'completed without a token of this run');
+      if (!isRefused) this.tokenAt = at;
       this.token = sealedTokenSchema.safeParse(result).data ?? this.token;
     }
     if (activity?.type === 'deliverLinkToken') {

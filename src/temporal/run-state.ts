@@ -20,14 +20,15 @@ export function findRunState(run: Pick<RunInfo, 'status' | 'memo'>): string {
 /** Tells which token a run has; null without one. Every command and activity asks this function. */
 export function findTokenOf(
   run: Pick<RunInfo, 'status'>,
-  { token, receipt, deliveredId }: RunHistory,
+  { token, tokenAt, receipt, deliveredId }: RunHistory,
 ): { state: TokenState; deliveryId: string | null; publicApiKey: string | null } | null {
   const publicApiKey = receipt?.publicApiKey ?? token?.publicApiKey ?? null;
   if (run.status.name === 'COMPLETED' || deliveredId !== null) {
     return { state: 'delivered', deliveryId: receipt?.deliveryId ?? deliveredId, publicApiKey };
   }
+  if (tokenAt === null) return null;
   const state = isOpen(run) ? 'open' : 'abandoned';
-  return token && { state, deliveryId: token.deliveryId, publicApiKey };
+  return { state, deliveryId: token?.deliveryId ?? null, publicApiKey };
 }
 
 /**

@@ -67,7 +67,8 @@ export async function deliverToken(
       const alsoTried = [...sinksTried].slice(0, MAX_SINKS_TRIED);
       // The sink of this delivery: whoever completes the activity by hand could name any, and a
       // metric has a series for each.
-      return { ...result, ...claims, sink, alsoTried };
+      const { publicApiKey = null } = result;
+      return { ...result, ...claims, publicApiKey, sink, alsoTried };
     }
 
     const { failure } = outcome;

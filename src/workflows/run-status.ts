@@ -195,7 +195,7 @@ function writeMemo(fields: Partial<RunMemo>): void {
 }
 
 /** Picks what the memo says of a token that is not delivered. */
-function getIds({ deliveryId, publicApiKey }: SealedToken) {
+function getIds({ deliveryId, publicApiKey = null }: SealedToken) {
   return { deliveryId, publicApiKey };
 }
 

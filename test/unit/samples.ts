@@ -61,9 +61,10 @@ export const aToken = (more: object = {}): SealedToken => ({
 
 /** The receipt of that token. `more` need not be valid. */
 export function aReceipt(more: object = {}): Receipt {
-  const { jwe: _, ...facts } = aToken();
+  const { jwe: _, publicApiKey = null, ...facts } = aToken();
   return {
     ...facts,
+    publicApiKey,
     ...FACTS,
     sink: 'drop',
     alsoTried: [],

@@ -12,7 +12,8 @@ const NEAR_MS = 60_000;
 export interface Token {
   /** `unknown`: only the record has it, and does not say that it was delivered. */
   state: TokenState | 'unknown';
-  deliveryId: string;
+  /** Null if it cannot be read. */
+  deliveryId: string | null;
   publicApiKey: string | null;
   createdAt: string;
   /** The sink that has the token; null if none, or if its name is gone with the history. */
@@ -50,7 +51,7 @@ export function addRecord({ tokens, attempts, runIds }: KnownByTemporal, record:
   const byKey = new Map<string, Token>();
   for (const token of [...tokens, ...record.tokens]) {
     const { state, runId } = token;
-    const id = token.publicApiKey ?? token.deliveryId;
+    const id = token.publicApiKey ?? token.deliveryId ?? String(runId);
     const known = byKey.get(id);
     if (known && (known.state === 'delivered' || state !== 'delivered')) continue;
     // A token that arrived too late, for a run that does without it.

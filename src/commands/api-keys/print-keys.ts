@@ -51,5 +51,6 @@ function describeToken({ state, deliveryId, createdAt, sink, workflowId }: Token
     abandoned: 'abandoned: no run delivers it',
     unknown: 'whose delivery is not in the record',
   };
-  return `token ${deliveryId} of ${createdAt}, ${texts[state]}`;
+  const token = deliveryId === null ? 'a token' : `token ${deliveryId}`;
+  return `${token} of ${createdAt}, ${texts[state]}`;
 }

@@ -29,13 +29,12 @@ export async function readHistories(client: Client, orgId: string): Promise<Know
 }
 
 function findToken(info: RunInfo, history: RunHistory): Token | null {
-  const { workflowId, runId } = info;
+  const { workflowId, runId, startTime, closeTime = startTime } = info;
+  const { token, receipt, tokenAt } = history;
   const found = findTokenOf(info, history);
-  if (!found || !history.token) return null;
-  const { deliveryId, createdAt } = history.token;
-  const { state, publicApiKey } = found;
-  const sink = history.receipt?.sink ?? null;
-  return { state, deliveryId, publicApiKey, createdAt, sink, workflowId, runId };
+  // Of a token that cannot be read, this is when the run got it, or else when the run closed.
+  const createdAt = (token ?? receipt)?.createdAt ?? tokenAt ?? closeTime.toISOString();
+  return found && { ...found, createdAt, sink: receipt?.sink ?? null, workflowId, runId };
 }
 
 function findAttempts(info: RunInfo, { unconfirmedAttempts, creatingSince }: RunHistory) {

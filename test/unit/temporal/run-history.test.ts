@@ -50,6 +50,17 @@ it('a completed creation has its token', async () => {
   });
 });
 
+it('a completed creation has the time of a token that cannot be read', async () => {
+  const client = serve([STARTED, { eventTime: { seconds: 20 }, ...completed({ jwe: 'x' }) }]);
+  const unconfirmedAttempts: object[] = [];
+  expect(await readRun(client, RUN)).toMatchObject({
+    token: null,
+    tokenAt: ENDED_AT,
+    creatingSince: null,
+    unconfirmedAttempts,
+  });
+});
+
 it('an open creation has the time since which the run waits for it', async () => {
   expect(await readRun(serve([STARTED]), RUN)).toMatchObject({
     token: null,

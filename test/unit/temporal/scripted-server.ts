@@ -58,7 +58,7 @@ export function clientOf({
 export const timestamp = (ms: number) => ({ nanos: ms * 1e6 + 1000 });
 
 /** Numbers of Temporal's API, WORKFLOW_EXECUTION_STATUS_*. */
-export const STATUS = { running: 1, terminated: 5 };
+export const STATUS = { running: 1, completed: 2, terminated: 5 };
 
 /** Creates a run as the list has it: a terminated one, unless `change` says otherwise. */
 export function listedRun(runId: string, change: object = {}) {
