@@ -4,8 +4,8 @@
 
 export const SHA256 = /^[a-f0-9]{64}$/;
 
-/** Shorter than a private key, which is a UUID: that one must not pass for a public one. */
-export const PUBLIC_API_KEY = /^[A-Za-z0-9]{1,32}$/;
+/** Shorter than a private key, a UUID with or without dashes: none may pass for a public one. */
+export const PUBLIC_API_KEY = /^[A-Za-z0-9]{1,16}$/;
 
 /** 24 lower-case hexadecimal digits (pattern from the published Atlas Administration API). */
 export const ORGANIZATION_ID = /^[a-f0-9]{24}$/;

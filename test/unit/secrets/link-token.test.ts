@@ -26,6 +26,11 @@ it.each([
   ['without the field', encode({ ...CONTENT, publicApiKey: undefined })],
   ['with a number for the key', encode({ ...CONTENT, publicApiKey: 5 })],
   ['with a private key in its place', encode({ publicApiKey: CONTENT.privateApiKey })],
+  [
+    'with a private key without dashes in its place',
+    encode({ publicApiKey: CONTENT.privateApiKey.replaceAll('-', '') }),
+  ],
+  ['with a key of 17 characters', encode({ publicApiKey: 'a'.repeat(17) })],
   ['with control characters in the key', encode({ publicApiKey: 'abc\u001b[2J' })],
 ])('findPublicApiKey finds none in a token that is %s', (_what, token) => {
   expect(findPublicApiKey(token)).toBeNull();
