@@ -55,7 +55,7 @@ export function checkLinkActivity(
         const start = commandLine('start', workflowId, '--again', '…');
         log.warn(
           `the schedule creates no token, since run ${token.runId} left one:` +
-            ` ${deleteKeyOf(token.publicApiKey)}, then: ${start}`,
+            ` ${deleteKeyOf(token.publicApiKey, token.sinksTried)}, then: ${start}`,
         );
       }
       const recentToken = abandoned || (lastTokenAt !== null && isRecent(new Date(lastTokenAt)));

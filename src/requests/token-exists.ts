@@ -20,7 +20,7 @@ export function tokenExists(workflowId: string, token: EarlierToken, request: ob
  */
 export function describeEarlierToken(
   workflowId: string,
-  { state, runId, deliveryId, publicApiKey, receipt, request: earlier }: EarlierToken,
+  { state, runId, deliveryId, publicApiKey, sinksTried, receipt, request: earlier }: EarlierToken,
   request: object | null,
 ): string {
   const fields = request ? differingFields(earlier, request) : [];
@@ -37,6 +37,6 @@ export function describeEarlierToken(
   return (
     `run ${runId} ended with ${deliveryId ? `token ${deliveryId}` : 'a token'},` +
     ' which may not have arrived:' +
-    ` ${deleteKeyOf(publicApiKey)}.${difference} ${again}`
+    ` ${deleteKeyOf(publicApiKey, sinksTried)}.${difference} ${again}`
   );
 }

@@ -2,13 +2,19 @@ import { parseWorkflowId } from '../contract/workflow-id';
 import { shellQuote } from './text';
 
 /**
- * Says what to do about a token that no sink has.
+ * Says what to do about a token that may not have arrived.
  *
  * @param publicApiKey of its API key, if known.
+ * @param sinksTried those that may have it.
  */
-export function deleteKeyOf(publicApiKey?: string | null): string {
+export function deleteKeyOf(
+  publicApiKey?: string | null,
+  sinksTried: readonly string[] = [],
+): string {
   const key = publicApiKey ? ` ${publicApiKey}` : '';
-  return `delete its API key${key} in Atlas, which \`live-migration-prep api-keys\` finds`;
+  const remedy = `delete its API key${key} in Atlas, which \`live-migration-prep api-keys\` finds`;
+  if (sinksTried.length === 0) return remedy;
+  return `look in sink ${sinksTried.join(', ')} first; if the token is not there, ${remedy}`;
 }
 
 /** Formats a command for one run, to paste into a shell. */

@@ -17,6 +17,8 @@ export interface EarlierToken {
   deliveryId: string | null;
   /** Null if the worker could not read it from the token, or the history is gone. */
   publicApiKey: string | null;
+  /** The sinks that may have an abandoned token. */
+  sinksTried: string[];
   /** Null for an abandoned token, and for what cannot be read any more. */
   receipt: Receipt | null;
   /** The request of that run, as its caller sent it. */
@@ -41,8 +43,8 @@ export async function* readTokens(
     const token = findTokenOf(run, history);
     if (token === null || token.state === 'open') continue;
     const { state, deliveryId, publicApiKey } = token;
-    const { receipt, request } = history;
-    yield { runId, startTime, state, deliveryId, publicApiKey, receipt, request };
+    const { sinksTried, receipt, request } = history;
+    yield { runId, startTime, state, deliveryId, publicApiKey, sinksTried, receipt, request };
   }
 }
 

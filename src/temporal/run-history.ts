@@ -1,6 +1,7 @@
 import type { Client } from '@temporalio/client';
 import { z } from 'zod';
-import { MAX_MESSAGE_LENGTH } from '../contract/limits';
+import { isSinkName } from '../contract/formats';
+import { MAX_MESSAGE_LENGTH, MAX_SINKS_TRIED } from '../contract/limits';
 import {
   receiptSchema,
   sealedTokenSchema,
@@ -40,6 +41,8 @@ export interface RunHistory {
   tokenAt: string | null;
   /** When a creation that has no end in the history was scheduled; null if there is none. */
   creatingSince: string | null;
+  /** The sinks for which a delivery was scheduled. */
+  sinksTried: string[];
   /** The id of the token that was delivered, from inside the seal. */
   deliveredId: string | null;
   /**
@@ -72,6 +75,7 @@ export class RunHistoryBuilder {
   private token: SealedToken | null = null;
   private tokenAt: string | null = null;
   private creatingSince: string | null = null;
+  private readonly sinksTried = new Set<string>();
   private deliveredId: string | undefined;
   private receipt: Receipt | null = null;
   private failure: RunHistory['failure'] = null;
@@ -109,6 +113,7 @@ export class RunHistoryBuilder {
       token: this.token,
       tokenAt: this.tokenAt,
       creatingSince: this.creatingSince,
+      sinksTried: [...this.sinksTried],
       deliveredId: this.deliveredId ?? null,
       unconfirmedAttempts: this.unconfirmedAttempts,
     };
@@ -120,12 +125,19 @@ export class RunHistoryBuilder {
 
   private addScheduled(
     eventId: string,
-    { activityType }: Attributes<'activityTaskScheduledEventAttributes'>,
+    { activityType, input }: Attributes<'activityTaskScheduledEventAttributes'>,
     at: string,
   ): void {
     const type = activityType?.name ?? '';
     if (type === 'createLinkToken') this.creatingSince = at;
+    if (type === 'deliverLinkToken') this.addSink(input);
     this.activities.set(eventId, { type, startedAt: at });
+  }
+
+  /** Decodes only the sink's name: the token before it may have 55 KB, in each round. */
+  private addSink(input: Payloads): void {
+    const [sink] = decodePayloads({ payloads: input?.payloads?.slice(1) ?? null });
+    if (isSinkName(sink) && this.sinksTried.size < MAX_SINKS_TRIED) this.sinksTried.add(sink);
   }
 
   private addStarted(

@@ -134,6 +134,5 @@ function describeToken(
   { deliveryId, publicApiKey }: SealedToken,
   sinksTried: readonly string[],
 ): string {
-  const tried = sinksTried.length > 0 ? ` (sinks tried: ${sinksTried.join(', ')})` : '';
-  return `token ${deliveryId} may not have arrived${tried}: ${deleteKeyOf(publicApiKey)}`;
+  return `token ${deliveryId} may not have arrived: ${deleteKeyOf(publicApiKey, sinksTried)}`;
 }

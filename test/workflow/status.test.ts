@@ -103,8 +103,10 @@ describe('status, current details and summaries', () => {
     const { request, handle, deliveryId } = await startUndelivered();
     await handle.cancel();
     const { message } = await endingOf(handle);
-    expect(message).toContain(`token ${deliveryId} may not have arrived`);
-    expect(message).toContain('delete its API key abcdefgh in Atlas');
+    expect(message).toContain(
+      `token ${deliveryId} may not have arrived: look in sink files first;` +
+        ' if the token is not there, delete its API key abcdefgh in Atlas',
+    );
     const details = [`**cancelled**: Cancelled: ${message}`, ...requestDetails(request)];
     expect(await currentDetails(handle)).toEqual(details);
   });

@@ -130,7 +130,12 @@ commandsOn('that is undelivered', 1, () => ran('blocked'), [
 ]);
 
 commandsOn('that was cancelled with a token', 2, () => ran('blocked', 'cancel'), [
-  ['start', refused, ABANDONED, /: delete its API key in Atlas, .*`live-migration-prep start /],
+  [
+    'start',
+    refused,
+    ABANDONED,
+    /: look in sink blocked first; if .*, delete its API key [a-z]{8} in Atlas, .*`live-migration-prep start /,
+  ],
   ['redeliver', refused, ABANDONED],
   [
     'watch',

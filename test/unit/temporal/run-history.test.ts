@@ -29,10 +29,12 @@ it('a run with a malformed argument and a malformed sink is read', async () => {
     { workflowExecutionStartedEventAttributes: { input: payloads([1, 2]) } },
     scheduled(2, 'deliverLinkToken', { jwe: 'x' }, { toString: 0, valueOf: 0 }),
     scheduled(3, 'deliverLinkToken', { jwe: 'x' }, 'drop'),
+    scheduled(4, 'deliverLinkToken', { jwe: 'x' }, 'drop'),
   ]);
   expect(await readRun(client, RUN)).toMatchObject({
     request: {},
     token: null,
+    sinksTried: ['drop'],
   });
 });
 
