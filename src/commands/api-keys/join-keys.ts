@@ -8,6 +8,8 @@ import type { ApiKey } from './read-keys';
 const DESCRIPTION = 'Atlas Migration Service Key';
 /** Allows for a late response, and for a difference between the clocks of Temporal and Atlas. */
 const NEAR_MS = 60_000;
+/** Allows for a worker whose clock, the source of a token's `createdAt`, is wrong by minutes. */
+const HOUR_MS = 3_600_000;
 
 export interface Token {
   /** `unknown`: only the record has it, and does not say that it was delivered. */
@@ -71,12 +73,11 @@ export function madeAtMs({ id }: Pick<ApiKey, 'id'>): number {
 /** A key of a link-token. */
 export interface Match {
   key: ApiKey;
-  /**
-   * That of its token. Without one, `orphan`; but `unknown` if a request in progress, or a token
-   * without a known key, may explain it.
-   */
+  /** That of its token. Without one, `orphan`; but `unknown` if it may be of a token anyway. */
   state: Token['state'] | 'orphan';
   token: Token | null;
+  /** Why a key without a token is `unknown`; null for any other. */
+  why: string | null;
   /** Those near the time at which a key without a token was made. */
   attempts: Attempt[];
 }
@@ -91,13 +92,25 @@ export function joinKeys(keys: readonly ApiKey[], { tokens, attempts }: Known) {
   const withoutKey = tokens.filter(({ publicApiKey }) => publicApiKey === null);
   const matches = keys.flatMap((key): Match[] => {
     const token = byKey.get(key.publicKey);
-    if (token) return [{ key, state: token.state, token, attempts: [] }];
+    if (token) return [{ key, state: token.state, token, why: null, attempts: [] }];
     if (!key.desc.startsWith(DESCRIPTION)) return [];
     const near = attempts.filter((attempt) => isNear(attempt, madeAtMs(key)));
-    const isExplained = withoutKey.length > 0 || near.some(({ endedAt }) => endedAt === null);
-    return [{ key, state: isExplained ? 'unknown' : 'orphan', token: null, attempts: near }];
+    const why = findDoubt(madeAtMs(key), near, withoutKey);
+    return [{ key, state: why === null ? 'orphan' : 'unknown', token: null, why, attempts: near }];
   });
   return { matches: matches.toSorted((a, b) => madeAtMs(a.key) - madeAtMs(b.key)), withoutKey };
+}
+
+/** Finds why a key that no known token has may be of a token all the same; null if it cannot. */
+function findDoubt(
+  madeMs: number,
+  near: readonly Attempt[],
+  withoutKey: readonly Token[],
+): string | null {
+  if (near.some(({ endedAt }) => endedAt === null)) return 'a request is in progress';
+  const isOf = ({ createdAt }: Token) => Math.abs(Date.parse(createdAt) - madeMs) <= HOUR_MS;
+  if (withoutKey.some(isOf)) return 'made near a token whose key is not known';
+  return null;
 }
 
 function isNear({ startedAt, endedAt }: Attempt, madeMs: number): boolean {

@@ -34,9 +34,9 @@ export async function printKeys(
   );
 }
 
-function describe({ state, token, attempts: [first, ...others] }: Omit<Match, 'key'>): string {
+function describe({ token, why, attempts: [first, ...others] }: Omit<Match, 'key'>): string {
   if (token) return describeToken(token);
-  const what = state === 'orphan' ? 'orphan: no known token has it' : 'perhaps of a token';
+  const what = why === null ? 'orphan: no known token has it' : `perhaps of a token: ${why}`;
   if (!first) return what;
   const { startedAt, endedAt, reason } = first;
   const more = others.length > 0 ? `, and ${others.length} more` : '';

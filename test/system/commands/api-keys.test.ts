@@ -138,7 +138,7 @@ describe('api-keys finds the key', () => {
       { state: 'unknown', token: null, attempts: [{ endedAt: null }] },
     ]);
     expect((await run(own(), request)).stdout).toMatch(
-      /Z {2}perhaps of a token; near an attempt, since \S+ \(the run creates a token\)\n/,
+      /Z {2}perhaps of a token: a request is in progress; near an attempt, since \S+ \(the run creates a token\)\n/,
     );
     expect(await pendingActivity(handle)).toMatchObject({ type: 'createLinkToken' });
     await end(handle, 'terminate');

@@ -44,9 +44,9 @@ describe('joinKeys', () => {
       attempts: [attempt(0, 1)],
     });
     expect(matches.map(({ key: { publicKey }, ...match }) => [publicKey, match])).toEqual([
-      ['a', { state: 'delivered', token: tokens[0], attempts: [] }],
-      ['c', { state: 'abandoned', token: tokens[2], attempts: [] }],
-      ['b', { state: 'open', token: tokens[1], attempts: [] }],
+      ['a', { state: 'delivered', token: tokens[0], why: null, attempts: [] }],
+      ['c', { state: 'abandoned', token: tokens[2], why: null, attempts: [] }],
+      ['b', { state: 'open', token: tokens[1], why: null, attempts: [] }],
     ]);
     expect(withoutKey).toEqual([]);
   });
@@ -80,13 +80,21 @@ describe('joinKeys', () => {
     ]);
   });
 
-  it('calls no key an orphan while the key of a token is not known', () => {
-    const unreadable = token(null);
-    const known = { tokens: [token('a'), unreadable], attempts: [attempt(0, 1)] };
-    expect(statesOf([key('x'), key('a', 1)], known)).toEqual([
-      ['x', 'unknown'],
+  it('calls no key an orphan that was made within an hour of a token without a known key', () => {
+    const unreadable = token(null, { createdAt: at(0) });
+    const known = { tokens: [token('a'), unreadable], attempts: [attempt(-9000, 9000)] };
+    const keys = [-3601, -3600, 1, 3600, 3601].map((seconds) => key(`at ${seconds}`, seconds));
+    expect(statesOf([...keys, key('a', 0)], known)).toEqual([
+      ['at -3601', 'orphan'],
+      ['at -3600', 'unknown'],
       ['a', 'delivered'],
+      ['at 1', 'unknown'],
+      ['at 3600', 'unknown'],
+      ['at 3601', 'orphan'],
     ]);
+    expect(join([key('x')], known).matches[0]?.why).toBe(
+      'made near a token whose key is not known',
+    );
     expect(join([], known).withoutKey).toEqual([unreadable]);
   });
 });
