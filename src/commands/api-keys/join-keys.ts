@@ -8,7 +8,10 @@ import type { ApiKey } from './read-keys';
 const DESCRIPTION = 'Atlas Migration Service Key';
 /** Allows for a late response, and for a difference between the clocks of Temporal and Atlas. */
 const NEAR_MS = 60_000;
-/** Allows for a worker whose clock, the source of a token's `createdAt`, is wrong by minutes. */
+/**
+ * Allows for a run that Temporal does not list yet, a line that the record does not have yet, and
+ * a worker whose clock, the source of a token's `createdAt`, is wrong by minutes.
+ */
 const HOUR_MS = 3_600_000;
 
 export interface Token {
@@ -87,7 +90,7 @@ export interface Match {
  * key whose public key a token has is that token's. One that only has Atlas's description may be of
  * an unconfirmed attempt, or made by somebody else.
  */
-export function joinKeys(keys: readonly ApiKey[], { tokens, attempts }: Known) {
+export function joinKeys(keys: readonly ApiKey[], { tokens, attempts }: Known, nowMs: number) {
   const byKey = new Map(tokens.map((token) => [token.publicApiKey, token]));
   const withoutKey = tokens.filter(({ publicApiKey }) => publicApiKey === null);
   const matches = keys.flatMap((key): Match[] => {
@@ -95,7 +98,7 @@ export function joinKeys(keys: readonly ApiKey[], { tokens, attempts }: Known) {
     if (token) return [{ key, state: token.state, token, why: null, attempts: [] }];
     if (!key.desc.startsWith(DESCRIPTION)) return [];
     const near = attempts.filter((attempt) => isNear(attempt, madeAtMs(key)));
-    const why = findDoubt(madeAtMs(key), near, withoutKey);
+    const why = findDoubt(madeAtMs(key), near, withoutKey, nowMs);
     return [{ key, state: why === null ? 'orphan' : 'unknown', token: null, why, attempts: near }];
   });
   return { matches: matches.toSorted((a, b) => madeAtMs(a.key) - madeAtMs(b.key)), withoutKey };
@@ -106,10 +109,12 @@ function findDoubt(
   madeMs: number,
   near: readonly Attempt[],
   withoutKey: readonly Token[],
+  nowMs: number,
 ): string | null {
   if (near.some(({ endedAt }) => endedAt === null)) return 'a request is in progress';
   const isOf = ({ createdAt }: Token) => Math.abs(Date.parse(createdAt) - madeMs) <= HOUR_MS;
   if (withoutKey.some(isOf)) return 'made near a token whose key is not known';
+  if (madeMs > nowMs - HOUR_MS) return 'made less than an hour ago';
   return null;
 }
 

@@ -17,7 +17,7 @@ export async function printKeys(
 ): Promise<void> {
   const recorded = await readTokenLog(record, orgId);
   const known = addRecord(await readHistories(client, orgId), recorded);
-  const { matches, withoutKey } = joinKeys(keys, known);
+  const { matches, withoutKey } = joinKeys(keys, known, Date.now());
   const count = formatCount(keys.length, 'key');
   output.say(`organization ${orgId}: ${count}, ${matches.length} of link-tokens`);
   for (const { key, ...match } of matches) {

@@ -32,7 +32,10 @@ function listKeys({ atlas }: Pick<OwnOrganizations, 'atlas'>, { orgId }: Prepare
   return { links: [], results, totalCount: results.length };
 }
 
-/** Runs `api-keys` with the keys of an organization on its standard input. */
+/** When `api-keys` runs: a key made an hour ago may be an orphan. */
+const LATER_MS = 2 * 3_600_000;
+
+/** Runs `api-keys` later, with the keys of an organization on its standard input. */
 async function run(of: OwnOrganizations, request: PrepareRequest, ...options: string[]) {
   const { address } = await sharedTemporal();
   const args = [
@@ -45,7 +48,10 @@ async function run(of: OwnOrganizations, request: PrepareRequest, ...options: st
     '-',
   ];
   const stdin = JSON.stringify(listKeys(of, request));
+  const { now } = Date;
+  const clock = jest.spyOn(Date, 'now').mockImplementation(() => now() + LATER_MS);
   const exit = await startCommand([...args, ...options], devServerEnv(address), stdin).exited;
+  clock.mockRestore();
   expect(exit).toMatchObject({ code: 0, stderr: '' });
   return exit;
 }

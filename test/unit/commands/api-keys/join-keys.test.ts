@@ -32,8 +32,8 @@ const key = (publicKey: string, seconds = 0, desc = 'Atlas Migration Service Key
 });
 
 describe('joinKeys', () => {
-  const join = (keys: ReturnType<typeof key>[], known: Partial<Known>) =>
-    joinKeys(keys, { tokens: [], attempts: [], ...known });
+  const join = (keys: ReturnType<typeof key>[], known: Partial<Known>, now = 1e6) =>
+    joinKeys(keys, { tokens: [], attempts: [], ...known }, Date.parse(at(now)));
   const statesOf = (...args: Parameters<typeof join>) =>
     join(...args).matches.map(({ key: { publicKey }, state }) => [publicKey, state]);
 
@@ -68,6 +68,13 @@ describe('joinKeys', () => {
     expect(matches).toMatchObject([
       { state: 'orphan', token: null, attempts: isNear ? [near] : [] },
     ]);
+  });
+
+  it('calls no key an orphan that was made less than an hour ago', () => {
+    const attempts = [attempt(0, 10)];
+    expect(statesOf([key('x', 5)], { attempts }, 3604)).toEqual([['x', 'unknown']]);
+    expect(statesOf([key('x', 5)], { attempts }, 3605)).toEqual([['x', 'orphan']]);
+    expect(join([key('x')], {}, 1).matches[0]?.why).toBe('made less than an hour ago');
   });
 
   it('calls no key an orphan that a request in progress may have made', () => {
