@@ -38,6 +38,8 @@ export interface Attempt {
 }
 
 export interface Known {
+  /** Since when it has every token that workers created, in milliseconds since 1970. */
+  sinceMs: number;
   tokens: readonly Token[];
   attempts: readonly Attempt[];
 }
@@ -49,7 +51,10 @@ export type KnownByTemporal = Known & { runIds: ReadonlySet<string | null> };
  * Adds what only the record has. The delivery of a token says most, wherever it is known; otherwise
  * a history does.
  */
-export function addRecord({ tokens, attempts, runIds }: KnownByTemporal, record: Known): Known {
+export function addRecord(
+  { sinceMs, tokens, attempts, runIds }: KnownByTemporal,
+  record: Known,
+): Known {
   const creating = new Set(
     attempts.filter(({ endedAt }) => endedAt === null).map(({ runId }) => runId),
   );
@@ -65,7 +70,11 @@ export function addRecord({ tokens, attempts, runIds }: KnownByTemporal, record:
   }
   const missing = record.attempts.filter(({ runId }) => !runIds.has(runId));
   const byTime = new Map(missing.map((one) => [`${one.workflowId} ${one.startedAt}`, one]));
-  return { tokens: [...byKey.values()], attempts: [...attempts, ...byTime.values()] };
+  return {
+    sinceMs: Math.min(sinceMs, record.sinceMs),
+    tokens: [...byKey.values()],
+    attempts: [...attempts, ...byTime.values()],
+  };
 }
 
 /** Tells when a key was made: its id begins with the seconds since 1970. */
@@ -90,7 +99,11 @@ export interface Match {
  * key whose public key a token has is that token's. One that only has Atlas's description may be of
  * an unconfirmed attempt, or made by somebody else.
  */
-export function joinKeys(keys: readonly ApiKey[], { tokens, attempts }: Known, nowMs: number) {
+export function joinKeys(
+  keys: readonly ApiKey[],
+  { sinceMs, tokens, attempts }: Known,
+  nowMs: number,
+) {
   const byKey = new Map(tokens.map((token) => [token.publicApiKey, token]));
   const withoutKey = tokens.filter(({ publicApiKey }) => publicApiKey === null);
   const matches = keys.flatMap((key): Match[] => {
@@ -98,7 +111,8 @@ export function joinKeys(keys: readonly ApiKey[], { tokens, attempts }: Known, n
     if (token) return [{ key, state: token.state, token, why: null, attempts: [] }];
     if (!key.desc.startsWith(DESCRIPTION)) return [];
     const near = attempts.filter((attempt) => isNear(attempt, madeAtMs(key)));
-    const why = findDoubt(madeAtMs(key), near, withoutKey, nowMs);
+    const times = { madeMs: madeAtMs(key), sinceMs, nowMs };
+    const why = findDoubt(times, near, withoutKey);
     return [{ key, state: why === null ? 'orphan' : 'unknown', token: null, why, attempts: near }];
   });
   return { matches: matches.toSorted((a, b) => madeAtMs(a.key) - madeAtMs(b.key)), withoutKey };
@@ -106,15 +120,16 @@ export function joinKeys(keys: readonly ApiKey[], { tokens, attempts }: Known, n
 
 /** Finds why a key that no known token has may be of a token all the same; null if it cannot. */
 function findDoubt(
-  madeMs: number,
+  { madeMs, sinceMs, nowMs }: { madeMs: number; sinceMs: number; nowMs: number },
   near: readonly Attempt[],
   withoutKey: readonly Token[],
-  nowMs: number,
 ): string | null {
   if (near.some(({ endedAt }) => endedAt === null)) return 'a request is in progress';
   const isOf = ({ createdAt }: Token) => Math.abs(Date.parse(createdAt) - madeMs) <= HOUR_MS;
   if (withoutKey.some(isOf)) return 'made near a token whose key is not known';
   if (madeMs > nowMs - HOUR_MS) return 'made less than an hour ago';
+  // A run that created a token in the retention period ends in it or later: Temporal still has it.
+  if (madeMs < sinceMs) return 'older than the retention period and than any --record';
   return null;
 }
 

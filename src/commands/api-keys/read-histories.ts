@@ -1,6 +1,12 @@
 import type { Client } from '@temporalio/client';
 import { pMapIterable } from 'p-map';
-import { isOfOrganization, listRuns, type RunInfo } from '../../temporal/list-runs';
+import { withReadTimeout } from '../../temporal/grpc';
+import {
+  isOfOrganization,
+  listRuns,
+  readRetentionMs,
+  type RunInfo,
+} from '../../temporal/list-runs';
 import { readRun } from '../../temporal/read-history';
 import type { RunHistory } from '../../temporal/run-history';
 import { findTokenOf } from '../../temporal/run-state';
@@ -25,7 +31,9 @@ export async function readHistories(client: Client, orgId: string): Promise<Know
     const token = findToken(info, history);
     if (token) tokens.push(token);
   }
-  return { tokens, attempts, runIds };
+  // Only now: Temporal may have deleted runs meanwhile.
+  const retentionMs = await withReadTimeout(client, () => readRetentionMs(client));
+  return { sinceMs: Date.now() - retentionMs, tokens, attempts, runIds };
 }
 
 function findToken(info: RunInfo, history: RunHistory): Token | null {

@@ -34,27 +34,34 @@ const attemptLine = z.object({
   reason: z.string().catch('no reason recorded'),
 });
 
+const anyLine = z.object({ time: timestamp });
+
 /**
  * Reads what the workers' log lines say of the tokens and the unconfirmed attempts of an
- * organization. A token is there once for each of its lines.
+ * organization. A token is there once for each of its lines. The record begins with the first line
+ * of any file.
  *
  * @throws CommandError when a file cannot be read.
  */
 export async function readTokenLog(files: readonly string[], orgId: string): Promise<Known> {
   const tokens: Token[] = [];
   const attempts: Attempt[] = [];
+  let sinceMs = Infinity;
   for (const file of files) {
+    let firstTime: string | undefined;
     for await (const { text } of streamLines('--record', file, undefined)) {
       // Spares the parsing of most lines.
-      if (!text.includes(orgId)) continue;
+      if (firstTime !== undefined && !text.includes(orgId)) continue;
       const value = parseJson(text);
+      firstTime ??= anyLine.safeParse(value).data?.time;
       const token = tokenLine.safeParse(value).data;
       if (token?.orgId === orgId) tokens.push(toToken(token));
       const attempt = attemptLine.safeParse(value).data;
       if (attempt?.orgId === orgId) attempts.push(toAttempt(attempt));
     }
+    if (firstTime !== undefined) sinceMs = Math.min(sinceMs, Date.parse(firstTime));
   }
-  return { tokens, attempts };
+  return { sinceMs, tokens, attempts };
 }
 
 /** Parses a line; null for one of anything else, or that a killed worker left unfinished. */

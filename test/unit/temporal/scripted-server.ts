@@ -40,6 +40,8 @@ export function clientOf({
     recordActivityTaskHeartbeat: async (request: { taskToken: Uint8Array }) =>
       recordHeartbeat?.(request),
     getWorkflowExecutionHistory: async (request: HistoryRequest) => readHistory(request),
+    describeNamespace: () =>
+      Promise.resolve({ config: { workflowExecutionRetentionTtl: { seconds: 3600 } } }),
     queryWorkflow: async (request: QueryRequest) => query(request),
     describeWorkflowExecution: async () => ({
       workflowExecutionInfo: listedRun('run', { status: STATUS.running }),

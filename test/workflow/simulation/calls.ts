@@ -12,6 +12,7 @@ import type { SimulatedTemporal } from './temporal';
 
 const STATUS_CODES = { RUNNING: 1, COMPLETED: 2, FAILED: 3, CANCELLED: 4, TERMINATED: 5 };
 const NOT_FOUND = 5;
+const RETENTION_MS = 72 * 3_600_000;
 
 interface Execution {
   workflowId: string;
@@ -40,6 +41,9 @@ export function createConnection(
       return respond(request);
     };
   const workflowService = {
+    describeNamespace: serve(() => ({
+      config: { workflowExecutionRetentionTtl: msNumberToTs(RETENTION_MS) },
+    })),
     describeWorkflowExecution: serve(({ execution }: { execution: Execution }) =>
       describe(find(execution)),
     ),

@@ -24,6 +24,7 @@ const attempt = (from: number, to: number | null, more: Partial<Attempt> = {}): 
   ...ids,
   ...more,
 });
+const NOTHING: Known = { sinceMs: Infinity, tokens: [], attempts: [] };
 /** A key that was made so many seconds after nine o'clock. */
 const key = (publicKey: string, seconds = 0, desc = 'Atlas Migration Service Key - 0a1b2c3') => ({
   id: (Date.parse(at(seconds)) / 1000).toString(16) + '4f3c2b1a09876543',
@@ -33,7 +34,7 @@ const key = (publicKey: string, seconds = 0, desc = 'Atlas Migration Service Key
 
 describe('joinKeys', () => {
   const join = (keys: ReturnType<typeof key>[], known: Partial<Known>, now = 1e6) =>
-    joinKeys(keys, { tokens: [], attempts: [], ...known }, Date.parse(at(now)));
+    joinKeys(keys, { ...NOTHING, sinceMs: 0, ...known }, Date.parse(at(now)));
   const statesOf = (...args: Parameters<typeof join>) =>
     join(...args).matches.map(({ key: { publicKey }, state }) => [publicKey, state]);
 
@@ -77,6 +78,16 @@ describe('joinKeys', () => {
     expect(join([key('x')], {}, 1).matches[0]?.why).toBe('made less than an hour ago');
   });
 
+  it('calls no key an orphan that was made before every token is known', () => {
+    const known = { attempts: [attempt(-10, 10)], sinceMs: Date.parse(at(0)) };
+    const { matches } = join([key('x', -1), key('y', 0)], known);
+    const why = 'older than the retention period and than any --record';
+    expect(matches).toMatchObject([
+      { state: 'unknown', why },
+      { state: 'orphan', why: null },
+    ]);
+  });
+
   it('calls no key an orphan that a request in progress may have made', () => {
     const attempts = [attempt(-5, -4), attempt(0, null)];
     const keys = [key('x', -61), key('y', -60), key('z', 90_000)];
@@ -108,10 +119,7 @@ describe('joinKeys', () => {
 
 describe('addRecord', () => {
   const add = (histories: Partial<Known>, record: Partial<Known>, runIds: string[] = ['run']) =>
-    addRecord(
-      { tokens: [], attempts: [], ...histories, runIds: new Set(runIds) },
-      { tokens: [], attempts: [], ...record },
-    );
+    addRecord({ ...NOTHING, ...histories, runIds: new Set(runIds) }, { ...NOTHING, ...record });
   const of = (state: Token['state'], more: Partial<Token> = {}) => token('a', { state, ...more });
 
   it.each<[what: string, histories: Token[], record: Token[], expected: Token[]]>([
@@ -148,5 +156,10 @@ describe('addRecord', () => {
       attempt(0, 1),
       attempt(4, 5, other),
     ]);
+  });
+
+  it('knows every token since the retention period or the record began', () => {
+    expect(add({ sinceMs: 2 }, { sinceMs: 1 }).sinceMs).toBe(1);
+    expect(add({ sinceMs: 2 }, {}).sinceMs).toBe(2);
   });
 });

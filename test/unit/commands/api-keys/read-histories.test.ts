@@ -66,3 +66,10 @@ it.each<[what: string, token: object | undefined, receipt: object | undefined, e
   const { tokens } = await readHistories(serve(token, receipt), ORG);
   expect(tokens).toEqual([expect.objectContaining({ state: 'delivered', ...expected })]);
 });
+
+it('every token of the retention period is known', async () => {
+  const beforeMs = Date.now() - 3_600_000;
+  const { sinceMs } = await readHistories(serve(undefined, undefined), ORG);
+  expect(sinceMs).toBeGreaterThanOrEqual(beforeMs);
+  expect(sinceMs).toBeLessThan(beforeMs + 60_000);
+});

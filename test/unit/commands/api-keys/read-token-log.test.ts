@@ -28,10 +28,13 @@ const UNCONFIRMED = {
 };
 const ofAnother = (line: object) => ({ ...line, orgId: OTHER_ORG, note: ORG });
 
+const NOTHING = { sinceMs: Infinity, tokens: [], attempts: [] };
+
 /** Reads the tokens and the attempts of an organization from files. */
 const read = async (files: readonly string[]) =>
-  addRecord({ tokens: [], attempts: [], runIds: new Set() }, await readTokenLog(files, ORG));
+  addRecord({ ...NOTHING, runIds: new Set() }, await readTokenLog(files, ORG));
 
+const at = (second: number) => `2026-11-25T09:00:0${second}.000Z`;
 const toText = (lines: (object | string)[]) =>
   lines.map((line) => (typeof line === 'string' ? line : JSON.stringify(line))).join('\n');
 
@@ -87,6 +90,7 @@ it('reads several files, with what each says', async () => {
   const { startedAt, endedAt, reason } = UNCONFIRMED;
   const { runId } = TOKEN;
   await expect(read(files)).resolves.toEqual({
+    sinceMs: Infinity,
     tokens: [
       {
         ...token,
@@ -97,6 +101,21 @@ it('reads several files, with what each says', async () => {
     ],
     attempts: [{ startedAt, endedAt, reason, workflowId: `live-migration-prep/${ORG}`, runId }],
   });
+});
+
+it.each<[what: string, files: (object | string)[][], since: string | null]>([
+  ['of no time without files', [], null],
+  ['of no time without times', [['started', UNCONFIRMED]], null],
+  [
+    'of its first line with a time',
+    [['x', { time: at(5) }, { ...UNCONFIRMED, time: at(9) }]],
+    at(5),
+  ],
+  ['of the file that begins first', [[{ time: at(7) }], [{ time: at(5) }], ['x']], at(5)],
+])('the record begins at the time %s', async (_what, files, since) => {
+  const names = files.map((lines, index) => write(`worker-${index}.log`, toText(lines)));
+  const { sinceMs } = await readTokenLog(names, ORG);
+  expect(sinceMs).toBe(since === null ? Infinity : Date.parse(since));
 });
 
 it.each([
