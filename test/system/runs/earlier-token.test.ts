@@ -49,12 +49,13 @@ describe('a start with the default policies of a client', () => {
         1,
       );
       expect(type).toBe('TokenExists');
-      const { deliveryId } = receipt ?? {};
+      const { deliveryId, publicApiKey } = receipt ?? {};
       expect(details).toEqual({
         state: 'delivered',
         runId,
         receipt,
         deliveryId,
+        publicApiKey,
         unconfirmedTokens: 0,
       });
       expect(message).toContain("That run's request differs in sink. ");

@@ -94,7 +94,7 @@ describe('the log of a worker at level trace', () => {
     expect(ours.filter((line) => 'taskToken' in line)).toEqual([]);
   });
 
-  it('has a line with times for each attempt that may have created a token', async () => {
+  it('has a line for each attempt that may have created a token, with times if it returned none', async () => {
     const { atlas, installation } = system;
     atlas.faults({ on: 'linkTokens', status: 503 });
     const postsBefore = atlas.posts().length;
@@ -112,12 +112,8 @@ describe('the log of a worker at level trace', () => {
       { ...unconfirmed, level: 'warn', orgId, credential: 'default' },
       { ...created, level: 'info', orgId },
     ]);
-    const posts = atlas.posts().slice(postsBefore);
-    const times = lines.flatMap(({ startedAt, endedAt }, index) => [
-      startedAt,
-      posts[index]?.startedAt,
-      endedAt,
-    ]);
+    const [post] = atlas.posts().slice(postsBefore);
+    const times = [lines[0]?.['startedAt'], post?.startedAt, lines[0]?.['endedAt']];
     expect(times).toEqual(times.toSorted());
   });
 
