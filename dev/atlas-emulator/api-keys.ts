@@ -5,8 +5,8 @@ import type { Call, Route } from './route';
 import type { Seed } from './seed';
 import type { State } from './state';
 
-// The names of fields are those of MongoDB's specification of the Admin API. The description and the
-// role of a link-token's key are those of recorded ones; the events of its creation are invented.
+// The fields of keys and events are those of MongoDB's recordings (link-tokens.ts). What an event
+// says of a service account is not recorded: here it names none.
 
 interface Key {
   id: string;
@@ -20,7 +20,7 @@ function keysOf(state: State, orgId: string): Key[] {
   const seeded = state.seed.apiKeys.filter((key) => key.orgId === orgId);
   return [
     ...seeded.map((key) => ({ ...key, id: seededKeyId(key), desc: 'of the seed', accessList: [] })),
-    ...state.linkTokens.liveOf(orgId).map(({ apiKey, accessListIps }) => ({
+    ...state.linkTokens.keptOf(orgId).map(({ apiKey, accessListIps }) => ({
       ...apiKey,
       roles: ['ORG_OWNER'],
       accessList: accessListIps,
@@ -74,7 +74,7 @@ const listAccessList = inOrganization((call, orgId) => {
 const deleteApiKey = inOrganization((call, orgId) => {
   const { state } = call;
   const { id } = findKey(call, orgId);
-  const token = state.linkTokens.liveOf(orgId).find(({ apiKey }) => apiKey.id === id);
+  const token = state.linkTokens.keptOf(orgId).find(({ apiKey }) => apiKey.id === id);
   if (token) token.removedAt = new Date().toISOString();
   const apiKeys = state.seed.apiKeys.filter((key) => seededKeyId(key) !== id);
   state.seed = { ...state.seed, apiKeys };
@@ -85,18 +85,23 @@ const listEvents = inOrganization(({ state, query }, orgId) => {
   const { minDate = '1970-01-01', maxDate = '9999-12-31' } = query;
   const events = state.linkTokens.all
     .filter((token) => token.orgId === orgId)
-    .flatMap(({ apiKey, createdAt, removedAt }) => {
-      const creation = { eventTypeName: 'API_KEY_CREATED', at: createdAt, apiKey };
+    .flatMap((token) => {
+      const { apiKey, address, createdAt, removedAt } = token;
+      const maker = state.seed.apiKeys.find(({ publicKey }) => publicKey === token.credential);
+      const actor = { ...(maker && describeActor(maker)), remoteAddress: address };
+      const creation = { type: 'API_KEY_CREATED', at: createdAt, apiKey, actor };
       if (removedAt === null) return [creation];
-      return [creation, { eventTypeName: 'API_KEY_DELETED', at: removedAt, apiKey }];
+      // Who removed it is not kept.
+      return [creation, { type: 'API_KEY_DELETED', at: removedAt, apiKey, actor: {} }];
     })
     .filter(
       ({ at }) => Date.parse(minDate) <= Date.parse(at) && Date.parse(at) <= Date.parse(maxDate),
     )
-    .map(({ eventTypeName, at, apiKey }) => ({
+    .map(({ type, at, apiKey, actor }) => ({
+      ...actor,
       created: `${at.slice(0, 19)}Z`,
-      eventTypeName,
-      id: createHash('sha256').update(`${eventTypeName} ${apiKey.id}`).digest('hex').slice(0, 24),
+      eventTypeName: type,
+      id: createHash('sha256').update(`${type} ${apiKey.id}`).digest('hex').slice(0, 24),
       isGlobalAdmin: false,
       links: [],
       orgId,
@@ -104,6 +109,10 @@ const listEvents = inOrganization(({ state, query }, orgId) => {
     }));
   return { status: 200, body: paginate(events, query) };
 });
+
+function describeActor(key: Seed['apiKeys'][number]) {
+  return { apiKeyId: seededKeyId(key), publicKey: key.publicKey };
+}
 
 const KEYS = `${ORGS}/:orgId/apiKeys`;
 const access = 'atlas';

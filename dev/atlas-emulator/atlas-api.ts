@@ -63,7 +63,7 @@ const linkTokenRequest = z.strictObject({ accessListIps: z.array(z.string()).nul
 
 /** 201, as recorded, though the published page says 200. */
 const createLinkToken = inOrganization((call, orgId) => {
-  const { state, credential } = call;
+  const { state, credential, address: sender } = call;
   const addresses = parseJsonBody(call, linkTokenRequest).accessListIps ?? [];
   for (const address of addresses) {
     const parameters = [address];
@@ -75,7 +75,10 @@ const createLinkToken = inOrganization((call, orgId) => {
     }
   }
   const orgName = state.seed.organizations.find(({ id }) => id === orgId)?.name ?? '';
-  const { linkToken } = state.linkTokens.create({ orgId, orgName }, addresses, credential.id);
+  const { linkToken } = state.linkTokens.create({ orgId, orgName }, addresses, {
+    credential: credential.id,
+    address: sender,
+  });
   return { status: 201, body: { linkToken } };
 });
 
@@ -93,7 +96,7 @@ function isAddressOrBlock(text: string): boolean {
 }
 
 const deleteLinkTokens = inOrganization(({ state }, orgId) => {
-  if (state.linkTokens.remove(orgId)) return { status: 204 };
+  if (state.linkTokens.removeLink(orgId)) return { status: 204 };
   throw noOrganizationLink();
 });
 

@@ -6,10 +6,15 @@ interface LinkToken {
   accessListIps: string[];
   /** Client id or public key. */
   credential: string;
+  /** Address of the request. */
+  address: string;
   createdAt: string;
   /** The API key that it embeds. */
   apiKey: { id: string; publicKey: string; desc: string };
+  /** When its API key was deleted. */
   removedAt: string | null;
+  /** False once the organization's link was removed. */
+  isLinked: boolean;
 }
 
 export interface MigrationLink {
@@ -23,15 +28,19 @@ export interface MigrationLink {
   pollsLeft: number;
 }
 
-/** The link-tokens that were created, and which of them live. */
+/**
+ * The link-tokens that were created, and which of them live. The forms of a token and of its key,
+ * and that DELETE removes one key and leaves older ones, are those of the end-to-end recordings of
+ * MongoDB's Atlas CLI (TestLinkToken and TestAtlasOrgAPIKeys in mongodb/mongodb-atlas-cli). It is
+ * our choice that DELETE removes the newest key, and disconnects the sources of every token.
+ */
 export class LinkTokens {
   readonly all: LinkToken[] = [];
-
-  /** Creates a link-token and its API key, both with the form of recorded ones. */
+  /** Creates a link-token and its API key. */
   create(
     { orgId, orgName }: { orgId: string; orgName: string },
     accessListIps: string[],
-    credential: string,
+    { credential, address }: { credential: string; address: string },
   ): LinkToken {
     const createdAt = new Date();
     const publicKey = newPublicKey();
@@ -42,6 +51,7 @@ export class LinkTokens {
       orgId,
       accessListIps,
       credential,
+      address,
       createdAt: createdAt.toISOString(),
       apiKey: {
         id: newObjectId(createdAt),
@@ -49,31 +59,37 @@ export class LinkTokens {
         desc: `Atlas Migration Service Key - ${suffix}`,
       },
       removedAt: null,
+      isLinked: true,
     };
     this.all.push(created);
     return created;
   }
 
-  /** Removes the organization's link: every link-token of it. Returns whether there was one. */
-  remove(orgId: string): boolean {
-    const live = this.liveOf(orgId);
-    for (const token of live) token.removedAt = new Date().toISOString();
-    return live.length > 0;
+  /** Removes the organization's link, with one API key. Returns whether there was a link. */
+  removeLink(orgId: string): boolean {
+    const linked = this.keptOf(orgId).filter(({ isLinked }) => isLinked);
+    const newest = linked.at(-1);
+    if (!newest) return false;
+    for (const token of linked) token.isLinked = false;
+    newest.removedAt = new Date().toISOString();
+    return true;
   }
 
-  liveOf(orgId: string): LinkToken[] {
+  /** Returns the tokens whose API key exists. */
+  keptOf(orgId: string): LinkToken[] {
     return this.all.filter((token) => token.orgId === orgId && token.removedAt === null);
   }
 
+  /** Finds a token that connects its organization with a source. */
   findLive(linkToken: string): LinkToken | undefined {
-    return this.all.find((token) => token.linkToken === linkToken && token.removedAt === null);
+    return this.all.find((token) => {
+      return token.linkToken === linkToken && token.removedAt === null && token.isLinked;
+    });
   }
 
   /** Finds out that the link-token of a link has not been removed. */
   isLive({ linkToken, atlasOrgId }: MigrationLink): boolean {
-    return (
-      atlasOrgId === null || this.liveOf(atlasOrgId).some((token) => token.linkToken === linkToken)
-    );
+    return atlasOrgId === null || this.findLive(linkToken) !== undefined;
   }
 }
 

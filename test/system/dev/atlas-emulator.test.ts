@@ -34,7 +34,8 @@ async function post(
 ) {
   const sent = method === 'GET' ? null : body;
   const response = await fetch(emulator.url + path, { method, headers, body: sent });
-  const json = (await response.json()) as Record<string, unknown>;
+  const text = await response.text();
+  const json = JSON.parse(text || '{}') as Record<string, unknown>;
   return { status: response.status, headers: Object.fromEntries(response.headers), json };
 }
 
@@ -93,6 +94,57 @@ it('accepts every form of an entry, and limits the rate', async () => {
   };
   const parameters = [LINK_TOKENS.slice(1), expect.any(Number), 1, 0.001, 60];
   expect(await create()).toMatchObject({ status: 429, headers, json: { parameters } });
+});
+
+// Recorded by MongoDB (TestLinkToken and TestEvents in mongodb/mongodb-atlas-cli).
+it('makes tokens, keys and events of the recorded form, and removes one key with the link', async () => {
+  const keys = `/api/atlas/v2/orgs/${ORG}/apiKeys`;
+  interface Page {
+    results: Record<string, unknown>[];
+  }
+  const list = async (path: string) => (await create('', {}, path, 'GET')).json as unknown as Page;
+  const withDigest = createDigest(
+    { source: 'the test', read: () => apiKey.publicKey },
+    { source: 'the test', read: () => apiKey.privateKey },
+  );
+  await withDigest({ method: 'POST', uri: LINK_TOKENS, headers: JSON_HEADERS }, async (signed) => {
+    const { status, headers } = await post(LINK_TOKENS, signed);
+    return { status, challenge: headers['www-authenticate'] ?? null };
+  });
+  const { linkToken } = (await create()).json as { linkToken: string };
+  const content = JSON.parse(Buffer.from(linkToken, 'base64').toString()) as object;
+  expect(content).toEqual({
+    orgId: ORG,
+    orgName: DEFAULT_SEED.organizations[0]?.name,
+    privateApiKey: expect.stringMatching(/^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/),
+    publicApiKey: expect.stringMatching(/^[a-z]{8}$/),
+  });
+  const { publicApiKey } = content as { publicApiKey: string };
+  const [older, newer] = (await list(keys)).results.slice(-2);
+  const form = {
+    id: expect.stringMatching(/^[\da-f]{24}$/),
+    desc: expect.stringMatching(/^Atlas Migration Service Key - [\da-f]{7}$/),
+    privateKey: expect.stringMatching(/^\*{8}-\*{4}-\*{4}-[\da-f]{12}$/),
+    roles: [{ orgId: ORG, roleName: 'ORG_OWNER' }],
+  };
+  expect([older, newer]).toMatchObject([form, { ...form, publicKey: publicApiKey }]);
+
+  const deletion = async () => (await create('', {}, LINK_TOKENS, 'DELETE')).status;
+  expect([await deletion(), await deletion()]).toEqual([204, 404]);
+  expect((await list(keys)).results.at(-1)).toEqual(older);
+  const event = { created: expect.stringMatching(/:\d\dZ$/), orgId: ORG, isGlobalAdmin: false };
+  expect((await list(`/api/atlas/v2/orgs/${ORG}/events`)).results).toMatchObject([
+    {
+      ...event,
+      eventTypeName: 'API_KEY_CREATED',
+      targetPublicKey: older?.['publicKey'],
+      publicKey: apiKey.publicKey,
+      apiKeyId: expect.any(String),
+      remoteAddress: '127.0.0.1',
+    },
+    { ...event, eventTypeName: 'API_KEY_CREATED', targetPublicKey: publicApiKey },
+    { ...event, eventTypeName: 'API_KEY_DELETED', targetPublicKey: publicApiKey },
+  ]);
 });
 
 it('responds to the removal of a missing link as Atlas does', async () => {
