@@ -1,7 +1,7 @@
 import { Command } from '@commander-js/extra-typings';
 import type { ProgramContext } from './cli/context';
 import { formatExamples } from './cli/help';
-import { parseOrgId } from './cli/option-parsers';
+import { parseOrgId, parseTime } from './cli/option-parsers';
 import { requireOptions } from './cli/options';
 
 export function apiKeysCommand({ stdin, withTemporal }: ProgramContext) {
@@ -15,15 +15,21 @@ export function apiKeysCommand({ stdin, withTemporal }: ProgramContext) {
       'its API keys, as the Atlas CLI lists them, page by page; - for standard input (required)',
     )
     .option('--record <files...>', 'log lines of the workers, for runs that Temporal has deleted')
+    .option(
+      '--complete-since <time>',
+      'since when --record has every line of every worker of the organization, in any namespace;' +
+        ' without it, a key older than what Temporal retains stays unknown',
+      parseTime,
+    )
     .addHelpText(
       'after',
       formatExamples(
         'api-keys --org 64f1c0ffee5eed0000000a71 --keys keys.json',
         'api-keys --org 64f1c0ffee5eed0000000a71 --keys keys-1.json keys-2.json' +
-          ' --record worker-*.log',
+          ' --record worker-*.log --complete-since 2026-10-01',
       ),
     )
-    .action(async ({ record = [], ...options }) => {
+    .action(async ({ record = [], completeSince = null, ...options }) => {
       const { '--org <id>': orgId, '--keys <files...>': files } = requireOptions({
         '--org <id>': options.org,
         '--keys <files...>': options.keys,
@@ -32,7 +38,7 @@ export function apiKeysCommand({ stdin, withTemporal }: ProgramContext) {
         import('./api-keys/read-keys.js'),
         import('./api-keys/print-keys.js'),
       ]);
-      const keys = await readKeys(files, stdin);
-      await withTemporal((context) => printKeys(context, orgId, keys, record));
+      const keys = await readKeys(files, orgId, stdin);
+      await withTemporal((context) => printKeys(context, orgId, keys, { record, completeSince }));
     });
 }

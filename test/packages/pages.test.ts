@@ -85,7 +85,7 @@ describe('the commands of dev/acceptance.md, in one terminal,', () => {
     expect(find).toContain('\n{"links":[],"results":[],"totalCount":0}');
     expect(find).toContain('"eventTypeName":"API_KEY_CREATED"');
     expect(decode).toMatch(/^1\norgId\norgName\nprivateApiKey\npublicApiKey\norganization /);
-    expect(decode).toMatch(new RegExp(`\n${keyId}  [a-z]{8}  .*, delivered to drop$`));
+    expect(decode).toMatch(new RegExp(`\n${keyId}  [a-z]{8}  .*  delivered: .*, in sink drop\n`));
   });
 
   it('connect two sources, and replace the token of one', () => {
@@ -121,7 +121,8 @@ describe('the commands of dev/acceptance.md, in one terminal,', () => {
       '[]',
       'recentToken',
     ]);
-    expect(remove).toBe('0');
+    // The keys of older tokens, which the deletion of the link leaves.
+    expect(remove).toMatch(/^(API Key '[\da-f]{24}' deleted\n){2}0$/);
     expect(atlas.state().migrationLinks).toEqual([]);
     const removed = { removedAt: expect.any(String) };
     expect(atlas.createdTokens()).toMatchObject([removed, removed, removed, removed]);
@@ -267,8 +268,15 @@ describe('the commands of the runbook and of the pages on keys', () => {
   const commandsBelow = (heading: string) =>
     codeBlocks(sectionBelow(page('docs/runbook.md'), heading), 'sh');
 
-  const [findKeys = '', deleteKey = '', listKeys = '', deleteListed = '', afterBreakIn = ''] =
-    codeBlocks(page('docs/api-keys.md'), 'sh');
+  const [
+    findKeys = '',
+    findOldKeys = '',
+    deleteKey = '',
+    listKeys = '',
+    deleteListed = '',
+    afterBreakIn = '',
+    findMaker = '',
+  ] = codeBlocks(page('docs/api-keys.md'), 'sh');
   /** Lets commands run two hours later: a key is no orphan in its first hour. */
   const later = Object.entries(wrongClock(2 * 3_600_000))
     .map(([name, value]) => `export ${name}='${value}'\n`)
@@ -291,10 +299,16 @@ describe('the commands of the runbook and of the pages on keys', () => {
     const keyIds = atlas.createdTokens().map(({ apiKey }) => apiKey.id);
     const lines = await sh(later + findKeys);
     expect(idsIn(lines).sort()).toEqual(keyIds.toSorted());
-    expect(lines.flat().join('\n')).toMatch(/orphan: no known token has it; near an attempt, /);
-    const deleted = (
-      await sh(`${later}org=${atlas.account.orgId}\n${listKeys}\n${deleteListed}`)
-    ).flat();
+    expect(lines.flat().join('\n')).toMatch(/ {2}orphan: near an attempt, /);
+    const complete = findOldKeys.replace('2026-11-01', new Date().toISOString());
+    const org = `org=${atlas.account.orgId}`;
+    expect(idsIn(await sh(`${later}${org}\n${complete}`)).sort()).toEqual(keyIds.toSorted());
+    const { publicKey } = atlas.createdTokens()[0]?.apiKey ?? { publicKey: '' };
+    const makers = findMaker.replace('abcdefgh', publicKey).replaceAll(/--m..Date \S+/g, '');
+    expect((await sh(`${org}\n${makers}`)).flat().join('')).toMatch(
+      new RegExp(`"remoteAddress": "127.*"targetPublicKey": "${publicKey}"`),
+    );
+    const deleted = (await sh(`${later}${org}\n${listKeys}\n${deleteListed}`)).flat();
     expect(deleted.sort()).toEqual(keyIds.map((id) => `API Key '${id}' deleted`).sort());
     expect(idsIn(await sh(findKeys))).toEqual([]);
   });
@@ -313,7 +327,7 @@ describe('the commands of the runbook and of the pages on keys', () => {
     const found = await sh(findKeys);
     expect(idsIn(found)).toEqual([apiKey.id]);
     expect(found.flat().join('\n')).toMatch(
-      new RegExp(`token ${receipt?.deliveryId} of \\S+, delivered to `),
+      new RegExp(`delivered: token ${receipt?.deliveryId} of \\S+, in sink `),
     );
     await sh(`org=${orgId}\n${deleteKey.replace(/(?<=key=)\S+/, apiKey.id)}`);
     const removed = { removedAt: expect.any(String) };
@@ -347,7 +361,7 @@ describe('the commands of the runbook and of the pages on keys', () => {
 
     const all = keysBut();
     expect(all).toHaveLength(1);
-    const since = afterBreakIn.replace('2026-11-25', 'yesterday');
+    const since = afterBreakIn.replace('2026-11-25', new Date().toISOString().slice(0, 10));
     expect((await sh(`${prepare}\n${since}\n${deleteListed}`)).flat()).toEqual(all);
   });
 

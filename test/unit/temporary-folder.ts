@@ -16,7 +16,7 @@ export function temporaryFolder(): (name?: string) => string {
 /** Writes files in the folder of each test. */
 export function temporaryFiles() {
   const fileIn = temporaryFolder();
-  const write = (name: string, content: string, mode = 0o600): string => {
+  const write = (name: string, content: string | Buffer, mode = 0o600): string => {
     writeFileSync(fileIn(name), content);
     chmodSync(fileIn(name), mode);
     return fileIn(name);

@@ -5,9 +5,9 @@ import type { ApiKey } from './read-keys';
  * How Atlas describes the API key of a link-token, before seven hexadecimal digits. MongoDB
  * documents no description; four such keys are in recorded lists.
  */
-const DESCRIPTION = 'Atlas Migration Service Key';
+export const DESCRIPTION = 'Atlas Migration Service Key';
 /** Allows for a late response, and for a difference between the clocks of Temporal and Atlas. */
-const NEAR_MS = 60_000;
+export const NEAR_MS = 60_000;
 /**
  * Allows for a run that Temporal does not list yet, a line that the record does not have yet, and
  * a worker whose clock, the source of a token's `createdAt`, is wrong by minutes.
@@ -23,6 +23,8 @@ export interface Token {
   createdAt: string;
   /** The sink that has the token; null if none, or if its name is gone with the history. */
   sink: string | null;
+  /** The sinks for which a delivery was scheduled: each may have the token. */
+  sinksTried: string[];
   workflowId: string;
   runId: string | null;
 }
@@ -38,43 +40,22 @@ export interface Attempt {
 }
 
 export interface Known {
-  /** Since when it has every token that workers created, in milliseconds since 1970. */
+  /** Since when every token and attempt is known, in milliseconds since 1970. */
   sinceMs: number;
   tokens: readonly Token[];
   attempts: readonly Attempt[];
 }
 
-/** What Temporal has, with the runs whose histories are read. */
-export type KnownByTemporal = Known & { runIds: ReadonlySet<string | null> };
-
-/**
- * Adds what only the record has. The delivery of a token says most, wherever it is known; otherwise
- * a history does.
- */
-export function addRecord(
-  { sinceMs, tokens, attempts, runIds }: KnownByTemporal,
-  record: Known,
-): Known {
-  const creating = new Set(
-    attempts.filter(({ endedAt }) => endedAt === null).map(({ runId }) => runId),
-  );
-  const byKey = new Map<string, Token>();
-  for (const token of [...tokens, ...record.tokens]) {
-    const { state, runId } = token;
-    const id = token.publicApiKey ?? token.deliveryId ?? String(runId);
-    const known = byKey.get(id);
-    if (known && (known.state === 'delivered' || state !== 'delivered')) continue;
-    // A token that arrived too late, for a run that does without it.
-    const isLost = state === 'unknown' && runIds.has(runId) && !creating.has(runId);
-    byKey.set(id, isLost ? { ...token, state: 'abandoned' } : token);
-  }
-  const missing = record.attempts.filter(({ runId }) => !runIds.has(runId));
-  const byTime = new Map(missing.map((one) => [`${one.workflowId} ${one.startedAt}`, one]));
-  return {
-    sinceMs: Math.min(sinceMs, record.sinceMs),
-    tokens: [...byKey.values()],
-    attempts: [...attempts, ...byTime.values()],
-  };
+/** A key that may be a link-token's. */
+export interface Match {
+  key: ApiKey;
+  /** That of its token. Without one, `orphan` or `unknown`. */
+  state: Token['state'] | 'orphan';
+  token: Token | null;
+  /** Why the state is `unknown`; null in any other. */
+  why: string | null;
+  /** Those near the time at which a key without a token was made. */
+  attempts: Attempt[];
 }
 
 /** Tells when a key was made: its id begins with the seconds since 1970. */
@@ -82,55 +63,80 @@ export function madeAtMs({ id }: Pick<ApiKey, 'id'>): number {
   return parseInt(id.slice(0, 8), 16) * 1000;
 }
 
-/** A key of a link-token. */
-export interface Match {
-  key: ApiKey;
-  /** That of its token. Without one, `orphan`; but `unknown` if it may be of a token anyway. */
-  state: Token['state'] | 'orphan';
-  token: Token | null;
-  /** Why a key without a token is `unknown`; null for any other. */
-  why: string | null;
-  /** Those near the time at which a key without a token was made. */
-  attempts: Attempt[];
+export function hasDescription({ desc }: Pick<ApiKey, 'desc'>): boolean {
+  return desc.startsWith(DESCRIPTION);
 }
 
 /**
- * Finds the keys of link-tokens, in the order of time, and the tokens whose key is not known. Each
- * key whose public key a token has is that token's. One that only has Atlas's description may be of
- * an unconfirmed attempt, or made by somebody else.
+ * Finds the keys of link-tokens, oldest first. A key whose public key a known token has is that
+ * token's. A key that no known token has is an `orphan` if an attempt of ours was near and nothing
+ * leaves a doubt: what is absent, such as a history that Temporal has deleted, makes it `unknown`.
  */
-export function joinKeys(
-  keys: readonly ApiKey[],
-  { sinceMs, tokens, attempts }: Known,
-  nowMs: number,
-) {
-  const byKey = new Map(tokens.map((token) => [token.publicApiKey, token]));
-  const withoutKey = tokens.filter(({ publicApiKey }) => publicApiKey === null);
+export function joinKeys(keys: readonly ApiKey[], known: Known, nowMs: number): Match[] {
+  const unplaced = findUnplaced(keys, known.tokens);
   const matches = keys.flatMap((key): Match[] => {
-    const token = byKey.get(key.publicKey);
-    if (token) return [{ key, state: token.state, token, why: null, attempts: [] }];
-    if (!key.desc.startsWith(DESCRIPTION)) return [];
-    const near = attempts.filter((attempt) => isNear(attempt, madeAtMs(key)));
-    const times = { madeMs: madeAtMs(key), sinceMs, nowMs };
-    const why = findDoubt(times, near, withoutKey);
-    return [{ key, state: why === null ? 'orphan' : 'unknown', token: null, why, attempts: near }];
+    const [token, ...others] = known.tokens.filter((one) => names(one, key));
+    if (token) return [matchToken(key, token, others)];
+    const attempts = known.attempts.filter((attempt) => isNear(attempt, madeAtMs(key)));
+    if (!hasDescription(key) && !(key.isOwner && attempts.length > 0)) return [];
+    const why = findDoubt(key, attempts, unplaced, known.sinceMs, nowMs);
+    return [{ key, state: why === null ? 'orphan' : 'unknown', token: null, why, attempts }];
   });
-  return { matches: matches.toSorted((a, b) => madeAtMs(a.key) - madeAtMs(b.key)), withoutKey };
+  return matches.toSorted((a, b) => madeAtMs(a.key) - madeAtMs(b.key));
 }
 
-/** Finds why a key that no known token has may be of a token all the same; null if it cannot. */
+/** Without regard to case: a list in another one must not make keys in use look like orphans. */
+function names({ publicApiKey }: Token, { publicKey }: ApiKey): boolean {
+  return publicApiKey?.toLowerCase() === publicKey.toLowerCase();
+}
+
+function matchToken(key: ApiKey, token: Token, others: readonly Token[]): Match {
+  // Each token has a key of its own, so what one of the runs says is forged.
+  if (others.length > 0) {
+    return { key, state: 'unknown', token: null, why: 'several tokens name it', attempts: [] };
+  }
+  const why = token.state === 'unknown' ? 'the record has no delivery of its token' : null;
+  return { key, state: token.state, token, why, attempts: [] };
+}
+
+/**
+ * Finds the tokens whose key may be in the list under a public key that is not known. A token that
+ * names a key outside the list has lost that key, if the list has the key of a token that is as
+ * new: then tokens still name their keys.
+ */
+function findUnplaced(keys: readonly ApiKey[], tokens: readonly Token[]): Token[] {
+  const isListed = (token: Token) => keys.some((key) => names(token, key));
+  const listedAt = tokens.filter(isListed).map(({ createdAt }) => Date.parse(createdAt));
+  const newestMs = Math.max(-Infinity, ...listedAt);
+  return tokens.filter(({ publicApiKey, createdAt }) => {
+    return publicApiKey === null || Date.parse(createdAt) > newestMs;
+  });
+}
+
+/** Finds why a key that no known token has may be a token's all the same; null if it cannot. */
 function findDoubt(
-  { madeMs, sinceMs, nowMs }: { madeMs: number; sinceMs: number; nowMs: number },
-  near: readonly Attempt[],
-  withoutKey: readonly Token[],
+  key: ApiKey,
+  attempts: readonly Attempt[],
+  unplaced: readonly Token[],
+  sinceMs: number,
+  nowMs: number,
 ): string | null {
-  if (near.some(({ endedAt }) => endedAt === null)) return 'a request is in progress';
-  const isOf = ({ createdAt }: Token) => Math.abs(Date.parse(createdAt) - madeMs) <= HOUR_MS;
-  if (withoutKey.some(isOf)) return 'made near a token whose key is not known';
+  const madeMs = madeAtMs(key);
+  if (attempts.some(({ endedAt }) => endedAt === null)) return 'a request is in progress';
+  const token = unplaced.find(({ createdAt }) => {
+    return Math.abs(Date.parse(createdAt) - madeMs) <= HOUR_MS;
+  });
+  if (token) return `made within an hour of ${nameToken(token)}, whose key is not in the list`;
   if (madeMs > nowMs - HOUR_MS) return 'made less than an hour ago';
   // A run that created a token in the retention period ends in it or later: Temporal still has it.
-  if (madeMs < sinceMs) return 'older than the retention period and than any --record';
+  if (madeMs < sinceMs) return 'older than what Temporal retains and than --complete-since';
+  if (attempts.length === 0) return 'made when no known attempt was in progress';
+  if (!hasDescription(key)) return `its description does not begin with "${DESCRIPTION}"`;
   return null;
+}
+
+export function nameToken({ deliveryId, workflowId }: Token): string {
+  return deliveryId === null ? `a token of ${workflowId}` : `token ${deliveryId}`;
 }
 
 function isNear({ startedAt, endedAt }: Attempt, madeMs: number): boolean {

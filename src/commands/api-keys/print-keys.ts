@@ -1,23 +1,48 @@
 import { commandLine } from '../../shared/command-line';
 import { cutAndEscape, formatCount } from '../../shared/text';
+import { usageError } from '../cli/command-error';
 import type { CommandContext } from '../cli/context';
-import { addRecord, joinKeys, madeAtMs, type Match, type Token } from './join-keys';
+import { addRecord } from './add-record';
+import {
+  DESCRIPTION,
+  hasDescription,
+  joinKeys,
+  madeAtMs,
+  nameToken,
+  type Match,
+} from './join-keys';
 import { readHistories } from './read-histories';
 import type { ApiKey } from './read-keys';
-import { readTokenLog } from './read-token-log';
+import { readRecord, type LogRecord } from './read-record';
 
 const MAX_REASON_LENGTH = 40;
+
+/** What to do with a key, by its state. */
+const ADVICE: Record<Match['state'], string> = {
+  delivered: 'delete the key once the migration with its token is over',
+  open: 'leave it, or cancel the run first',
+  abandoned: 'delete it, unless a sink that was tried has the token, or somebody opened it by hand',
+  orphan:
+    'delete it, unless it is of another namespace that serves the organization,' +
+    ' or of a link-token that somebody made by hand at that time',
+  unknown: 'leave it',
+};
 
 /** Prints the API keys of link-tokens in an organization's list, each with its token. */
 export async function printKeys(
   { client, output }: CommandContext,
   orgId: string,
   keys: readonly ApiKey[],
-  record: readonly string[],
+  options: { record: readonly string[]; completeSince: Date | null },
 ): Promise<void> {
-  const recorded = await readTokenLog(record, orgId);
-  const known = addRecord(await readHistories(client, orgId), recorded);
-  const { matches, withoutKey } = joinKeys(keys, known, Date.now());
+  const record = await readRecord(options.record, orgId);
+  output.note(...describeRecord(record));
+  const sinceMs = findStart(record, options.completeSince);
+  const known = addRecord(await readHistories(client, orgId), { ...record, sinceMs });
+  const matches = joinKeys(keys, known, Date.now());
+  const withoutKey = known.tokens.filter(({ publicApiKey }) => publicApiKey === null);
+  const states = new Set(matches.map(({ state }) => state));
+
   const count = formatCount(keys.length, 'key');
   output.say(`organization ${orgId}: ${count}, ${matches.length} of link-tokens`);
   for (const { key, ...match } of matches) {
@@ -30,27 +55,57 @@ export async function printKeys(
   }
   output.print(
     { orgId, keys: keys.length, ofLinkTokens: matches.length, withoutKey },
-    withoutKey.map((token) => `its key is not known: ${describeToken(token)}`),
+    withoutKey.map((token) => `${nameToken(token)} of ${token.createdAt}: its key is not known`),
+  );
+  output.say(...[...states].map((state) => `${state}: ${ADVICE[state]}`));
+  if (matches.some(({ key, token }) => token && !hasDescription(key))) {
+    output.note(`keys of known tokens have another description than "${DESCRIPTION}"`);
+  }
+}
+
+/** Says what was read of the record, in which a missing line could hide a token. */
+function describeRecord({ lineCount, otherCount, firstMs }: LogRecord): (string | null)[] {
+  if (lineCount === 0) return [];
+  const since = new Date(firstMs).toISOString();
+  return [
+    `--record has ${formatCount(lineCount, 'line')} of workers, since ${since}`,
+    otherCount > 0 ? `--record has ${formatCount(otherCount, 'line')} of something else` : null,
+  ];
+}
+
+/** Returns since when the record is complete, in milliseconds since 1970: only a person knows. */
+function findStart({ firstMs }: LogRecord, completeSince: Date | null): number {
+  if (completeSince === null) return Infinity;
+  if (firstMs <= completeSince.getTime()) return completeSince.getTime();
+  throw usageError(
+    firstMs === Infinity
+      ? '--complete-since says something of --record: name its files, too'
+      : `--record begins only at ${new Date(firstMs).toISOString()}:` +
+          ' write this time as --complete-since, or name the files before it',
   );
 }
 
-function describe({ token, why, attempts: [first, ...others] }: Omit<Match, 'key'>): string {
-  if (token) return describeToken(token);
-  const what = why === null ? 'orphan: no known token has it' : `perhaps of a token: ${why}`;
-  if (!first) return what;
-  const { startedAt, endedAt, reason } = first;
-  const more = others.length > 0 ? `, and ${others.length} more` : '';
-  const time = endedAt === null ? `since ${startedAt}` : `${startedAt} to ${endedAt}`;
-  return `${what}; near an attempt, ${time} (${cutAndEscape(reason, MAX_REASON_LENGTH)})${more}`;
+function describe(match: Omit<Match, 'key'>): string {
+  const { state, token, why } = match;
+  const facts = [
+    token && `${nameToken(token)} of ${token.createdAt}`,
+    token && describeDelivery(token),
+    why,
+    describeAttempts(match),
+  ];
+  return `${state}: ${facts.filter(Boolean).join(', ')}`;
 }
 
-function describeToken({ state, deliveryId, createdAt, sink, workflowId }: Token): string {
-  const texts = {
-    delivered: sink === null ? 'delivered' : `delivered to ${sink}`,
-    open: `being delivered: ${commandLine('watch', workflowId)}`,
-    abandoned: 'abandoned: no run delivers it',
-    unknown: 'whose delivery is not in the record',
-  };
-  const token = deliveryId === null ? 'a token' : `token ${deliveryId}`;
-  return `${token} of ${createdAt}, ${texts[state]}`;
+function describeDelivery({ state, sink, sinksTried, workflowId }: NonNullable<Match['token']>) {
+  if (state === 'delivered') return sink && `in sink ${sink}`;
+  if (state === 'open') return commandLine('watch', workflowId);
+  return sinksTried.length > 0 ? `look in sink ${sinksTried.join(', ')}` : 'no sink was tried';
+}
+
+function describeAttempts({ attempts: [first, ...others] }: Pick<Match, 'attempts'>) {
+  if (!first) return null;
+  const { startedAt, endedAt, reason } = first;
+  const more = others.length > 0 ? ` and ${others.length} more` : '';
+  const time = endedAt === null ? `since ${startedAt}` : `${startedAt} to ${endedAt}`;
+  return `near an attempt, ${time} (${cutAndEscape(reason, MAX_REASON_LENGTH)})${more}`;
 }

@@ -10,39 +10,38 @@ import {
 import { readRun } from '../../temporal/read-history';
 import type { RunHistory } from '../../temporal/run-history';
 import { findTokenOf } from '../../temporal/run-state';
-import type { Attempt, KnownByTemporal, Token } from './join-keys';
+import type { Attempt, Known, Token } from './join-keys';
 
 /** Bounds the histories in memory: each may have megabytes. */
 const READ_CONCURRENCY = 2;
 
 /** Reads the tokens and the unconfirmed attempts of an organization's runs, newest run first. */
-export async function readHistories(client: Client, orgId: string): Promise<KnownByTemporal> {
+export async function readHistories(client: Client, orgId: string): Promise<Known> {
   const tokens: Token[] = [];
   const attempts: Attempt[] = [];
-  const runIds = new Set<string | null>();
   const runs = pMapIterable(
     listRuns(client, null, isOfOrganization(orgId)),
     async (info) => ({ info, history: await readRun(client, info) }),
     { concurrency: READ_CONCURRENCY },
   );
   for await (const { info, history } of runs) {
-    runIds.add(info.runId);
     attempts.push(...findAttempts(info, history));
     const token = findToken(info, history);
     if (token) tokens.push(token);
   }
   // Only now: Temporal may have deleted runs meanwhile.
   const retentionMs = await withReadTimeout(client, () => readRetentionMs(client));
-  return { sinceMs: Date.now() - retentionMs, tokens, attempts, runIds };
+  return { sinceMs: Date.now() - retentionMs, tokens, attempts };
 }
 
 function findToken(info: RunInfo, history: RunHistory): Token | null {
   const { workflowId, runId, startTime, closeTime = startTime } = info;
-  const { token, receipt, tokenAt } = history;
+  const { token, receipt, tokenAt, sinksTried } = history;
   const found = findTokenOf(info, history);
   // Of a token that cannot be read, this is when the run got it, or else when the run closed.
   const createdAt = (token ?? receipt)?.createdAt ?? tokenAt ?? closeTime.toISOString();
-  return found && { ...found, createdAt, sink: receipt?.sink ?? null, workflowId, runId };
+  const sink = receipt?.sink ?? null;
+  return found && { ...found, createdAt, sink, sinksTried, workflowId, runId };
 }
 
 function findAttempts(info: RunInfo, { unconfirmedAttempts, creatingSince }: RunHistory) {

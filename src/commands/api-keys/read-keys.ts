@@ -12,12 +12,21 @@ const keyList = z.object({
       id: z.string().regex(/^[\da-f]{24}$/),
       publicKey: z.string(),
       desc: z.string().catch(''),
+      // A role in a project has no organization.
+      roles: z.array(z.object({ orgId: z.string().optional(), roleName: z.string() })).catch([]),
     }),
   ),
   totalCount: z.int(),
 });
 
-export type ApiKey = z.output<typeof keyList>['results'][number];
+export interface ApiKey {
+  id: string;
+  publicKey: string;
+  /** Its description. */
+  desc: string;
+  /** True if it has the role Organization Owner, as each key of a link-token has. */
+  isOwner: boolean;
+}
 
 const HOW = 'atlas organizations apiKeys list --orgId … --limit 500 --page … --output json';
 
@@ -25,15 +34,24 @@ const HOW = 'atlas organizations apiKeys list --orgId … --limit 500 --page …
  * Reads the pages of a list of API keys, in any order.
  *
  * @param files `-` for standard input.
- * @throws CommandError when they are not the whole list of an organization's API keys.
+ * @throws CommandError when they are not the whole list of this organization's API keys.
  */
-export async function readKeys(files: readonly string[], stdin: Stdin): Promise<ApiKey[]> {
+export async function readKeys(
+  files: readonly string[],
+  orgId: string,
+  stdin: Stdin,
+): Promise<ApiKey[]> {
   const keys = new Map<string, ApiKey>();
   let totalCount = 0;
   for (const file of files) {
     const lines = await readLines('--keys', file, stdin);
     const page = parsePage(file, lines.map(({ text }) => text).join('\n'));
-    for (const key of page.results) keys.set(key.id, key);
+    for (const { id, publicKey, desc, roles } of page.results) {
+      const other = roles.find((role) => role.orgId !== undefined && role.orgId !== orgId);
+      if (other) throw usageError(`--keys ${file} is the list of organization ${other.orgId}`);
+      const isOwner = roles.some(({ roleName }) => roleName === 'ORG_OWNER');
+      keys.set(id, { id, publicKey, desc, isOwner });
+    }
     totalCount = Math.max(totalCount, page.totalCount);
   }
   if (keys.size >= totalCount) return [...keys.values()];

@@ -18,6 +18,7 @@ export interface Key {
   attemptOverMs: number;
   publicKey: string;
   desc: string;
+  isOwner: boolean;
   linkToken: string;
   tokenSha256: string;
 }
@@ -69,7 +70,16 @@ export function createAtlas(findMaker: () => Maker, onKey: (key: Key) => void) {
     const linkToken = Buffer.from(JSON.stringify(content)).toString('base64');
     const desc = `Atlas Migration Service Key - ${id.slice(17)}`;
     const tokenSha256 = createHash('sha256').update(linkToken).digest('hex');
-    const facts = { id, orgId, madeMs: nowMs(), publicKey, desc, linkToken, tokenSha256 };
+    const facts = {
+      id,
+      orgId,
+      madeMs: nowMs(),
+      publicKey,
+      desc,
+      isOwner: true,
+      linkToken,
+      tokenSha256,
+    };
     const key = { ...facts, ...maker };
     keys.push(key);
     onKey(key);

@@ -149,7 +149,7 @@ export function createWorld(tape: Tape, startWorkflow: StartWorkflow) {
     for (const orgId of ORGS) {
       const ofOrg = atlas.keys.filter((key) => key.orgId === orgId);
       const known = await readHistories(temporal.client, orgId);
-      const { matches } = joinKeys(ofOrg, known, Date.now());
+      const matches = joinKeys(ofOrg, known, Date.now());
       looks.push(new Map(matches.map((match) => [match.key.id, match])));
     }
   }

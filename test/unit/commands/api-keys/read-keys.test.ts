@@ -1,12 +1,13 @@
 import { Readable } from 'node:stream';
 import { readKeys } from '../../../../src/commands/api-keys/read-keys';
 import { run } from '../../../support/run-command';
-import { ORG } from '../../samples';
+import { ORG, OTHER_ORG } from '../../samples';
 import { temporaryFiles } from '../../temporary-folder';
 
 const { fileIn, write } = temporaryFiles();
 
 const KEY = { id: '6925711d4f3c2b1a09876543', publicKey: 'abcdefgh', desc: 'of the billing job' };
+const FOUND = { ...KEY, isOwner: false };
 const OTHER_KEY = { ...KEY, id: '6925711d4f3c2b1a09876544', publicKey: 'bcdefghi' };
 const WHAT = 'atlas organizations apiKeys list --orgId … --limit 500 --page … --output json';
 const writePage = (name: string, totalCount: number, ...results: object[]) =>
@@ -39,12 +40,35 @@ it.each<[what: string, text: string | null, message: string]>([
 
 it('readKeys joins the pages of a list, with each key once', async () => {
   const pages = [writePage('keys-1.json', 2, KEY), writePage('keys-2.json', 2, KEY, OTHER_KEY)];
-  await expect(readKeys(pages, undefined)).resolves.toEqual([KEY, OTHER_KEY]);
+  await expect(readKeys(pages, ORG, undefined)).resolves.toEqual([
+    FOUND,
+    { ...OTHER_KEY, isOwner: false },
+  ]);
+});
+
+it.each([
+  ['Organization Owner', 'ORG_OWNER', true],
+  ['another role', 'ORG_MEMBER', false],
+])('readKeys says that a key with %s is an owner, or not', async (_what, roleName, isOwner) => {
+  const roles = [
+    { groupId: OTHER_ORG, roleName: 'GROUP_OWNER' },
+    { orgId: ORG, roleName },
+  ];
+  const page = writePage('keys.json', 1, { ...KEY, roles });
+  await expect(readKeys([page], ORG, undefined)).resolves.toEqual([{ ...KEY, isOwner }]);
+});
+
+it('readKeys refuses the list of another organization', async () => {
+  const roles = [{ orgId: OTHER_ORG, roleName: 'ORG_OWNER' }];
+  const page = writePage('keys.json', 1, { ...KEY, roles });
+  await expect(readKeys([page], ORG, undefined)).rejects.toThrow(
+    `--keys ${page} is the list of organization ${OTHER_ORG}`,
+  );
 });
 
 it('readKeys reads one page from standard input', async () => {
   const stdin = Readable.from([JSON.stringify({ results: [KEY], totalCount: 1 }, null, 2)]);
-  await expect(readKeys(['-'], stdin)).resolves.toEqual([KEY]);
+  await expect(readKeys(['-'], ORG, stdin)).resolves.toEqual([FOUND]);
 });
 
 it('api-keys refuses pages of which one is missing', async () => {

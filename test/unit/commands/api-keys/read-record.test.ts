@@ -1,11 +1,14 @@
-import { addRecord } from '../../../../src/commands/api-keys/join-keys';
-import { readTokenLog } from '../../../../src/commands/api-keys/read-token-log';
+import { gzipSync } from 'node:zlib';
+import { addRecord } from '../../../../src/commands/api-keys/add-record';
+import { readRecord } from '../../../../src/commands/api-keys/read-record';
 import { ORG, OTHER_ORG, SOURCE_ORG } from '../../samples';
 import { temporaryFiles } from '../../temporary-folder';
 
 const { fileIn, write } = temporaryFiles();
 
+const TIME = { time: '2026-11-25T09:00:05.000Z' };
 const TOKEN = {
+  ...TIME,
   orgId: ORG,
   sourceOrgId: SOURCE_ORG,
   deliveryId: '8ffaa967-f367-493b-bb86-d0e9668a748f',
@@ -18,6 +21,7 @@ const CREATED = { ...TOKEN, msg: 'link-token created', sink: 'drop' };
 const UNDELIVERED = { ...CREATED, msg: 'link-token not delivered', type: 'SinkUnavailable' };
 const DELIVERED = { ...CREATED, msg: 'link-token delivered', location: 'file tokens/x.link-token' };
 const UNCONFIRMED = {
+  ...TIME,
   msg: 'link-token unconfirmed',
   orgId: ORG,
   sourceOrgId: null,
@@ -32,9 +36,11 @@ const NOTHING = { sinceMs: Infinity, tokens: [], attempts: [] };
 
 /** Reads the tokens and the attempts of an organization from files. */
 const read = async (files: readonly string[]) =>
-  addRecord({ ...NOTHING, runIds: new Set() }, await readTokenLog(files, ORG));
+  addRecord(NOTHING, { ...(await readRecord(files, ORG)), sinceMs: Infinity });
 
 const at = (second: number) => `2026-11-25T09:00:0${second}.000Z`;
+/** A line about nothing that is read. */
+const lineAt = (second: number) => ({ time: at(second), msg: 'worker starts' });
 const toText = (lines: (object | string)[]) =>
   lines.map((line) => (typeof line === 'string' ? line : JSON.stringify(line))).join('\n');
 
@@ -62,7 +68,14 @@ it.each<
   ['another organization', [ofAnother(DELIVERED), ofAnother(UNCONFIRMED)], [], 0],
   [
     'other lines',
-    ['', 'started', `{"msg":"link-token delivered","orgId":"${ORG}`, { orgId: ORG }, `"${ORG}"`],
+    [
+      lineAt(1),
+      '',
+      'started',
+      `{"msg":"link-token delivered","orgId":"${ORG}`,
+      { ...lineAt(2), orgId: ORG },
+      `"${ORG}"`,
+    ],
     [],
     0,
   ],
@@ -86,7 +99,7 @@ it('reads several files, with what each says', async () => {
     write('worker-1.log', toText([CREATED])),
     write('worker-2.log', toText([UNCONFIRMED, DELIVERED])),
   ];
-  const { orgId: _, sourceOrgId: _s, ...token } = TOKEN;
+  const { orgId: _, sourceOrgId: _s, time: _t, ...token } = TOKEN;
   const { startedAt, endedAt, reason } = UNCONFIRMED;
   const { runId } = TOKEN;
   await expect(read(files)).resolves.toEqual({
@@ -96,6 +109,7 @@ it('reads several files, with what each says', async () => {
         ...token,
         state: 'delivered',
         sink: 'drop',
+        sinksTried: ['drop'],
         workflowId: `live-migration-prep/${ORG}/${SOURCE_ORG}`,
       },
     ],
@@ -103,19 +117,34 @@ it('reads several files, with what each says', async () => {
   });
 });
 
-it.each<[what: string, files: (object | string)[][], since: string | null]>([
-  ['of no time without files', [], null],
-  ['of no time without times', [['started', UNCONFIRMED]], null],
-  [
-    'of its first line with a time',
-    [['x', { time: at(5) }, { ...UNCONFIRMED, time: at(9) }]],
-    at(5),
-  ],
-  ['of the file that begins first', [[{ time: at(7) }], [{ time: at(5) }], ['x']], at(5)],
-])('the record begins at the time %s', async (_what, files, since) => {
-  const names = files.map((lines, index) => write(`worker-${index}.log`, toText(lines)));
-  const { sinceMs } = await readTokenLog(names, ORG);
-  expect(sinceMs).toBe(since === null ? Infinity : Date.parse(since));
+it('counts the lines of workers and others, and finds the earliest time', async () => {
+  const files = [
+    write('worker-1.log', toText([lineAt(7), UNCONFIRMED, 'a line of something else'])),
+    write('worker-2.log', toText([{ time: at(1) }, lineAt(9), lineAt(3)])),
+  ];
+  await expect(readRecord(files, ORG)).resolves.toMatchObject({
+    lineCount: 4,
+    otherCount: 2,
+    firstMs: Date.parse(at(3)),
+  });
+  const nothing = { lineCount: 0, otherCount: 0, firstMs: Infinity };
+  await expect(readRecord([], ORG)).resolves.toMatchObject(nothing);
+});
+
+const DELIVERY = JSON.stringify(DELIVERED);
+
+it.each<[what: string, content: string | Buffer]>([
+  ['as Docker stores lines', JSON.stringify({ log: `${DELIVERY}\n`, stream: 'stdout', ...TIME })],
+  ['as kubectl --prefix prints lines', `[pod/prep-0/worker] ${DELIVERY}`],
+  ['with times before the lines', `2026-11-25T09:00:00Z ${DELIVERY}`],
+  ['compressed', gzipSync(DELIVERY)],
+  ['empty', ''],
+])('refuses a file that is %s, beside one that is not', async (_what, content) => {
+  const file = write('other.log', content);
+  const files = [write('worker-1.log', toText([lineAt(1)])), file];
+  await expect(readRecord(files, ORG)).rejects.toThrow(
+    `--record ${file} has no line of a worker's log: write the lines as the worker prints them`,
+  );
 });
 
 it.each([
@@ -130,7 +159,7 @@ it.each([
 
 it('names a file that cannot be read', async () => {
   const file = fileIn('nowhere.log');
-  await expect(readTokenLog([file], ORG)).rejects.toThrow(
+  await expect(readRecord([file], ORG)).rejects.toThrow(
     `--record ${file} cannot be read (ENOENT): correct its path`,
   );
 });

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { organizationId, publicApiKey, sinkName, timestamp } from '../../contract/schemas';
 import { workflowIdFor } from '../../contract/workflow-id';
+import { usageError } from '../cli/command-error';
 import { streamLines } from '../cli/read-lines';
 import type { Attempt, Known, Token } from './join-keys';
 
@@ -34,37 +35,59 @@ const attemptLine = z.object({
   reason: z.string().catch('no reason recorded'),
 });
 
-const anyLine = z.object({ time: timestamp });
+/** Any line of a worker's log. */
+const anyLine = z.object({ time: timestamp, msg: z.string() });
+
+const HOW =
+  'write the lines as the worker prints them, one JSON object each, not compressed,' +
+  ' and without what Docker or kubectl --prefix adds';
+
+/** What the workers' log lines say of an organization's tokens and attempts. */
+export interface LogRecord extends Pick<Known, 'tokens' | 'attempts'> {
+  /** Lines of workers, about anything. */
+  lineCount: number;
+  /** Lines of anything else, such as one that a killed worker left unfinished. */
+  otherCount: number;
+  /** The time of the earliest line, in milliseconds since 1970; Infinity without any. */
+  firstMs: number;
+}
 
 /**
- * Reads what the workers' log lines say of the tokens and the unconfirmed attempts of an
- * organization. A token is there once for each of its lines. The record begins with the first line
- * of any file.
+ * Reads the record: the workers' log lines. A token is in it once for each of its lines.
  *
- * @throws CommandError when a file cannot be read.
+ * @throws CommandError when a file cannot be read, or has no line of a worker: a file in another
+ *   form must not pass for one that names no token.
  */
-export async function readTokenLog(files: readonly string[], orgId: string): Promise<Known> {
+export async function readRecord(files: readonly string[], orgId: string): Promise<LogRecord> {
   const tokens: Token[] = [];
   const attempts: Attempt[] = [];
-  let sinceMs = Infinity;
+  let [lineCount, otherCount, firstMs] = [0, 0, Infinity];
   for (const file of files) {
-    let firstTime: string | undefined;
+    const lineCountBefore = lineCount;
     for await (const { text } of streamLines('--record', file, undefined)) {
-      // Spares the parsing of most lines.
-      if (firstTime !== undefined && !text.includes(orgId)) continue;
       const value = parseJson(text);
-      firstTime ??= anyLine.safeParse(value).data?.time;
+      const line = anyLine.safeParse(value).data;
+      if (line) {
+        lineCount += 1;
+        firstMs = Math.min(firstMs, Date.parse(line.time));
+      } else {
+        otherCount += 1;
+      }
+      // Spares the parsing of most lines.
+      if (!line || !text.includes(orgId)) continue;
       const token = tokenLine.safeParse(value).data;
       if (token?.orgId === orgId) tokens.push(toToken(token));
       const attempt = attemptLine.safeParse(value).data;
       if (attempt?.orgId === orgId) attempts.push(toAttempt(attempt));
     }
-    if (firstTime !== undefined) sinceMs = Math.min(sinceMs, Date.parse(firstTime));
+    if (lineCount === lineCountBefore) {
+      throw usageError(`--record ${file} has no line of a worker's log: ${HOW}`);
+    }
   }
-  return { sinceMs, tokens, attempts };
+  return { tokens, attempts, lineCount, otherCount, firstMs };
 }
 
-/** Parses a line; null for one of anything else, or that a killed worker left unfinished. */
+/** Parses a line; null for one that is not JSON. */
 function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
@@ -81,6 +104,7 @@ function toToken(line: z.output<typeof tokenLine>): Token {
     publicApiKey: line.publicApiKey,
     createdAt,
     sink: location ? sink : null,
+    sinksTried: sink === null ? [] : [sink],
     workflowId: workflowIdFor(line),
     runId,
   };
