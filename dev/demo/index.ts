@@ -8,9 +8,12 @@ import os from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { Command } from 'commander';
+import { workflowIdFor } from '../../src/contract/workflow-id';
 import { DEFAULT_TASK_QUEUE } from '../../src/contract/workflows';
-import { DEFAULTS, startAtlasEmulator, type Fault } from '../atlas-emulator';
+import { findKeysCommand } from '../../src/shared/command-line';
+import { DEFAULTS, startAtlasEmulator, type AtlasEmulator, type Fault } from '../atlas-emulator';
 import { startDemoWorker } from '../support/demo-worker';
+import { wrongClock } from '../support/wrong-clock';
 import { startDevServer } from '../temporal/dev-server';
 import { devServerEnv, temporalEnv } from '../temporal/dev-server-env';
 
@@ -21,7 +24,11 @@ const PARTS: { title: string; faults: Fault[]; exitCode: number }[] = [
   {
     title:
       'Atlas responds 500 twice, so the run makes further attempts and counts two tokens that may exist',
-    faults: [{ on: 'linkTokens', times: 2, status: 500 }],
+    // One of the two requests created a token all the same.
+    faults: [
+      { on: 'linkTokens', status: 500, afterCreating: true },
+      { on: 'linkTokens', status: 500 },
+    ],
     exitCode: 0,
   },
   {
@@ -96,10 +103,18 @@ async function demo(): Promise<void> {
     say(`$ live-migration-prep ${command.join(' ')}`);
     // One receipt in full is enough.
     const code = await runClient(command, env, (line) => {
-      if (part === 1 || !/^ {2}(?!unconfirmed)/.test(line)) say(line);
+      if (part === 1 || !/^ {2}(?!unconfirmed|atlas)/.test(line)) say(line);
     });
     if (code !== exitCode) throw new Error(`part ${part} ended with exit code ${code}`);
   }
+
+  say(
+    `\nPart ${PARTS.length + 1}: two hours later, one API key in Atlas turns out to be an orphan`,
+  );
+  say(`$ ${findKeysCommand(workflowIdFor(DEFAULTS))}`);
+  const command = ['api-keys', '--org', DEFAULTS.orgId, '--keys', '-'];
+  const later = { ...env, ...wrongClock(2 * 3_600_000) };
+  await runClient(command, later, say, JSON.stringify(listKeys(atlas)));
 
   const tokens = path.join(folder, 'tokens');
   const { mode, size } = statSync(path.join(tokens, readdirSync(tokens)[0] ?? ''));
@@ -133,17 +148,22 @@ Callers in TypeScript, Python and Go: examples/README.md`);
   if (!signal.aborted) await once(signal, 'abort');
 }
 
+/** Lists the API keys as the Atlas CLI does, which this machine may lack. */
+function listKeys(atlas: AtlasEmulator) {
+  const roles = [{ orgId: DEFAULTS.orgId, roleName: 'ORG_OWNER' }];
+  const results = atlas.createdTokens().map(({ apiKey }) => ({ ...apiKey, roles }));
+  return { results, totalCount: results.length };
+}
+
 /** Runs a command of the built client, and returns its exit code. */
 async function runClient(
   args: string[],
   env: NodeJS.ProcessEnv,
   onLine: (line: string) => unknown,
+  stdin = '',
 ) {
-  const child = spawn(process.execPath, [CLIENT, ...args], {
-    env,
-    signal,
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
+  const child = spawn(process.execPath, [CLIENT, ...args], { env, signal });
+  child.stdin.end(stdin);
   for (const input of [child.stdout, child.stderr]) createInterface({ input }).on('line', onLine);
   const [code] = (await once(child, 'close')) as [number | null];
   return code;

@@ -9,7 +9,9 @@ import {
 import type { Services } from '../config/services';
 import { MAX_LINK_TOKEN_BYTES } from '../contract/limits';
 import { validateAccessList } from '../requests/access-list';
+import { findPublicApiKey } from '../secrets/link-token';
 import { createInputSchema, type Activities, type Backoff } from '../shared/activities';
+import { deleteKeyOf } from '../shared/command-line';
 import { invalidRequest } from '../shared/invalid-request';
 import { isFirstAttempt } from './attempt';
 import { writeCreationFailure } from './attempt-retries';
@@ -25,16 +27,6 @@ const STOPPED = notSentFailure('the attempt was stopped before it sent the reque
 const NO_CREDENTIAL = notSentFailure(
   "the worker's configuration has no credential for this organization any more: " +
     'name one under atlas.organizations, and restart the workers',
-);
-const NOT_SEALED = tokenLostFailure(
-  'Atlas created a token, but the worker could not seal it, so it is lost:' +
-    ' delete its API key in Atlas,' +
-    ' and check the sealing keys of the workers before you start again',
-);
-const TOKEN_TOO_LARGE = tokenLostFailure(
-  `Atlas returned a link-token of more than ${MAX_LINK_TOKEN_BYTES / 1024} KiB,` +
-    ' which the worker refuses:' +
-    ' delete its API key in Atlas, and report this as an issue of live-migration-prep',
 );
 
 /**
@@ -91,10 +83,12 @@ export function createLinkTokenActivity(
     });
     // From here on a token exists, and a retry would create another.
     if (Buffer.byteLength(JSON.stringify(linkToken)) > MAX_LINK_TOKEN_BYTES) {
-      return fail(TOKEN_TOO_LARGE);
+      return fail(tokenTooLarge(linkToken));
     }
     const facts = { ...request, accessListIps, credential, unconfirmedTokens };
-    const sealed = await sealer.seal(linkToken, facts, workflowId).catch(() => fail(NOT_SEALED));
+    const sealed = await sealer
+      .seal(linkToken, facts, workflowId)
+      .catch(() => fail(notSealed(linkToken)));
     const { deliveryId, publicApiKey, tokenSha256, createdAt } = sealed;
     // Before the wait, in which this process may end: by the time of this line, an operator finds
     // the API key of the token.
@@ -104,4 +98,20 @@ export function createLinkTokenActivity(
     await waitUntilTemporalAccepts(context, attemptEndsAtMs);
     return sealed;
   };
+}
+
+function notSealed(linkToken: string): AtlasFailure {
+  return tokenLostFailure(
+    'Atlas created a token, but the worker could not seal it, so it is lost:' +
+      ` ${deleteKeyOf(findPublicApiKey(linkToken), [])},` +
+      ' and check the sealing keys of the workers before you start again',
+  );
+}
+
+function tokenTooLarge(linkToken: string): AtlasFailure {
+  return tokenLostFailure(
+    `Atlas returned a link-token of more than ${MAX_LINK_TOKEN_BYTES / 1024} KiB,` +
+      ` which the worker refuses: ${deleteKeyOf(findPublicApiKey(linkToken), [])},` +
+      ' and report this as an issue of live-migration-prep',
+  );
 }

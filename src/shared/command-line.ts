@@ -1,20 +1,38 @@
 import { parseWorkflowId } from '../contract/workflow-id';
-import { shellQuote } from './text';
+import { formatCount, shellQuote } from './text';
 
 /**
  * Says what to do about a token that may not have arrived.
  *
  * @param publicApiKey of its API key, if known.
- * @param sinksTried those that may have it.
+ * @param sinksTried those that may have it; null if they are not known.
  */
 export function deleteKeyOf(
-  publicApiKey?: string | null,
-  sinksTried: readonly string[] = [],
+  publicApiKey: string | null | undefined,
+  sinksTried: readonly string[] | null,
 ): string {
   const key = publicApiKey ? ` ${publicApiKey}` : '';
   const remedy = `delete its API key${key} in Atlas, which \`live-migration-prep api-keys\` finds`;
-  if (sinksTried.length === 0) return remedy;
-  return `look in sink ${sinksTried.join(', ')} first; if the token is not there, ${remedy}`;
+  if (sinksTried?.length === 0) return remedy;
+  const place = sinksTried ? `sink ${sinksTried.join(', ')}` : 'the sink of its request';
+  return `look in ${place} first; if the token is not there, ${remedy}`;
+}
+
+/** Says what a count of unconfirmed tokens means, before the command that finds their keys. */
+export function describeUnconfirmedTokens(count: number): string {
+  return (
+    `Atlas may have created up to ${formatCount(count, 'unconfirmed token')},` +
+    ' which the run never received, each with an API key; an hour later, this finds the keys'
+  );
+}
+
+/** Formats the command that finds the API keys that a run left. */
+export function findKeysCommand(workflowId: string): string {
+  const orgId = parseWorkflowId(workflowId)?.orgId ?? '<id>';
+  return (
+    `atlas organizations apiKeys list --orgId ${orgId} --limit 500 --output json |` +
+    ` live-migration-prep api-keys --org ${orgId} --keys -`
+  );
 }
 
 /** Formats a command for one run, to paste into a shell. */
@@ -27,11 +45,6 @@ function targetOptions(workflowId: string): string[] {
   if (pair === null) return ['--workflow-id', shellQuote(workflowId)];
   const { orgId, sourceOrgId } = pair;
   return sourceOrgId ? ['--org', orgId, '--source-org', sourceOrgId] : ['--org', orgId];
-}
-
-export function reportCommand(workflowId: string): string {
-  const pair = parseWorkflowId(workflowId);
-  return `live-migration-prep list --unconfirmed${pair ? ` --org ${pair.orgId}` : ''}`;
 }
 
 /**

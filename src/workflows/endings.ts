@@ -9,9 +9,8 @@ import { MAX_SINKS_TRIED } from '../contract/limits';
 import type { FailureDetails, SealedToken, Status } from '../contract/schemas';
 import { terminalFailure } from '../shared/application-failure';
 import { readAttemptFailure, type AttemptFailure } from '../shared/attempt-failure';
-import { deleteKeyOf, reportCommand } from '../shared/command-line';
+import { deleteKeyOf, describeUnconfirmedTokens, findKeysCommand } from '../shared/command-line';
 import { toObject } from '../shared/object';
-import { formatCount } from '../shared/text';
 
 /*
  * How a run ends without a receipt: the type, the message and the details of each failure.
@@ -85,7 +84,8 @@ function creationEnded(
   { details }: AttemptFailure,
   { unconfirmedTokens }: Count,
 ): ApplicationFailure {
-  const text = unconfirmedTokens > 0 ? `${message}; ${DO_NOT_RESET}` : message;
+  const remains = describeUnconfirmed(unconfirmedTokens);
+  const text = remains ? `${message}; ${remains}; ${DO_NOT_RESET}` : message;
   return createFailure(type, text, { ...details, unconfirmedTokens });
 }
 
@@ -111,9 +111,7 @@ export function cancellationFailure(
   const namedSinks = sinksTried.slice(0, MAX_SINKS_TRIED);
   const remains = [
     token && describeToken(token, namedSinks),
-    unconfirmedTokens > 0 &&
-      `Atlas may have created up to ${formatCount(unconfirmedTokens, 'unconfirmed token')}, ` +
-        `which the run never received; see when: \`${reportCommand(workflowInfo().workflowId)}\``,
+    describeUnconfirmed(unconfirmedTokens),
     DO_NOT_RESET,
   ];
   return createFailure('Cancelled', `cancelled; ${remains.filter(Boolean).join('; ')}`, {
@@ -123,6 +121,12 @@ export function cancellationFailure(
     tokenSha256: token?.tokenSha256 ?? null,
     sinksTried: namedSinks,
   });
+}
+
+function describeUnconfirmed(count: number): string | null {
+  if (count === 0) return null;
+  const command = findKeysCommand(workflowInfo().workflowId);
+  return `${describeUnconfirmedTokens(count)}: \`${command}\``;
 }
 
 /** Builds the ending of a run that was cancelled before it created or delivered anything. */

@@ -152,7 +152,7 @@ function fromChildFailure(error: unknown): unknown {
   }
   if (error instanceof ChildWorkflowFailure && cause instanceof TerminatedFailure) {
     const message = 'the run that this schedule started was terminated; if it held a token:';
-    return createFailure('Cancelled', `${message} ${deleteKeyOf()}`);
+    return createFailure('Cancelled', `${message} ${deleteKeyOf(null, null)}`);
   }
   return error;
 }

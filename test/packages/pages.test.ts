@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { compactDecrypt, importJWK, type JWK } from 'jose';
 import { DEFAULTS } from '../../dev/atlas-emulator';
+import { wrongClock } from '../../dev/support/wrong-clock';
 import { devServerEnv } from '../../dev/temporal/dev-server-env';
 import { credentialEnv, newAccount, seedOf } from '../support/atlas';
 import { cleanUpLater } from '../support/clean-up';
@@ -14,12 +15,7 @@ import { runEvery } from '../support/schedules';
 import { setUp } from '../support/set-up';
 import { createShell, type Shell } from '../support/shell';
 import { untilListed } from '../support/temporal';
-import {
-  startWorkerProcess,
-  untilRunning,
-  wrongClock,
-  type WorkerProcess,
-} from '../support/worker-process';
+import { startWorkerProcess, untilRunning, type WorkerProcess } from '../support/worker-process';
 
 /** Runs all commands of dev/acceptance.md in one terminal. Returns what each block prints. */
 async function runAcceptancePage() {

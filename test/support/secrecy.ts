@@ -36,14 +36,30 @@ function readIfThere(file: string): Place[] {
   }
 }
 
-/** Finds secrets as they are, and inside base64, as payloads are in JSON. */
+/**
+ * Finds secrets as they are and in base64, wherever they begin in what is encoded; also inside
+ * base64, as payloads are in JSON.
+ */
 export function findSecrets(places: readonly Place[], secrets: Secrets): string[] {
+  const forms = [...secrets].map(([what, secret]) => [what, formsOf(secret)] as const);
   return places.flatMap(({ name, content }) => {
-    const readable = [content, ...decodedBase64In(content)];
-    return [...secrets]
-      .filter(([, secret]) => readable.some((bytes) => bytes.includes(secret)))
+    const readable = [content, Buffer.concat(decodedBase64In(content))];
+    return forms
+      .filter(([, texts]) => texts.some((text) => readable.some((bytes) => bytes.includes(text))))
       .map(([what]) => `${what} in ${name}`);
   });
+}
+
+/** Base64 encodes three bytes as four characters, so that a text has three forms in it. */
+function formsOf(secret: string): string[] {
+  const encoded = [0, 1, 2].map((offset) => {
+    const bytes = Buffer.from(secret.padStart(secret.length + offset));
+    // Without the characters that the bytes before and after have a part in.
+    const [start, end] = [Math.ceil((offset * 4) / 3), Math.floor((bytes.length * 4) / 3)];
+    return bytes.toString('base64').slice(start, end);
+  });
+  const urlSafe = encoded.map((text) => text.replaceAll('+', '-').replaceAll('/', '_'));
+  return [secret, ...encoded, ...urlSafe];
 }
 
 function decodedBase64In(content: Buffer): Buffer[] {

@@ -3,12 +3,6 @@ import { startChildProcess } from '../../dev/temporal/child-process';
 
 const WORKER = path.join(__dirname, '../../dist/worker.js');
 const CREDENTIAL_CHECKS = path.join(__dirname, 'credential-checks.cjs');
-const WRONG_CLOCK = path.join(__dirname, 'wrong-clock.cjs');
-
-/** Returns the environment of a worker whose clock is wrong by this much. */
-export function wrongClock(offsetMs: number): Record<string, string> {
-  return { NODE_OPTIONS: `--require ${WRONG_CLOCK}`, CLOCK_OFFSET_MS: String(offsetMs) };
-}
 
 export type WorkerProcess = ReturnType<typeof startWorkerProcess>;
 

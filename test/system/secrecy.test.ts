@@ -49,6 +49,12 @@ async function start(
   return (await own.start(request, ...faults)).handle;
 }
 
+/** Every token embeds a second secret. */
+function privateKeyIn(linkToken: string): string {
+  const content = JSON.parse(Buffer.from(linkToken, 'base64').toString()) as object;
+  return (content as { privateApiKey: string }).privateApiKey;
+}
+
 /** Looks at all that a caller sees of an outcome. */
 async function lookAtOutcome(what: string, outcome: Promise<unknown>): Promise<string> {
   const seen = inspect(await outcome.catch((error: unknown) => error), {
@@ -217,9 +223,10 @@ beforeAll(async () => {
     look('the command line of a worker', readFileSync(`/proc/${worker.pid}/cmdline`, 'utf8'));
   }
   await worker.stop();
-  atlas
-    .createdTokens()
-    .forEach(({ linkToken }, index) => secrets.set(`link-token ${index + 1}`, linkToken));
+  atlas.createdTokens().forEach(({ linkToken }, index) => {
+    secrets.set(`link-token ${index + 1}`, linkToken);
+    secrets.set(`private key of link-token ${index + 1}`, privateKeyIn(linkToken));
+  });
   places.push(...filesBelow(folder));
   // The path of the webhook is in the configuration, where it belongs.
   const { configFile, keysFile, tokensFolder } = installation;
@@ -246,17 +253,27 @@ it.each<[where: string, ...marks: string[]]>([
   for (const mark of marks) expect(findSecrets(searched, new Map([['it', mark]]))).not.toEqual([]);
 });
 
-it('a planted leak is found, plain and in base64', () => {
+it('a planted leak is found, plain, in base64 and in a part of a token', () => {
   const token = secrets.get('link-token 1') ?? '';
-  const encoded = Buffer.from(`{"linkToken":"${token}"}`).toString('base64');
-  const planted = [
-    textPlace('a log', `created ${token}`),
-    textPlace('a payload', `{"data":"${encoded}"}`),
+  const privateKey = privateKeyIn(token);
+  const encode = (text: string, encoding: 'base64' | 'base64url' = 'base64') =>
+    Buffer.from(text).toString(encoding);
+  const ofToken = [token, encode(`{"linkToken":"${token}"}`), encode(encode(`"${token}"`))];
+  const ofKey = [
+    privateKey,
+    ...['', '"', '?>'].map((before) => encode(`${before}${privateKey}~`)),
+    encode(`??>${privateKey}`, 'base64url'),
+    encode(encode(`key=${privateKey}`)),
   ];
-  expect(findSecrets(planted, secrets)).toEqual([
-    'link-token 1 in a log',
-    'link-token 1 in a payload',
-  ]);
+  for (const [what, texts] of [
+    ['link-token 1', ofToken],
+    ['private key of link-token 1', ofKey],
+  ] as const) {
+    for (const text of texts) {
+      const found = findSecrets([textPlace('a log', `created ${text}!`)], secrets);
+      expect(found).toContain(`${what} in a log`);
+    }
+  }
 });
 
 it('no secret is anywhere else', () => {

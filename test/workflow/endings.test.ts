@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { SealedToken } from '../../src/contract/schemas';
 import { terminalFailure } from '../../src/shared/application-failure';
+import { findKeysCommand } from '../../src/shared/command-line';
 import { formatCount } from '../../src/shared/text';
 import { eventually } from '../support/eventually';
 import {
@@ -94,6 +95,9 @@ describe('a run counts unconfirmed tokens:', () => {
     expect(message).toBe(
       `gave up: the retry deadline ${deadline}; last error: Atlas returned 503;` +
         ' start a new run once that is resolved;' +
+        ' Atlas may have created up to 1 unconfirmed token, which the run never received,' +
+        ' each with an API key; an hour later, this finds the keys:' +
+        ` \`${findKeysCommand(run.handle.workflowId)}\`;` +
         ' do not reset this run: that can create another token',
     );
   });
@@ -228,7 +232,7 @@ it.concurrent(
       memo: { unconfirmedTokens: 2 },
     });
     expect(ended.message).toMatch(
-      /up to 2 unconfirmed tokens.*`live-migration-prep list --\w+ --org /,
+      /up to 2 unconfirmed tokens.*`atlas organizations apiKeys list .* live-migration-prep api-keys /,
     );
   },
 );

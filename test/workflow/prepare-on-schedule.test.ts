@@ -159,7 +159,9 @@ describe('a schedule', () => {
     await run.terminate();
     const { type, message } = await end(scheduled);
     expect(type).toBe('Cancelled');
-    expect(message).toContain('terminated; if it held a token: delete its API key in Atlas');
+    expect(message).toContain(
+      'terminated; if it held a token: look in the sink of its request first',
+    );
   });
 });
 

@@ -13,7 +13,12 @@ import {
 } from '../../contract/failure-types';
 import { failureDetailsSchema, type Receipt, type RunMemo } from '../../contract/schemas';
 import { workflowIdFor } from '../../contract/workflow-id';
-import { commandLine, deleteKeyOf, reportCommand } from '../../shared/command-line';
+import {
+  commandLine,
+  deleteKeyOf,
+  describeUnconfirmedTokens,
+  findKeysCommand,
+} from '../../shared/command-line';
 import { formatCount } from '../../shared/text';
 import type { RunRef } from '../../temporal/read-history';
 import { CommandError, EXIT_CODES, type ExitCode } from '../cli/command-error';
@@ -46,9 +51,9 @@ export function toFailureError(failure: unknown, workflowId: string): CommandErr
   if (exitCode === undefined) return null;
   const details = failureDetailsSchema.safeParse(failure.details?.[0]).data;
   const lines = [`${type}: ${message}`];
-  if (exitCode === EXIT_CODES.undelivered) lines.push(...describeUndelivered(workflowId));
-  // The message of a cancelled run has the count.
-  if (type !== 'Cancelled') {
+  // The message of a run that ended says what it left.
+  if (exitCode === EXIT_CODES.undelivered) {
+    lines.push(...describeUndelivered(workflowId));
     lines.push(...describeUnconfirmed(details?.unconfirmedTokens ?? 0, workflowId));
   }
   return new CommandError(lines, exitCode, { workflowId, type, state: details?.state, details });
@@ -56,10 +61,7 @@ export function toFailureError(failure: unknown, workflowId: string): CommandErr
 
 export function describeUnconfirmed(tokens: number, workflowId: string): string[] {
   if (tokens === 0) return [];
-  return [
-    `Atlas may have created ${formatCount(tokens, 'token')} that the run never received.` +
-      ` To see when, and to compare with the API keys in Atlas: ${reportCommand(workflowId)}`,
-  ];
+  return [`${describeUnconfirmedTokens(tokens)}:`, `  ${findKeysCommand(workflowId)}`];
 }
 
 export function describeUndelivered(workflowId: string, nextAttemptAt?: string | null): string[] {
@@ -93,11 +95,13 @@ export const UNCOUNTED_TOKEN =
   'a request in progress when a run was terminated or timed out may have created a token' +
   ' that no run counts: live-migration-prep api-keys finds its API key';
 
-/** @param memo of the run: a run that Temporal ended could not put the count into its failure. */
+/** What the memo of a run says that Temporal ended: it could not put that into its failure. */
+type EndingMemo = Pick<RunMemo, 'unconfirmedTokens' | 'publicApiKey' | 'sink'>;
+
 export function toEndingError(
   cause: Error | undefined,
   { workflowId }: RunRef,
-  { unconfirmedTokens }: Pick<RunMemo, 'unconfirmedTokens'>,
+  { unconfirmedTokens, publicApiKey, sink }: EndingMemo,
 ): CommandError {
   const failureError = toFailureError(cause, workflowId);
   if (failureError) return failureError;
@@ -113,7 +117,7 @@ export function toEndingError(
   }
   const lines = [
     `the run ${isTimeout ? 'timed out' : 'was terminated'}: ${reason}`,
-    `if it held a token: ${deleteKeyOf()}`,
+    `if it held a token: ${deleteKeyOf(publicApiKey, sink === null ? null : [sink])}`,
     ...describeUnconfirmed(unconfirmedTokens, workflowId),
     UNCOUNTED_TOKEN,
   ];

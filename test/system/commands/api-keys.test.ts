@@ -1,4 +1,5 @@
 import type { Fault } from '../../../dev/atlas-emulator';
+import { wrongClock } from '../../../dev/support/wrong-clock';
 import { devServerEnv } from '../../../dev/temporal/dev-server-env';
 import type { PrepareRequest } from '../../../src/contract/schemas';
 import { eventually } from '../../support/eventually';
@@ -9,7 +10,6 @@ import { objectsIn, startCommand } from '../../support/run-command';
 import { end, endingOf, pendingActivity, untilStep } from '../../support/runs';
 import { setUp } from '../../support/set-up';
 import { sharedTemporal, untilListed } from '../../support/temporal';
-import { wrongClock } from '../../support/worker-process';
 
 const own = setUp(() => startOwnOrganizations());
 const withFastClock = setUp(() => startOwnOrganizations({ env: wrongClock(600_000) }));

@@ -291,6 +291,19 @@ it('an attempt that a shutdown stops before its POST is retried', async () => {
   expect(await failureOnceStopped({ workerShutdown: true })).toMatchObject(retried);
 });
 
+it('a token that is lost names its API key', async () => {
+  const content = {
+    publicApiKey: 'abcdefgh',
+    privateApiKey: 'CANARY',
+    orgName: 'x'.repeat(60_000),
+  };
+  const linkToken = Buffer.from(JSON.stringify(content)).toString('base64');
+  const { attempt, post } = worker();
+  post.mockResolvedValue(linkToken);
+  const failure = await rejectionWithoutCanary(attempt(), ApplicationFailure);
+  expect(failure.message).toContain('refuses: delete its API key abcdefgh in Atlas');
+});
+
 it('a token that cannot be sealed is lost, and shown nowhere', async () => {
   const { attempt } = worker({ ...sealer, seal: (token) => Promise.reject(new Error(token)) });
   const failure = await rejectionWithoutCanary(attempt(), ApplicationFailure);

@@ -13,10 +13,17 @@ const workflowId = workflowIdFor({ orgId: ORG });
 const RUN = { workflowId, runId: 'run' };
 const failure = (type: string, ...details: object[]) =>
   ApplicationFailure.nonRetryable('why', type, ...details);
-const NONE = { unconfirmedTokens: 0 };
+const NONE = { unconfirmedTokens: 0, publicApiKey: null, sink: null };
 const UNDELIVERED = [
   'the token is kept, encrypted, and the run goes on',
   expect.stringMatching(/^once the /),
+];
+
+const UNCONFIRMED = [
+  expect.stringMatching(/^Atlas may have created up to 2 unconfirmed tokens, .* finds the keys:$/),
+  expect.stringMatching(
+    /^ {2}atlas organizations apiKeys list .* \| live-migration-prep api-keys /,
+  ),
 ];
 
 it.each([
@@ -39,17 +46,17 @@ it('the details of a failure are printed as facts', () => {
   expect(facts).toMatchObject({ state: 'abandoned', details: DETAILS });
 });
 
-it('unconfirmed tokens are printed with the command that lists them', () => {
-  const { lines } = toEndingError(failure('AtlasRequestRejected', DETAILS), RUN, NONE);
-  expect(lines[1]).toMatch(
-    /^Atlas may have created 2 tokens that the run never received\. To see when, .*: live-mig/,
-  );
-  // The message of a cancelled run has the count.
-  expect(toEndingError(failure('Cancelled', DETAILS), RUN, NONE).lines).toEqual(['Cancelled: why']);
+it('unconfirmed tokens are printed with the command that finds their keys', () => {
+  const { lines = [] } = toFailureError(failure('SinkRejected', DETAILS), workflowId) ?? {};
+  expect(lines.slice(-2)).toEqual(UNCONFIRMED);
+  // The message of a run that ended has the count.
+  const type = 'AtlasUnavailable';
+  expect(toEndingError(failure(type, DETAILS), RUN, NONE).lines).toEqual([`${type}: why`]);
 });
 
 const DELETE =
-  'if it held a token: delete its API key in Atlas, which `live-migration-prep api-keys` finds';
+  'if it held a token: look in the sink of its request first; if the token is not there,' +
+  ' delete its API key in Atlas, which `live-migration-prep api-keys` finds';
 const TIMEOUT = new TimeoutFailure('too long', undefined, 'START_TO_CLOSE');
 const TERMINATED = new TerminatedFailure('by mistake');
 const MAY_EXIST = expect.stringMatching(
@@ -73,7 +80,9 @@ it.each<[what: string, exitCode: number, cause: Error, ...lines: unknown[]]>([
   },
 );
 
-it('the unconfirmed tokens of a terminated run are those in its memo', () => {
-  const { lines } = toEndingError(TERMINATED, RUN, { unconfirmedTokens: 2 });
-  expect(lines[2]).toMatch(/^Atlas may have created 2 tokens that the run never received/);
+it('what a terminated run left is in its memo', () => {
+  const memo = { unconfirmedTokens: 2, publicApiKey: 'abcdefgh', sink: 'drop' };
+  const { lines } = toEndingError(TERMINATED, RUN, memo);
+  expect(lines[1]).toMatch(/: look in sink drop first; .*, delete its API key abcdefgh in Atlas/);
+  expect(lines.slice(2, 4)).toEqual(UNCONFIRMED);
 });

@@ -1,6 +1,6 @@
 const { isMainThread } = require('node:worker_threads');
 
-/** Preloaded into a worker: its clock is wrong by the milliseconds of CLOCK_OFFSET_MS. */
+/** Preloaded into a process: its clock is wrong by the milliseconds of CLOCK_OFFSET_MS. */
 const offsetMs = Number(process.env['CLOCK_OFFSET_MS']);
 const now = Date.now;
 const wrong = () => now() + offsetMs;
