@@ -1,6 +1,6 @@
 import path from 'node:path';
 
-const WRONG_CLOCK = path.join(__dirname, 'wrong-clock.cjs');
+const WRONG_CLOCK = path.join(__dirname, 'wrong-clock-preload.cjs');
 
 /** Returns the environment of a process whose clock is wrong by this much. */
 export function wrongClock(offsetMs: number): Record<string, string> {
