@@ -131,18 +131,19 @@ const KEY_RULES: Record<
     token?.runId === run.runId ||
     (state === 'unknown' &&
       attempts.some(({ runId, endedAt }) => runId === run.runId && endedAt === null)),
-  'a key whose token no run has is named by no run': (_key, { token }, run) =>
-    run !== undefined || token === null,
+  'a key whose token no run has is named by no run': (_key, { state, token }, run) =>
+    run !== undefined || (token === null && ['orphan', 'unknown'].includes(state)),
   'a key that an attempt left is near that attempt, if made within a minute of its end': (
-    { runId, madeMs, attemptOverMs },
+    key,
     { attempts },
     run,
-  ) =>
-    runId === null ||
-    run !== undefined ||
-    madeMs > attemptOverMs + 60_000 ||
-    attempts.some((attempt) => attempt.runId === runId),
+  ) => run !== undefined || !isLeft(key) || attempts.some((attempt) => attempt.runId === key.runId),
 };
+
+/** Tells whether an attempt made a key, at most a minute after its end. */
+const isLeft = ({ runId, madeMs, attemptOverMs }: Key) =>
+  runId !== null && madeMs <= attemptOverMs + 60_000;
+const HOURS_LATER_MS = 2 * 3_600_000;
 
 async function observe(run: SimulatedRun, world: World): Promise<Observed> {
   const history = await world.readHistory(run);
@@ -203,7 +204,7 @@ function findSecret({ temporal, log }: World): string | undefined {
 /** @returns the sentences that do not hold. */
 export async function findProblems(world: World): Promise<string[]> {
   const { temporal, keys, watch, looks } = world;
-  await world.look();
+  const lastLook = await world.look(HOURS_LATER_MS);
   const observed = await Promise.all(world.prepareRuns().map((run) => observe(run, world)));
   const problems = [...temporal.errors.map(String), ...watch.problems];
   for (const [sentence, holds] of Object.entries(RUN_RULES)) {
@@ -246,6 +247,10 @@ export async function findProblems(world: World): Promise<string[]> {
   }
 
   const runs = new Map(observed.map(({ history, run }) => [history.token?.tokenSha256, run]));
+  const orphans = keys.filter((key) => isLeft(key) && !runs.has(key.tokenSha256));
+  if (orphans.some(({ id }) => lastLook.get(id)?.state !== 'orphan')) {
+    problems.push('hours later, a key that an attempt left is an orphan, if made within a minute');
+  }
   for (const [sentence, holds] of Object.entries(KEY_RULES)) {
     for (const look of looks) {
       const seen = keys.flatMap((key) => ({ key, match: look.get(key.id) }));

@@ -145,13 +145,17 @@ export function createWorld(tape: Tape, startWorkflow: StartWorkflow) {
     temporal.start(WORKFLOW_TYPES.prepare, workflowIdFor(of), [of, ...more]);
   const readHistory = (run: SimulatedRun) => readRun(temporal.client, run);
 
-  async function look(): Promise<void> {
+  /** Looks at the keys of all organizations, as if later by this much. */
+  async function look(laterMs = 0): Promise<ReadonlyMap<string, Match>> {
+    const seen = new Map<string, Match>();
     for (const orgId of ORGS) {
       const ofOrg = atlas.keys.filter((key) => key.orgId === orgId);
       const known = await readHistories(temporal.client, orgId);
-      const matches = joinKeys(ofOrg, known, Date.now());
-      looks.push(new Map(matches.map((match) => [match.key.id, match])));
+      const matches = joinKeys(ofOrg, known, Date.now() + laterMs);
+      for (const match of matches) seen.set(match.key.id, match);
     }
+    looks.push(seen);
+    return seen;
   }
 
   return {
