@@ -11,6 +11,9 @@ const { TEST_FOLDER } = process.env;
 // A worker logs the AWS SDK's warning about Node 20; in the output of the tests it would be noise.
 process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = 'true';
 
+// No result may depend on the zone of the machine, and in most of them UTC would hide that.
+process.env.TZ = 'America/Los_Angeles';
+
 const servers = {
   globalSetup: '<rootDir>/test/support/global-setup.ts',
   globalTeardown: '<rootDir>/test/support/shared-temporal.ts',

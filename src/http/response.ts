@@ -58,8 +58,8 @@ export async function readResponse(
 
 /** Reads the time by the clock of the sender, by which a date in its `Retry-After` counts too. */
 function sentAt(response: Dispatcher.ResponseData): Date {
-  const date = new Date(getHeader(response, 'date') ?? NaN);
-  return Number.isNaN(date.getTime()) ? new Date() : date;
+  const date = parseHttpDate(getHeader(response, 'date') ?? '');
+  return Number.isNaN(date) ? new Date() : new Date(date);
 }
 
 async function readBody(response: Dispatcher.ResponseData, bodyOptional: boolean): Promise<string> {
@@ -111,9 +111,15 @@ export function parseRetryAfterMs(header: string | null, now: Date): number | un
     const seconds = Math.max(...value.split(',').map(Number));
     return Math.min(Math.ceil(seconds * 1000), MAX_REQUESTED_WAIT_MS);
   }
-  // Date.parse alone would read "-5" as a date.
-  const date = /^(Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,? /.test(value) ? Date.parse(value) : NaN;
+  const date = parseHttpDate(value);
   return Number.isNaN(date)
     ? undefined
     : Math.min(Math.max(0, date - now.getTime()), MAX_REQUESTED_WAIT_MS);
+}
+
+/** @returns NaN unless it is a date in a form of HTTP, which is UTC even if it does not say so. */
+function parseHttpDate(value: string): number {
+  // Date.parse alone would read "-5" as a date, and one without a zone in that of this machine.
+  if (!/^(Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,? /.test(value)) return NaN;
+  return Date.parse(/([A-Z]| [+-]\d{4})$/.test(value) ? value : `${value} GMT`);
 }
