@@ -3,6 +3,8 @@ import type { Secret } from '../secrets/read-secret';
 
 /** A shorter text occurs by chance. */
 const MIN_LENGTH = 8;
+/** A quote that is cut off is redacted from this length on. */
+const MIN_CUT_LENGTH = 20;
 const REDACTED = '(credential)';
 
 /**
@@ -16,19 +18,26 @@ export function redactCredentials(
   authorization: string | undefined,
   secret: Secret,
 ): HttpResponse {
-  const clean = [...findSentCredentials(authorization), readIfAvailable(secret)]
+  const credentials = [...findSentCredentials(authorization), readIfAvailable(secret)]
     .filter((text) => text.length >= MIN_LENGTH)
-    .flatMap((text) => [JSON.stringify(text).slice(1, -1), Buffer.from(text).toString('base64')]);
+    .flatMap((text) => [text, encodeURIComponent(text), Buffer.from(text).toString('base64')]);
   try {
-    const json = clean.reduce(
-      (text, credential) => text.replaceAll(credential, REDACTED),
-      JSON.stringify(response.json),
-    );
+    const json = credentials.reduce(redact, JSON.stringify(response.json));
     return { ...response, json: JSON.parse(json) };
   } catch {
     // The JSON is nested too deeply for Node.js 24 and older.
     return { ...response, json: null };
   }
+}
+
+/** Redacts a credential in JSON; what begins like it, up to a space, quotes or a backslash, too. */
+function redact(json: string, credential: string): string {
+  const inJson = (text: string) => JSON.stringify(text).slice(1, -1);
+  return json
+    .replaceAll(inJson(credential), REDACTED)
+    .split(inJson(credential.slice(0, MIN_CUT_LENGTH)))
+    .map((part, index) => (index === 0 ? part : part.replace(/^[^\s"\\]*/, '')))
+    .join(REDACTED);
 }
 
 /** Finds the header's value and, with HTTP Basic, the password in it. */

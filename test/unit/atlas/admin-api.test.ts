@@ -188,6 +188,7 @@ describe('a credential in an error of Atlas is redacted:', () => {
     ['the access token', 'serviceAccount', 'CANARY-bearer'],
     ['the client secret', 'serviceAccount', ACCOUNT.clientSecret],
     ['the private key in base64', 'apiKey', Buffer.from(KEY.privateKey).toString('base64')],
+    ['a secret that is cut off', 'serviceAccount', ACCOUNT.clientSecret.slice(0, 24)],
   ])('%s', async (_what, kind, quoted) => {
     const creating = createWith(400, { detail: `who is "${quoted}"?` }, kind);
     await expect(creating).rejects.toMatchObject(failedWith({ detail: 'who is "(credential)"?' }));
@@ -226,6 +227,18 @@ describe('a credential in an error of Atlas is redacted:', () => {
       const { json } = redactCredentials(response, basic, secret);
       expect(json).toEqual({ errorCode: 'ODD', detail: 'who is (credential)?' });
     }
+  });
+
+  it.each([
+    ['percent-encoded', encodeURIComponent],
+    ['cut off', (text: string) => text.slice(0, 30)],
+    ['percent-encoded and cut off', (text: string) => encodeURIComponent(text).slice(0, 30)],
+    ['in base64 and cut off', (text: string) => Buffer.from(text).toString('base64').slice(0, 30)],
+  ])('one with special characters that is %s', (_what, quote) => {
+    const token = 'CANARY.+/="\\and-so-on/until/it-ends==';
+    const response = responseWith({ detail: `not ${quote(token)}`, parameters: ['kept'] });
+    const { json } = redactCredentials(response, `Bearer ${token}`, secretOf('unused'));
+    expect(json).toEqual({ detail: 'not (credential)', parameters: ['kept'] });
   });
 
   it('all of the JSON, if it cannot be searched', () => {
