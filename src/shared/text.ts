@@ -1,15 +1,15 @@
 import type { Pair } from '../contract/workflow-id';
 
 /**
- * Characters that a terminal executes or that reorder text: C0 and C1 controls, line separators of
- * Unicode, marks and overrides of bidirectional text.
+ * Characters that a terminal executes, that reorder text or that nobody sees: controls, line
+ * separators of Unicode, format characters such as marks of bidirectional text, and fillers.
  */
-const UNPRINTABLE =
-  /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g;
+const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gu;
 
 /** Escapes these characters as JSON does: `\u001b`. */
 export function escapeControls(text: string): string {
-  return text.replace(UNPRINTABLE, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  const escapeUnit = (unit: string) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`;
+  return text.replace(UNPRINTABLE, (character) => character.split('').map(escapeUnit).join(''));
 }
 
 /** Quotes text that others wrote, for a message: in JSON's quotes, at most 60 characters of it. */
