@@ -1,7 +1,9 @@
 import type { Context } from '@temporalio/activity';
 import { notSentFailure, type AtlasFailure } from '../atlas/outcomes';
+import { MAX_MESSAGE_LENGTH } from '../contract/limits';
 import { toObject } from '../shared/object';
 import { decodePayloads } from '../shared/payload-converter';
+import { cut } from '../shared/text';
 import { describeRun, isCancelRequested, type RunDescription } from '../temporal/describe-run';
 import { findGrpcCode, toMs } from '../temporal/grpc';
 import { isOpen } from '../temporal/run-state';
@@ -41,7 +43,10 @@ export async function lookAtRun({
   // The failure of the attempt before says why the run gives up.
   const { lastFailure } = attempt;
   const [details] = decodePayloads(lastFailure?.applicationFailureInfo?.details);
-  const message = lastFailure?.message ?? 'no worker took the attempt in time';
+  const message = cut(
+    lastFailure?.message ?? 'no worker took the attempt in time',
+    MAX_MESSAGE_LENGTH,
+  );
   return { startedAtMs, obstacle: notSentFailure(message, { details: toObject(details) }) };
 }
 

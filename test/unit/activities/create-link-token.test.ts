@@ -159,6 +159,7 @@ describe('the check of the run before a request:', () => {
     return { post, ending: attempt(change, {}, attemptIn({ ...retry, ...info }, client)) };
   }
 
+  const LONG = 'x'.repeat(20_000);
   const NOT_WANTED =
     'the attempt sent nothing: its run has ended or is being cancelled, or Temporal has given it up';
 
@@ -198,6 +199,11 @@ describe('the check of the run before a request:', () => {
         message: RATE_LIMITED.message,
         details: [{ status: 429 }, { tokenMayExist: false, permanent: false }],
       },
+    ],
+    [
+      'whose deadline passed after a failure of 20,000 characters, which it cuts',
+      () => ({ pendingActivities: [{ ...STARTED_LATE, lastFailure: { message: LONG } }] }),
+      { nonRetryable: true, message: expect.stringMatching(/^x{4999}…$/) },
     ],
     [
       'that Temporal does not describe',
