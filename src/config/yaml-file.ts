@@ -1,6 +1,7 @@
+import { isUtf8 } from 'node:buffer';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import { LineCounter, isNode, parseDocument, visit } from 'yaml';
+import { LineCounter, isNode, isScalar, parseDocument, visit } from 'yaml';
 import { systemErrorCode } from '../files';
 
 /**
@@ -29,9 +30,9 @@ export function readYamlFile(file: string): YamlFile {
     findPlace: () => name,
   });
 
-  let text: string;
+  let bytes: Buffer;
   try {
-    text = readFileSync(file, 'utf8');
+    bytes = readFileSync(file);
   } catch (error) {
     return refuse(
       `${file} cannot be read (${systemErrorCode(error)}):` +
@@ -39,9 +40,17 @@ export function readYamlFile(file: string): YamlFile {
     );
   }
 
+  if (!isUtf8(bytes)) return refuse(`${name} is not text in UTF-8: save it as UTF-8`);
+
   const lineCounter = new LineCounter();
-  // An organization id of digits only must stay a string.
-  const document = parseDocument(text, { lineCounter, prettyErrors: false, stringKeys: true });
+  const document = parseDocument(bytes.toString(), {
+    lineCounter,
+    prettyErrors: false,
+    // An organization id of digits only must stay a string.
+    stringKeys: true,
+    // The library would compare each key with each.
+    uniqueKeys: false,
+  });
   const placeAt = (offset: number) => `${name}:${lineCounter.linePos(offset).line}`;
   // A message quotes the file after a colon, and advises after a semicolon.
   const problems = document.errors.map(
@@ -49,6 +58,19 @@ export function readYamlFile(file: string): YamlFile {
   );
   // `toJS` would not say where.
   visit(document, {
+    Map(_key, { items }) {
+      const keys = new Set<unknown>();
+      for (const { key } of items) {
+        if (!isScalar(key)) continue;
+        const place = placeAt(key.range?.[0] ?? 0);
+        if (key.value === '<<') {
+          problems.push(`${place} has a merge key (<<): write out what it would merge`);
+        } else if (keys.has(key.value)) {
+          problems.push(`${place} has a key twice: remove one`);
+        }
+        keys.add(key.value);
+      }
+    },
     Alias(_key, alias) {
       if (alias.resolve(document)) return;
       problems.push(

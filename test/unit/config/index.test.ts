@@ -94,7 +94,7 @@ sealing: {keys: {file: nope.json}}
   ]);
 });
 
-const read = (yaml: string) => readYamlFile(write('lmp.yaml', yaml));
+const read = (yaml: string | Buffer) => readYamlFile(write('lmp.yaml', yaml));
 
 const LAUGHS = `a: &a [${CANARY}]\nb: &b [${'*a,'.repeat(101)}]\nc: [${'*b,'.repeat(101)}]\n`;
 
@@ -106,7 +106,18 @@ describe('a YAML file', () => {
   });
 
   it.each([
-    ['a key twice', `a: ${CANARY}\nb: {}\na: ${CANARY}\n`, ':3 Map keys must be unique'],
+    ['a key twice', `a: ${CANARY}\nb: {}\na: ${CANARY}\n`, ':3 has a key twice: remove one'],
+    [
+      'a merge key',
+      `a: &a {}\nb:\n  <<: *a\n  c: ${CANARY}\n`,
+      ':3 has a merge key (<<): write out what it would merge',
+    ],
+    [
+      'a byte of Latin-1',
+      Buffer.from('a: \u00fc', 'latin1'),
+      ' is not text in UTF-8: save it as UTF-8',
+    ],
+    ['UTF-16', Buffer.from('\uFEFFa: x', 'utf16le'), ' is not text in UTF-8: save it as UTF-8'],
     [
       'an alias of nothing',
       `a: x\nb: *${CANARY}\n`,
