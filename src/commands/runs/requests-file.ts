@@ -60,6 +60,9 @@ function parseRequestLine(text: string): PrepareRequest | string {
   const { problems } = validateFields(value);
   if (problems.length > 0) return describeProblems(problems);
   const request = value as PrepareRequest;
+  // JSON.parse keeps the last of two. No field holds an object, so colons count fields.
+  const fields = text.replace(/"(\\.|[^"\\])*"/g, '').split(':').length - 1;
+  if (fields > Object.keys(request).length) return 'has a field twice: remove one';
   // A file that can be repeated would create another token each time.
   return 'again' in request
     ? 'has the field "again", which a file may not have:' +

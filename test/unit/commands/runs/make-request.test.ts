@@ -71,11 +71,12 @@ describe('a file of requests', () => {
       a,
       b,
       JSON.stringify({ ...newRequest(), again: true }),
+      a.replace('{', '{"sink": "a\\\\\\":", '),
     ];
     await expect(requestsIn(lines.join('\n'))).rejects.toMatchObject({
       exitCode: 2,
       lines: [
-        expect.stringMatching(/^nothing was started: --from \S+ has problems in 4 lines$/),
+        expect.stringMatching(/^nothing was started: --from \S+ has problems in 5 lines$/),
         '  line 2: is not JSON: write one request as a JSON object on each line',
         expect.stringMatching(
           /^ {2}line 3: orgId is not 24 .*; sink is empty: name a configured sink$/,
@@ -83,6 +84,7 @@ describe('a file of requests', () => {
         '  line 5: is for the same organizations as line 1: remove one',
         '  line 7: has the field "again", which a file may not have: remove it,' +
           ' or start this request alone with start --again',
+        '  line 8: has a field twice: remove one',
       ],
     });
   });
