@@ -27,7 +27,8 @@ What exists unless --seed says otherwise:
   another source       ${secondSourceOrgId}
     API key            ${secondSourceApiKey.publicKey}  ${secondSourceApiKey.privateKey}
 
-Seed, in FILE or by PUT. A top-level key left out keeps its default; an empty list means none:
+Seed, in FILE or by PUT. A top-level key left out keeps its default, except
+credentials of organizations that are not in the seed; an empty list means none:
   {"organizations": [{"id", "name"}], "sourceOrganizations": [{"id", "name"}],
    "serviceAccounts": [{"clientId", "clientSecret", "orgId", "roles": ["ORG_OWNER"]}],
    "apiKeys": [{"publicKey", "privateKey", "orgId", "roles": ["ORG_OWNER"]}],

@@ -63,6 +63,24 @@ const settings = z.strictObject({
   acceptUnknownLinkTokens: z.boolean().default(false),
 });
 
+const SERVICE_ACCOUNTS = [
+  { ...serviceAccount, orgId, roles },
+  { ...memberAccount, orgId, roles: ['ORG_MEMBER'] },
+];
+const API_KEYS = [
+  { ...apiKey, orgId, roles },
+  { ...sourceApiKey, orgId: sourceOrgId, roles },
+  { ...secondSourceApiKey, orgId: secondSourceOrgId, roles },
+];
+
+interface Organizations {
+  organizations: readonly { id: string }[];
+  sourceOrganizations: readonly { id: string }[];
+}
+
+const listIds = ({ organizations, sourceOrganizations }: Organizations) =>
+  new Set([...organizations, ...sourceOrganizations].map(({ id }) => id));
+
 const seedSchema = z
   .strictObject({
     organizations: z
@@ -76,39 +94,38 @@ const seedSchema = z
       .array(
         z.strictObject({ clientId: z.string().min(1), clientSecret: z.string().min(1), ...owner }),
       )
-      .default([
-        { ...serviceAccount, orgId, roles },
-        { ...memberAccount, orgId, roles: ['ORG_MEMBER'] },
-      ]),
+      .optional(),
     apiKeys: z
       .array(
         z.strictObject({ publicKey: z.string().min(1), privateKey: z.string().min(1), ...owner }),
       )
-      .default([
-        { ...apiKey, orgId, roles },
-        { ...sourceApiKey, orgId: sourceOrgId, roles },
-        { ...secondSourceApiKey, orgId: secondSourceOrgId, roles },
-      ]),
+      .optional(),
     settings: settings.prefault({}),
   })
   .superRefine((seed, context) => {
-    const orgIds = new Set(
-      [...seed.organizations, ...seed.sourceOrganizations].map(({ id }) => id),
-    );
+    const orgIds = listIds(seed);
     for (const list of ['serviceAccounts', 'apiKeys'] as const) {
-      seed[list].forEach(({ orgId }, index) => {
+      seed[list]?.forEach(({ orgId }, index) => {
         if (orgIds.has(orgId)) return;
         const message = `organization ${orgId} is in neither organizations nor sourceOrganizations`;
         context.addIssue({ code: 'custom', path: [list, index, 'orgId'], message });
       });
     }
+  })
+  .transform((seed) => {
+    const orgIds = listIds(seed);
+    const ofSeed = ({ orgId }: { orgId: string }) => orgIds.has(orgId);
+    const { serviceAccounts = SERVICE_ACCOUNTS.filter(ofSeed), apiKeys = API_KEYS.filter(ofSeed) } =
+      seed;
+    return { ...seed, serviceAccounts, apiKeys };
   });
 
 export type Seed = z.output<typeof seedSchema>;
 export type SeedInput = z.input<typeof seedSchema>;
 
 /**
- * Parses a seed. A top-level key left out has its value from {@link DEFAULT_SEED}. @throws ZodError
+ * Parses a seed. A top-level key left out has its value from {@link DEFAULT_SEED}, but for the
+ * credentials of organizations that the seed leaves out. @throws ZodError
  */
 export function parseSeed(input: unknown): Seed {
   return seedSchema.parse(input);

@@ -5,6 +5,7 @@ import {
   type AtlasEmulator,
 } from '../../../dev/atlas-emulator';
 import { FAULT_EXAMPLES } from '../../../dev/atlas-emulator/faults';
+import { parseSeed } from '../../../dev/atlas-emulator/seed';
 import { createDigest } from '../../../src/http/digest';
 import { closeLater } from '../../support/clean-up';
 
@@ -52,6 +53,17 @@ async function create(body = '{}', headers = {}, path = LINK_TOKENS, method = 'P
   const authorization = `Bearer ${String((await getToken()).json['access_token'])}`;
   return post(path, { ...JSON_HEADERS, authorization, ...headers }, body, method);
 }
+
+it('has no default credential of an organization that a seed leaves out', () => {
+  const { serviceAccounts, apiKeys } = parseSeed({
+    organizations: [{ id: OTHER, name: 'Other' }],
+    serviceAccounts: [],
+  });
+  expect([serviceAccounts.length, apiKeys.map(({ orgId }) => orgId)]).toEqual([
+    0,
+    DEFAULT_SEED.sourceOrganizations.map(({ id }) => id),
+  ]);
+});
 
 it('refuses the eleventh access token of a minute as Atlas does', async () => {
   for (let count = 0; count < 10; count++) expect((await getToken()).status).toBe(200);
