@@ -1,5 +1,5 @@
 import type { Finding } from '../../contract/schemas';
-import { formatCount } from '../../shared/text';
+import { formatCount, listFirst } from '../../shared/text';
 import { createGap, type LineWithWord } from './output';
 
 /** What somebody must act on comes last, where the terminal still shows it. */
@@ -30,8 +30,9 @@ export function describeFindings(findings: readonly Finding[]): LineWithWord[] {
 
 function listChecks(checks: readonly string[], state: Finding['state']): string {
   const isProblem = state === 'warning' || state === 'error';
+  if (isProblem) return listFirst(checks, ', ');
   const unnamed = checks.length - MAX_CHECKS_NAMED;
-  if (isProblem || unnamed <= 0) return checks.join(', ');
+  if (unnamed <= 0) return checks.join(', ');
   const named = checks.slice(0, MAX_CHECKS_NAMED);
   return `${named.join(', ')} and ${formatCount(unnamed, 'more check')}`;
 }

@@ -33,13 +33,13 @@ it('findings with the same state and message share a line', () => {
 it.each<[count: string, state: Finding['state'], names: string]>([
   ['the first three', 'ok', `${namesUpTo(3)} and 57 more checks`],
   ['the first three', 'unchecked', `${namesUpTo(3)} and 57 more checks`],
-  ['all', 'warning', namesUpTo(60)],
-  ['all', 'error', namesUpTo(60)],
+  ['the first ten', 'warning', `${namesUpTo(10)}, and 50 more`],
+  ['the first ten', 'error', `${namesUpTo(10)}, and 50 more`],
 ])('a line names %s of 60 checks with the state %s', (_count, state, names) => {
   expect(linesOf(manyFindings(60, state))).toEqual([`${state.padEnd(10)}${names}: alike`]);
 });
 
-it('warnings and errors come last, in full', () => {
+it('warnings and errors come last', () => {
   const lines = linesOf([
     aFinding('a', 'error', 'x'),
     aFinding('b', 'warning', 'x'),
