@@ -1,4 +1,4 @@
-import { Command, CommanderError } from '@commander-js/extra-typings';
+import { Command, CommanderError, Help } from '@commander-js/extra-typings';
 import { raceSignal } from '../abort';
 import { DEFAULT_TASK_QUEUE } from '../contract/workflows';
 import { VERSION } from '../version';
@@ -33,6 +33,10 @@ const COMMANDS = [
   doctorCommand,
   scheduleCommand,
 ];
+
+/** Options that say where Temporal is; `sealing-keys` needs no Temporal. */
+const OF_TEMPORAL = ['--task-queue', '--address', '--namespace'];
+const allGlobalOptions = Object.assign(new Help(), { showGlobalOptions: true });
 
 /** @param args without the names of Node and of the program. */
 export async function runProgram(io: Io, args: readonly string[]): Promise<ExitCode> {
@@ -86,7 +90,15 @@ function createProgram(io: Io, stop: Stop) {
       writeErr: (text) => io.stderr.write(text),
       outputError: () => undefined,
     })
-    .configureHelp({ showGlobalOptions: true });
+    .configureHelp({
+      showGlobalOptions: true,
+      visibleGlobalOptions(command) {
+        const options = allGlobalOptions.visibleGlobalOptions(command);
+        return command.name() === 'sealing-keys'
+          ? options.filter(({ long }) => !OF_TEMPORAL.includes(long ?? ''))
+          : options;
+      },
+    });
 
   const context: ProgramContext = {
     stdin: io.stdin,
