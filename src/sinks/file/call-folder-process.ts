@@ -39,9 +39,13 @@ export async function callFolderProcess(
   throw new SinkUnavailableError(outcome.message);
 }
 
-/** Starts the process. It does not keep this process alive, and ends with it. */
+/**
+ * Starts the process, which takes nothing else from the worker's environment: that may hold
+ * secrets. It does not keep this process alive, and ends with it.
+ */
 function startFolderProcess(): ChildProcess {
-  const env = { ...process.env, UV_THREADPOOL_SIZE: String(THREADS) };
+  const { NODE_OPTIONS } = process.env;
+  const env = { NODE_OPTIONS, UV_THREADPOOL_SIZE: String(THREADS) };
   const child = fork(PROGRAM, { env, execArgv: [], stdio: ['ignore', 'ignore', 'ignore', 'ipc'] });
   child.unref();
   child.channel?.unref();

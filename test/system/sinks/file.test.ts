@@ -54,6 +54,29 @@ it('loads no library that only another sink needs', () => {
   expect([...new Set(packages)].sort()).toEqual(['undici', 'zod']);
 });
 
+it('writes files in a process that has nothing of the environment of the worker', () => {
+  const program = `
+    require(process.argv[1]).sinkConfigSchema({ env: {}, baseDirectory: '/', warn() {} })
+      .parse({ type: 'file', directory: process.argv[2] })()
+      .then((sink) => sink.check(null, new AbortController().signal))
+      .then(() => {
+        const fs = require('node:fs');
+        const child = fs.readFileSync('/proc/self/task/' + process.pid + '/children', 'utf8').trim();
+        console.log(fs.readFileSync('/proc/' + child + '/environ', 'utf8'));
+      });`;
+  const sinks = path.resolve(__dirname, '../../../dist/sinks');
+  const environment = execFileSync(process.execPath, ['-e', program, sinks, newFolder()], {
+    encoding: 'utf8',
+    env: { SECRET: 'CANARY' },
+  });
+  expect(environment.split('\0').map((line) => line.replace(/=[^]*/, '').trim())).toEqual([
+    'UV_THREADPOOL_SIZE',
+    'NODE_CHANNEL_FD',
+    'NODE_CHANNEL_SERIALIZATION_MODE',
+    '',
+  ]);
+});
+
 it('leaves a missing source organization out of the name of the file', async () => {
   const directory = newFolder();
   const delivery = newDelivery({ sourceOrgId: null });
