@@ -10,10 +10,10 @@ import type { Services } from '../config/services';
 import { MAX_LINK_TOKEN_BYTES } from '../contract/limits';
 import { validateAccessList } from '../requests/access-list';
 import { findPublicApiKey } from '../secrets/link-token';
+import { LinkTokenTooLargeError } from '../secrets/sealing';
 import { createInputSchema, type Activities, type Backoff } from '../shared/activities';
 import { deleteKeyOf } from '../shared/command-line';
 import { invalidRequest } from '../shared/invalid-request';
-import { isFirstAttempt } from './attempt';
 import { writeCreationFailure } from './attempt-retries';
 import { withHeartbeats } from './heartbeat';
 import { lookAtRun } from './look-at-run';
@@ -54,7 +54,7 @@ export function createLinkTokenActivity(
     const { orgId, sourceOrgId } = request;
     const { workflowId, runId } = requireRunOfPair(info, request);
     const failureCount = activityNumber - 1 + info.attempt;
-    let startedAtMs: number | undefined;
+    let startedAtMs: number | undefined = undefined;
     const fail = async (failure: AtlasFailure): Promise<never> => {
       // A failure that never reaches Temporal would count as a token that may exist.
       await waitUntilTemporalAccepts(context, attemptEndsAtMs);
@@ -64,12 +64,9 @@ export function createLinkTokenActivity(
     const credential = organizations.credentialFor(orgId);
     if (credential === null) return fail(NO_CREDENTIAL);
 
-    // The first attempt of a run starts at once; any other has waited.
-    if (activityNumber > 1 || !isFirstAttempt(info)) {
-      const look = await withHeartbeats(() => lookAtRun(context));
-      startedAtMs = look.startedAtMs;
-      if (look.obstacle) return fail(look.obstacle);
-    }
+    const look = await withHeartbeats(() => lookAtRun(context, activityNumber));
+    startedAtMs = look.startedAtMs;
+    if (look.obstacle) return fail(look.obstacle);
     const linkToken = await withHeartbeats(() =>
       atlas.createLinkToken(orgId, accessListIps, credential, cancellationSignal),
     ).catch(async (error: unknown) => {
@@ -82,13 +79,10 @@ export function createLinkTokenActivity(
       throw error;
     });
     // From here on a token exists, and a retry would create another.
-    if (Buffer.byteLength(JSON.stringify(linkToken)) > MAX_LINK_TOKEN_BYTES) {
-      return fail(tokenTooLarge(linkToken));
-    }
     const facts = { ...request, accessListIps, credential, unconfirmedTokens };
     const sealed = await sealer
       .seal(linkToken, facts, workflowId)
-      .catch(() => fail(notSealed(linkToken)));
+      .catch((error: unknown) => fail(describeLoss(linkToken, error)));
     const { deliveryId, publicApiKey, tokenSha256, createdAt } = sealed;
     // Before the wait, in which this process may end: by the time of this line, an operator finds
     // the API key of the token.
@@ -100,18 +94,18 @@ export function createLinkTokenActivity(
   };
 }
 
-function notSealed(linkToken: string): AtlasFailure {
+/** @param error with which the token could not be sealed. */
+function describeLoss(linkToken: string, error: unknown): AtlasFailure {
+  const deleteKey = deleteKeyOf(findPublicApiKey(linkToken), []);
+  if (error instanceof LinkTokenTooLargeError) {
+    return tokenLostFailure(
+      `Atlas returned a link-token of more than ${MAX_LINK_TOKEN_BYTES / 1024} KiB,` +
+        ` which the worker refuses: ${deleteKey},` +
+        ' and report this as an issue of live-migration-prep',
+    );
+  }
   return tokenLostFailure(
     'Atlas created a token, but the worker could not seal it, so it is lost:' +
-      ` ${deleteKeyOf(findPublicApiKey(linkToken), [])},` +
-      ' and check the sealing keys of the workers before you start again',
-  );
-}
-
-function tokenTooLarge(linkToken: string): AtlasFailure {
-  return tokenLostFailure(
-    `Atlas returned a link-token of more than ${MAX_LINK_TOKEN_BYTES / 1024} KiB,` +
-      ` which the worker refuses: ${deleteKeyOf(findPublicApiKey(linkToken), [])},` +
-      ' and report this as an issue of live-migration-prep',
+      ` ${deleteKey}, and check the sealing keys of the workers before you start again`,
   );
 }

@@ -29,9 +29,6 @@ export const MAX_DETAIL_LENGTH = 1000;
 /** Fields that a failure names. Of more problems, the last entry gives the number. */
 export const MAX_FIELDS = 101;
 
-/** A `Retry-After` counts for a day at most. */
-export const MAX_REQUESTED_WAIT_MS = 24 * 3_600_000;
-
 export const MAX_SINKS_TRIED = 100;
 
 /**

@@ -61,7 +61,11 @@ async function checkPollers(
   if (versions.some((version) => isSame(version, receiver))) return ok('a worker polls it');
   const polling = versions.find((version) => version !== null) ?? null;
   const deploymentName = (polling ?? receiver)?.deploymentName ?? '';
-  const command = setCurrentVersionCommand(namespace, deploymentName, polling?.buildId);
+  const command = setCurrentVersionCommand({
+    namespace,
+    deploymentName,
+    buildId: polling?.buildId,
+  });
   return warning(
     `the tasks of task queue ${taskQueue} go to ${describeWorkers(receiver)}, and none polls it;` +
       ` to give them to ${describeWorkers(polling)}, which poll it: ${command}`,

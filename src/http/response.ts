@@ -1,7 +1,7 @@
 import { constants, gunzipSync } from 'node:zlib';
 import type { Dispatcher } from 'undici';
 import { z } from 'zod';
-import { MAX_REQUESTED_WAIT_MS } from '../contract/limits';
+import { parseHttpDate, parseRetryAfterMs } from '../shared/retry-after';
 
 export interface HttpResponse {
   status: number;
@@ -97,29 +97,4 @@ function parseJson(text: string): unknown {
 function getHeader({ headers }: Dispatcher.ResponseData, name: string): string | null {
   const value = headers[name];
   return value === undefined ? null : [value].flat().join(', ');
-}
-
-/**
- * Reads seconds or an HTTP date (RFC 9110, 10.2.3); undefined when the header is absent or is
- * neither.
- */
-export function parseRetryAfterMs(header: string | null, now: Date): number | undefined {
-  const value = header?.trim();
-  if (!value) return undefined;
-  // Some servers send fractions. Several headers arrive joined: the longest wait counts.
-  if (/^\d+(\.\d+)?(\s*,\s*\d+(\.\d+)?)*$/.test(value)) {
-    const seconds = Math.max(...value.split(',').map(Number));
-    return Math.min(Math.ceil(seconds * 1000), MAX_REQUESTED_WAIT_MS);
-  }
-  const date = parseHttpDate(value);
-  return Number.isNaN(date)
-    ? undefined
-    : Math.min(Math.max(0, date - now.getTime()), MAX_REQUESTED_WAIT_MS);
-}
-
-/** @returns NaN unless it is a date in a form of HTTP, which is UTC even if it does not say so. */
-function parseHttpDate(value: string): number {
-  // Date.parse alone would read "-5" as a date, and one without a zone in that of this machine.
-  if (!/^(Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,? /.test(value)) return NaN;
-  return Date.parse(/([A-Z]| [+-]\d{4})$/.test(value) ? value : `${value} GMT`);
 }

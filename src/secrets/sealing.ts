@@ -1,6 +1,7 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { CompactEncrypt, base64url, compactDecrypt } from 'jose';
 import { z } from 'zod';
+import { MAX_LINK_TOKEN_BYTES } from '../contract/limits';
 import { tokenFactsSchema, type SealedToken, type TokenFacts } from '../contract/schemas';
 import { toObject } from '../shared/object';
 import { quote, cutAndEscape } from '../shared/text';
@@ -61,6 +62,10 @@ export class SealedTokenUnreadableError extends Error {
   }
 }
 
+export class LinkTokenTooLargeError extends Error {
+  override readonly name = 'LinkTokenTooLargeError';
+}
+
 export type Sealer = ReturnType<typeof createSealer>;
 
 /**
@@ -116,12 +121,19 @@ export function createSealer(readKeySet: () => string) {
     /** Lists the ids of the keys that a restart of the worker would lose. */
     keyIdsOnlyInMemory: () => findKeysMissingFrom(readStored()).map(({ kid }) => kid),
 
-    /** Seals a new token, and gives it a delivery id. Only what a receipt may say goes with it. */
+    /**
+     * Seals a new token, and gives it a delivery id. Only what a receipt may say goes with it.
+     *
+     * @throws LinkTokenTooLargeError
+     */
     async seal(
       linkToken: string,
       facts: Omit<TokenFacts, 'deliveryId' | 'tokenSha256' | 'publicApiKey' | 'createdAt'>,
       workflowId: string,
     ): Promise<SealedToken> {
+      if (Buffer.byteLength(JSON.stringify(linkToken)) > MAX_LINK_TOKEN_BYTES) {
+        throw new LinkTokenTooLargeError();
+      }
       const tokenFacts = tokenFactsSchema.parse({
         ...facts,
         deliveryId: randomUUID(),

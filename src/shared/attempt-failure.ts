@@ -5,11 +5,12 @@ import {
   defaultFailureConverter,
   type ApplicationFailureOptions,
 } from '@temporalio/common';
-import { MAX_MESSAGE_LENGTH, MAX_REQUESTED_WAIT_MS } from '../contract/limits';
+import { MAX_MESSAGE_LENGTH } from '../contract/limits';
 import type { FailureDetails } from '../contract/schemas';
 import { applicationFailure, terminalFailure } from './application-failure';
 import { toObject } from './object';
 import { payloadConverter } from './payload-converter';
+import { MAX_REQUESTED_WAIT_MS } from './retry-after';
 import { cut } from './text';
 
 /*

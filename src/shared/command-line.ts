@@ -51,11 +51,15 @@ function targetOptions(workflowId: string): string[] {
  * Formats the command of Temporal's CLI that makes a version of a worker deployment current, or,
  * without a build id, the unversioned workers.
  */
-export function setCurrentVersionCommand(
-  namespace: string,
-  deploymentName: string,
-  buildId?: string | null,
-): string {
+export function setCurrentVersionCommand({
+  namespace,
+  deploymentName,
+  buildId,
+}: {
+  namespace: string;
+  deploymentName: string;
+  buildId?: string | null | undefined;
+}): string {
   const version = buildId ? `--build-id ${shellQuote(buildId)}` : '--unversioned';
   return (
     `temporal worker deployment set-current-version --namespace ${shellQuote(namespace)}` +

@@ -7,6 +7,7 @@ import type { Config } from '../config';
 import { addAttemptTimeouts } from '../config/attempt-timeouts';
 import { createServices } from '../config/services';
 import { WORKER_IDENTITY } from '../version';
+import { drainTimeMs } from './shutdown';
 import { countAttempts, timeAtlasRequests } from './worker-metrics';
 
 interface WorkerContext {
@@ -40,8 +41,7 @@ export async function createWorker(
     // A cancellation reaches an attempt with the response to a heartbeat: do not hold heartbeats
     // back.
     maxHeartbeatThrottleInterval: HEARTBEAT_INTERVAL_MS,
-    // A draining worker cancels no attempt before this time, so it cuts off no POST in progress.
-    shutdownGraceTime: retries.create.attemptTimeoutMs,
+    shutdownGraceTime: drainTimeMs(retries),
   });
   return { worker, services };
 }

@@ -81,6 +81,6 @@ function describeActivation(
   namespace: string,
   { name, buildId }: NonNullable<Config['deployment']>,
 ): string {
-  const command = setCurrentVersionCommand(namespace, name, buildId);
+  const command = setCurrentVersionCommand({ namespace, deploymentName: name, buildId });
   return `this worker gets work once its version is current; to make it so: ${command}`;
 }

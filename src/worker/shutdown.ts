@@ -1,5 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger, Worker } from '@temporalio/worker';
+import type { Retries } from '../shared/activities';
+
+/** A draining worker cancels no attempt before this time, so it cuts off no POST in progress. */
+export const drainTimeMs = ({ create }: Retries): number => create.attemptTimeoutMs;
 
 const FAILURE_CHECK_INTERVAL_MS = 1000;
 const LAST_LINES_MS = 300;

@@ -1,4 +1,4 @@
-import { parseRetryAfterMs } from '../../../src/http/response';
+import { parseRetryAfterMs } from '../../../src/shared/retry-after';
 
 const NOW = new Date('2026-01-02T03:04:05Z');
 
