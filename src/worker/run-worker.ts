@@ -7,7 +7,6 @@ import { connectWorker } from '../temporal/connection';
 import { VERSION } from '../version';
 import { createWorker } from './create-worker';
 import { findReadinessProblem, startHealth } from './health';
-import { logCredentialChecks } from './log-credential-checks';
 import { createLogger, logNodeWarnings } from './logger';
 import { watchOverdueRuns } from './overdue-runs';
 import { installRuntime } from './runtime';
@@ -58,7 +57,6 @@ export async function runWorker(config: Config): Promise<void> {
     const { giveUpAfterMs } = config.retries;
     void watchOverdueRuns(client, meter, { giveUpAfterMs, logger, signal }).catch(() => undefined);
   }
-  void logCredentialChecks(services, logger, signal).catch(() => undefined);
 
   await runUntilDrained(worker, logger);
 

@@ -2,13 +2,12 @@ import path from 'node:path';
 import { startChildProcess } from '../../dev/temporal/child-process';
 
 const WORKER = path.join(__dirname, '../../dist/worker.js');
-const CREDENTIAL_CHECKS = path.join(__dirname, 'credential-checks.cjs');
 
 export type WorkerProcess = ReturnType<typeof startWorkerProcess>;
 
 /** Starts dist/worker.js and does not wait: see {@link untilRunning}. */
 export function startWorkerProcess(configFile: string, logFile: string, env: NodeJS.ProcessEnv) {
-  const args = ['--require', CREDENTIAL_CHECKS, WORKER, '--config', configFile];
+  const args = [WORKER, '--config', configFile];
   const child = startChildProcess(process.execPath, args, { env, logFile });
   /** Returns the lines of its log with this message. */
   const logged = (message: string) =>

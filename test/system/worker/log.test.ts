@@ -2,8 +2,6 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { startAtlas } from '../../support/atlas';
 import { eventually } from '../../support/eventually';
-import { fetchOnce } from '../../support/fetch-once';
-import { newOrgId } from '../../support/ids';
 import {
   FILE_SINKS,
   install,
@@ -17,22 +15,13 @@ import { linesOf } from '../../support/worker-process';
 describe('the log of a worker at level trace', () => {
   let system: System;
   beforeAll(async () => {
-    const atlas = await startAtlas();
-    const { orgId, clientId } = atlas.account;
-    const wrong = { type: 'serviceAccount', clientId, clientSecret: { env: 'WRONG_SECRET' } };
-    const serve = (credential: string) => ({ credential, sinks: ['files'] });
-    const organizations = { [orgId]: serve('default'), [newOrgId()]: serve('wrong') };
     const aws = { type: 'awsSecretsManager', region: 'eu-central-1', secretName: '{orgId}' };
     system = await startSystem({
-      atlas,
       config: {
         log: { level: 'trace' },
-        atlas: { credentials: { wrong }, organizations },
         sinks: { files: FILE_SINKS.files, one: aws, two: aws },
       },
       env: {
-        CREDENTIAL_CHECKS: 'now',
-        WRONG_SECRET: 'wrong',
         AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'false',
       },
     });
@@ -47,23 +36,6 @@ describe('the log of a worker at level trace', () => {
       /^Workflow (completed|failed)$/.test(String(msg));
     return eventually('the end', () => lines().some(isEnd) && lines());
   }
-
-  it('says what each credential may do', async () => {
-    const { worker } = system;
-    await worker.untilOutput(
-      /"level":"warn".*"credential wrong: Atlas returned 401 invalid_client .*; check/,
-    );
-    await worker.untilOutput(
-      /"level":"info".*"role of credential default: may create link-tokens in 1 organization"/,
-    );
-  });
-
-  it('is of a worker that is ready even if Atlas rejects a credential', async () => {
-    const { atlas, installation, worker } = system;
-    await eventually('ready', async () => (await fetchOnce(`${worker.healthUrl()}/readyz`)).ok);
-    await endingOf(await installation.start());
-    expect(atlas.requestsOn('oauth').filter(({ status }) => status === 200)).toHaveLength(1);
-  });
 
   it('warns once about releases of the AWS SDK that need a newer Node', () => {
     const warnings = linesOf(system.worker).filter(({ warning }) => warning);
