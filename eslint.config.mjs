@@ -24,7 +24,6 @@ const COMMANDS = [
   'cancel',
   'doctor',
   'list',
-  'recover',
   'redeliver',
   'schedule',
   'sealing-keys',
