@@ -1,5 +1,5 @@
 /*
- * What a run is, and what became of its token: docs/concepts.md explains the words. Workflow code
+ * What a run is, and what became of its token: docs/commands.md explains the words. Workflow code
  * imports this file.
  */
 
