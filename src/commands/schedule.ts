@@ -1,7 +1,7 @@
 import { Command } from '@commander-js/extra-typings';
 import type { ProgramContext } from './cli/context';
 import { formatExamples } from './cli/help';
-import { collect, parseDuration, parseNonEmpty, parseTime } from './cli/option-parsers';
+import { collect, parseDuration, parseTime } from './cli/option-parsers';
 import { requestCommand } from './cli/options';
 
 export const scheduleCommand = ({ stdin, withTemporal }: ProgramContext) =>
@@ -26,14 +26,8 @@ const createCommand = () =>
     )
     .option(
       '--cron <expression>',
-      'cron expression, such as "0 6 * * *"; repeatable (required)',
+      'such as "0 6 * * *" or "CRON_TZ=Europe/Dublin 0 6 * * *"; repeatable (required)',
       collect,
-    )
-    .option('--timezone <name>', 'time zone of the cron expressions, such as Europe/Dublin')
-    .option(
-      '--schedule-id <id>',
-      'id of the schedule, instead of the workflow id of the pair',
-      parseNonEmpty,
     )
     .option(
       '--jitter <duration>',
@@ -45,7 +39,6 @@ const createCommand = () =>
       'start nothing after this time, such as 2027-06-01T00:00:00Z',
       parseTime,
     )
-    .option('--note <text>', 'note that Temporal shows with the schedule; a pause replaces it')
     .option('--always', 'create a token each time, even while the source is linked')
     .addHelpText(
       'after',

@@ -12,13 +12,10 @@ import type { CommandContext } from '../cli/context';
 import { checkRequestRemotely } from './remote-check';
 
 interface ScheduleSettings {
-  scheduleId?: string | undefined;
   /** Cron expressions. */
   cron?: string[] | undefined;
-  timezone?: string | undefined;
   jitter?: number | undefined;
   until?: Date | undefined;
-  note?: string | undefined;
   always?: true | undefined;
 }
 
@@ -35,12 +32,10 @@ export async function createSchedule(
   options: ScheduleSettings,
 ): Promise<void> {
   const { client, taskQueue, output } = context;
-  const { cron = [], timezone, jitter, until, note, always } = options;
-  const workflowId = workflowIdFor(request);
-  const scheduleId = options.scheduleId ?? workflowId;
+  const { cron = [], jitter, until, always } = options;
+  const scheduleId = workflowIdFor(request);
   await checkRequestRemotely(context, request, 'no schedule was created');
   const spec: ScheduleSpec = { cronExpressions: cron };
-  if (timezone) spec.timezone = timezone;
   if (jitter !== undefined) spec.jitter = jitter;
   if (until) spec.endAt = until;
   const scheduledRequest: ScheduledRequest = always ? { request, always } : { request };
@@ -51,26 +46,22 @@ export async function createSchedule(
       type: 'startWorkflow',
       workflowType: WORKFLOW_TYPES.prepareOnSchedule,
       // No pair of organizations has such an id.
-      workflowId: `${workflowId}/schedule`,
+      workflowId: `${scheduleId}/schedule`,
       taskQueue,
       args: [scheduledRequest],
     },
     // Any other policy would create several tokens, at once or one after another.
     policies: { overlap: 'SKIP', catchupWindow: CATCH_UP_MS, pauseOnFailure: true },
   };
-  if (note) schedule.state = { note };
   const handle = await client.schedule.create(schedule).catch((error: unknown) => {
     // The SDK reports a schedule that the server refuses as a TypeError.
     if (error instanceof TypeError) {
-      throw usageError(
-        `Temporal rejected the schedule (${error.message}): correct --cron or --timezone`,
-      );
+      throw usageError(`Temporal rejected the schedule (${error.message}): correct --cron`);
     }
     if (!(error instanceof ScheduleAlreadyRunning)) throw error;
     throw refusalError(
       `schedule ${scheduleId} exists: to change it, delete it first with:` +
-        ` temporal schedule delete --schedule-id ${shellQuote(scheduleId)};` +
-        ' or name another with --schedule-id',
+        ` temporal schedule delete --schedule-id ${scheduleId}`,
       { scheduleId, type: 'ScheduleExists' },
     );
   });
