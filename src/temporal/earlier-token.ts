@@ -75,6 +75,20 @@ export async function findEarlierToken(
   return null;
 }
 
+/** Tells whether a newer run of the same workflow id has a token. */
+export async function hasNewerToken(
+  client: Client,
+  { workflowId, runId }: Pick<RunInfo, 'workflowId' | 'runId'>,
+): Promise<boolean> {
+  const newestRun = await findRun(client, { workflowId });
+  if (newestRun && newestRun.runId !== runId && isOpen(newestRun)) {
+    const history = await readRun(client, newestRun);
+    if (findTokenOf(newestRun, history) !== null) return true;
+  }
+  const token = await findEarlierToken(client, workflowId, { newestRun });
+  return token !== null && token.runId !== runId;
+}
+
 /** Small: a worker searches for many workflow ids at once, and one run's memo can have 2 MB. */
 const PAGE_SIZE = 5;
 

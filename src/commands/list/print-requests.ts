@@ -11,8 +11,9 @@ import { readListedRuns, type ListedRun, type ListOptions } from './read-runs';
 const READ_CONCURRENCY = 20;
 
 /**
- * Prints the request of the newest listed run of each workflow id. It prints all at the end, so
- * that a list that fails half-way prints nothing that a pipe would start.
+ * Prints the request of the newest listed run of each workflow id. With `--abandoned`, each permits
+ * another token than that of its run. It prints all at the end, so that a list that fails half-way
+ * prints nothing that a pipe would start.
  */
 export async function printRequests(context: CommandContext, options: ListOptions): Promise<void> {
   const { client, output } = context;
@@ -20,7 +21,7 @@ export async function printRequests(context: CommandContext, options: ListOption
   for await (const run of readListedRuns(context, options)) {
     if (!newestRuns.has(run.workflowId)) newestRuns.set(run.workflowId, run);
   }
-  const readRunRequest = (run: ListedRun) => readStartable(client, run);
+  const readRunRequest = (run: ListedRun) => readStartable(client, run, options);
   const candidates = await pMap(newestRuns.values(), readRunRequest, {
     concurrency: READ_CONCURRENCY,
   });
@@ -35,9 +36,14 @@ export async function printRequests(context: CommandContext, options: ListOption
 }
 
 /** Reads the request of a run, if a start of this pair can repeat it. */
-async function readStartable(client: Client, run: ListedRun): Promise<PrepareRequest | null> {
+async function readStartable(
+  client: Client,
+  run: ListedRun,
+  { abandoned }: ListOptions,
+): Promise<PrepareRequest | null> {
   const { request: input } = await readRun(client, run);
   const { again: _, ...request } = input as PrepareRequest;
   if (validateFields(request).problems.length > 0) return null;
-  return workflowIdFor(request) === run.workflowId ? request : null;
+  if (workflowIdFor(request) !== run.workflowId) return null;
+  return abandoned ? { ...request, again: run.runId } : request;
 }

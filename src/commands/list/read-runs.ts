@@ -5,6 +5,7 @@ import { forEachClaim } from '../../contract/claims';
 import type { FailureType } from '../../contract/failure-types';
 import type { PrepareRequest, Receipt, Status } from '../../contract/schemas';
 import { cutAndEscape } from '../../shared/text';
+import { hasNewerToken } from '../../temporal/earlier-token';
 import { findGrpcError } from '../../temporal/grpc';
 import { isOfOrganization, listRuns, type RunInfo } from '../../temporal/list-runs';
 import { readRun } from '../../temporal/read-history';
@@ -146,7 +147,7 @@ async function readAndFilter(
   if (failure && history.failure?.type !== failure) return false;
   if (abandoned) {
     const token = findTokenOf(info, history);
-    if (token?.state !== 'abandoned') return false;
+    if (token?.state !== 'abandoned' || (await hasNewerToken(client, info))) return false;
     run.deliveryId = token.deliveryId;
     run.publicApiKey = token.publicApiKey;
   }

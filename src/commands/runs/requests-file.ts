@@ -64,8 +64,8 @@ function parseRequestLine(text: string): PrepareRequest | string {
   const fields = text.replace(/"(\\.|[^"\\])*"/g, '').split(':').length - 1;
   if (fields > Object.keys(request).length) return 'has a field twice: remove one';
   // A file that can be repeated would create another token each time.
-  return 'again' in request
-    ? 'has the field "again", which a file may not have:' +
-        ' remove it, or start this request alone with start --again'
+  return request.again === true
+    ? 'has "again": true, which a file may not have: write the id of the run whose token you' +
+        ' replace, or start this request alone with start --again'
     : request;
 }

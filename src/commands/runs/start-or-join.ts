@@ -64,7 +64,6 @@ export async function requireStartable(
   request: PrepareRequest,
 ) {
   const workflowId = workflowIdFor(request);
-  const again = request.again !== undefined;
   const newestRun = await findRun(client, { workflowId });
   const open = newestRun && isOpen(newestRun) ? newestRun : null;
   if (open) {
@@ -73,14 +72,16 @@ export async function requireStartable(
     if (isCancelRequested(open)) {
       output.note(`${workflowId} is being cancelled: wait for its end, then start again`);
     }
-  } else if (!again) {
-    const token = await findEarlierToken(client, workflowId, { newestRun });
+  } else {
+    const permitted = request.again ?? undefined;
+    const token = await findEarlierToken(client, workflowId, { permitted, newestRun });
     if (token) refuseEarlierToken(workflowId, token, request);
   }
+  const permitsAnother = request.again != null;
   // A run of another workflow type that completed delivered nothing.
   const hasOtherType = newestRun !== null && newestRun.type !== WORKFLOW_TYPES.prepare;
   const workflowIdReusePolicy: WorkflowIdReusePolicy =
-    again || hasOtherType ? 'ALLOW_DUPLICATE' : 'ALLOW_DUPLICATE_FAILED_ONLY';
+    permitsAnother || hasOtherType ? 'ALLOW_DUPLICATE' : 'ALLOW_DUPLICATE_FAILED_ONLY';
   return { open, workflowIdReusePolicy };
 }
 

@@ -109,12 +109,15 @@ it.each<[filters: string[], found: (all: string[]) => string[]]>([
   },
 );
 
-it('list --abandoned --requests prints the requests of these runs only', async () => {
-  const workflowIds = (await listed('--abandoned')).map(({ workflowId }) => workflowId);
+it('list --abandoned --requests prints the requests of these runs, each to replace its own token', async () => {
+  const abandoned = (await listed('--abandoned')).map(({ workflowId, runId }) => [
+    workflowId,
+    runId,
+  ]);
   const exit = await fixture.client('--json', 'list', '--abandoned', '--requests');
   const requests = objectsIn(exit) as unknown as PrepareRequest[];
-  const pairs = requests.map(workflowIdFor);
-  expect(pairs.sort()).toEqual(workflowIds.sort());
+  const pairs = requests.map((request) => [workflowIdFor(request), request.again]);
+  expect(pairs.sort()).toEqual(abandoned.sort());
 });
 
 it('list shows the runs of every task queue, with its name, unless one is given', async () => {

@@ -2,6 +2,7 @@ import type { PrepareRequest } from '../../../src/contract/schemas';
 import { workflowIdFor } from '../../../src/contract/workflow-id';
 import { eventually } from '../../support/eventually';
 import { newOrgId } from '../../support/ids';
+import type { Handle } from '../../support/installation';
 import { objectsIn, type ClientExit } from '../../support/run-command';
 import { end, endingOf, untilStep } from '../../support/runs';
 import { serveRejectingGrpcProxy } from '../../support/servers';
@@ -119,6 +120,45 @@ describe('start --from', () => {
     expect(outcomesIn(exit)).toMatchObject([{ action: 'skipped', runId: expect.any(String) }]);
     expect(tokens()).toBe(before + 1);
   });
+});
+
+it('list --abandoned --requests | start --from - replaces every token that was left, once', async () => {
+  const { blockedSink, client, installation } = fixture();
+  const requests = [await startUndelivered(), await startUndelivered(), await startUndelivered()];
+  const [cancelled, terminated, replaced] = requests.map(installation.handleOf) as [
+    Handle,
+    Handle,
+    Handle,
+  ];
+  await end(cancelled, 'cancel');
+  await Promise.all([end(terminated, 'terminate'), end(replaced, 'terminate')]);
+  const untilClosed = ({ workflowId }: Handle, runs: number) =>
+    untilListed(`WorkflowId = '${workflowId}' AND CloseTime IS NOT NULL`, runs);
+  await Promise.all([cancelled, terminated, replaced].map((handle) => untilClosed(handle, 1)));
+  const listAbandoned = async () => {
+    const exit = await client('--json', 'list', '--abandoned', '--requests');
+    const found = objectsIn(exit) as unknown as PrepareRequest[];
+    return found.filter((request) =>
+      requests.some((one) => one.sourceOrgId === request.sourceOrgId),
+    );
+  };
+  expect(await listAbandoned()).toHaveLength(3);
+  // A run of the pair that has a later token, though it is not delivered yet.
+  await installation.start({ ...(requests[2] as PrepareRequest), again: true });
+  await untilStep(replaced, 'undelivered');
+  const left = await listAbandoned();
+  expect(left).toHaveLength(2);
+
+  blockedSink.repair();
+  const before = tokens();
+  const started = await startFrom(left, '--wait').exited;
+  blockedSink.block();
+  expect(outcomesIn(started).map(({ action }) => action)).toEqual(['delivered', 'delivered']);
+  await Promise.all([cancelled, terminated].map((handle) => untilClosed(handle, 2)));
+  const again = await startFrom(left).exited;
+  expect(outcomesIn(again).map(({ action }) => action)).toEqual(['skipped', 'skipped']);
+  expect(await listAbandoned()).toEqual([]);
+  expect(tokens()).toBe(before + 2);
 });
 
 it('list --requests | start --from - repeats every run that Atlas rejected, once', async () => {

@@ -82,8 +82,8 @@ describe('a file of requests', () => {
           /^ {2}line 3: orgId is not 24 .*; sink is empty: name a configured sink$/,
         ),
         '  line 5: is for the same organizations as line 1: remove one',
-        '  line 7: has the field "again", which a file may not have: remove it,' +
-          ' or start this request alone with start --again',
+        '  line 7: has "again": true, which a file may not have: write the id of the run whose' +
+          ' token you replace, or start this request alone with start --again',
         '  line 8: has a field twice: remove one',
       ],
     });
