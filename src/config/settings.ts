@@ -81,14 +81,16 @@ export function settingsSchema(context: ReferenceContext, names: Names) {
       .strictObject({
         // Delays between attempts to create, and between those of a round of deliveries.
         initialIntervalMs: z.int().min(1).default(SECOND_MS),
-        maximumIntervalMs: timeMs({ min: 1, default: MINUTE_MS }),
+        // At most the longest pause between rounds.
+        maximumIntervalMs: z
+          .int()
+          .min(1)
+          .max(6 * HOUR_MS)
+          .default(MINUTE_MS),
         giveUpAfterMs: timeMs({ min: SECOND_MS, default: HOUR_MS }),
         roundMs: timeMs({ min: SECOND_MS, default: 2 * MINUTE_MS }),
-        // The pause between rounds doubles from `maximumIntervalMs` to this.
-        maximumPauseMs: timeMs({ min: 1, default: 6 * HOUR_MS }),
       })
       .refine(...ordered('initialIntervalMs', 'maximumIntervalMs'))
-      .refine(...ordered('maximumIntervalMs', 'maximumPauseMs'))
       .prefault({}),
     worker: z
       .strictObject({

@@ -41,13 +41,8 @@ const retriesSchema = backoffSchema.extend({
   /** Creation ends this long after the request was validated. */
   giveUpAfterMs: ms,
   deliver: attemptTimeoutsSchema,
-  /** Length of a round of deliveries. */
+  /** Length of a round of deliveries. The first pause between rounds is `maximumIntervalMs`. */
   roundMs: ms,
-  /**
-   * The longest pause between rounds. The first is `maximumIntervalMs`; each is twice the one
-   * before.
-   */
-  maximumPauseMs: ms,
 });
 
 export type Retries = z.input<typeof retriesSchema>;

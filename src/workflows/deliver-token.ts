@@ -3,7 +3,6 @@ import {
   CancellationScope,
   condition,
   proxyActivities,
-  workflowInfo,
   type RetryPolicy,
 } from '@temporalio/workflow';
 import { forEachClaim } from '../contract/claims';
@@ -19,11 +18,10 @@ import { settle } from './settle';
 import type { Updates } from './updates';
 
 /**
- * Temporal terminates a run of 51,200 events or 50 MB. A round writes some eleven events, and up to
- * 55 KB with 1,000 addresses. With this pause, a run of this length or size has half a year left.
+ * The longest pause between rounds. Temporal terminates a run of 51,200 events or 50 MB. A round
+ * writes some eleven events, and up to 55 KB with 1,000 addresses, so that a run has half a year.
  */
-const LONG_HISTORY = { events: 20_000, bytes: 10 * 1024 * 1024 };
-const PAUSE_OF_LONG_HISTORY_MS = 6 * 3_600_000;
+const MAXIMUM_PAUSE_MS = 6 * 3_600_000;
 
 /**
  * The first failure that an attempt reports is final, since a round of length 0 leaves no time for
@@ -81,10 +79,9 @@ export async function deliverToken(
     if (updates.redelivery !== redelivery) continue;
 
     if (!redelivery) {
-      const duePauseMs = isHistoryLong() ? Math.max(pauseMs, PAUSE_OF_LONG_HISTORY_MS) : pauseMs;
-      const pausedUntilMs = Date.now() + shortenPauseMs(duePauseMs, Math.random());
+      const pausedUntilMs = Date.now() + shortenPauseMs(pauseMs, Math.random());
       nextRoundAtMs = Math.max(nextRoundAtMs, pausedUntilMs);
-      pauseMs = Math.min(pauseMs * 2, retries.maximumPauseMs);
+      pauseMs = Math.min(pauseMs * 2, MAXIMUM_PAUSE_MS);
     }
     if (sink === request.sink) requestSinkFailure = failure.message;
     const type = isDeliveryFailureType(failure.type) ? failure.type : 'SinkUnavailable';
@@ -130,11 +127,6 @@ export async function deliverToken(
   function cancelled() {
     return cancellationFailure(status.current, sealedToken, [...sinksTried]);
   }
-}
-
-function isHistoryLong(): boolean {
-  const { historyLength, historySize } = workflowInfo();
-  return historyLength >= LONG_HISTORY.events || historySize >= LONG_HISTORY.bytes;
 }
 
 function completedByHand(sink: string) {

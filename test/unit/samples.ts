@@ -23,7 +23,6 @@ export const RETRIES: Retries = {
   giveUpAfterMs: 600_000,
   deliver: ATTEMPT_TIMEOUTS,
   roundMs: 60_000,
-  maximumPauseMs: 600_000,
 };
 
 /** A request as a caller sends it, without the optional fields. `more` need not be valid. */

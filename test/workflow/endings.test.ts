@@ -153,7 +153,7 @@ it.concurrent.each<[what: string, find: () => never, change: object, type: Endin
 
 it.concurrent('a receipt of 2 MB or without a location makes the run deliver again', async () => {
   const deliver = [undefined, HUGE].map(deliveredByHand);
-  const retries = { initialIntervalMs: 1, maximumIntervalMs: 1, maximumPauseMs: 1 };
+  const retries = { initialIntervalMs: 1, maximumIntervalMs: 1 };
   expect(await end(await worker().start({ deliver, retries }))).toMatchObject({
     type: 'delivered',
     receipt: { sink: 'files', location: 'place of files', alsoTried: [] },

@@ -54,7 +54,6 @@ const RETRIES: Retries = {
   giveUpAfterMs: 3_600_000,
   deliver: LONG_TIMEOUTS,
   roundMs: 0,
-  maximumPauseMs: 6 * 3_600_000,
 };
 
 /**

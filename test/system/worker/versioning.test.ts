@@ -9,7 +9,7 @@ import { fetchOnce } from '../../support/fetch-once';
 import { newOrgId } from '../../support/ids';
 import { install } from '../../support/installation';
 import { run, startCommand } from '../../support/run-command';
-import { endingOf } from '../../support/runs';
+import { endingOf, redeliver } from '../../support/runs';
 import { sharedTemporal } from '../../support/temporal';
 import type { WorkerProcess } from '../../support/worker-process';
 
@@ -19,12 +19,7 @@ it(`${RUNS} open runs survive a first version, an upgrade and a rollback`, async
   const { address, client } = await sharedTemporal();
   const atlas = await startAtlas();
   const sinks = { files: { type: 'file', directory: 'nas' } };
-  const retries = {
-    initialIntervalMs: 2000,
-    maximumIntervalMs: 2000,
-    roundMs: 1000,
-    maximumPauseMs: 2000,
-  };
+  const retries = { initialIntervalMs: 500, maximumIntervalMs: 500, roundMs: 1000 };
   const installation = await install({ atlas, config: { sinks, retries } });
   const { taskQueue } = installation;
   // Temporal's Worker Controller makes such a name from the Kubernetes namespace and the resource.
@@ -119,6 +114,7 @@ it(`${RUNS} open runs survive a first version, an upgrade and a rollback`, async
 
   rmSync(nas);
   mkdirSync(nas);
+  await Promise.all(handles.map((handle) => redeliver(handle)));
   const endings = await Promise.all(handles.map(endingOf));
   expect(endings).toMatchObject(Array(RUNS).fill({ type: 'delivered', unconfirmedTokens: 0 }));
   expect(atlas.createdTokens()).toHaveLength(RUNS);

@@ -13,7 +13,6 @@ const RETRIES = {
   giveUpAfterMs: 6,
   deliver: TIMEOUTS,
   roundMs: 7,
-  maximumPauseMs: 9,
 };
 const SINKS = new Map<string, Sink>([
   ['drop', aSink()],

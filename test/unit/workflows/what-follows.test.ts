@@ -18,7 +18,6 @@ type Step = { fails?: Failure; returns?: object; meanwhile?: () => void };
 
 const mockRun = {
   isCancelled: false,
-  history: { historyLength: 0, historySize: 0 },
   steps: [] as Step[],
   /** What the run did: `round`, `one attempt`, `last attempt` or `pause`. */
   trace: [] as string[],
@@ -40,7 +39,7 @@ jest.mock('@temporalio/workflow', () => ({
   },
   sleep: () => Promise.resolve(mockRun.trace.push('pause')),
   condition: () => Promise.resolve(mockRun.trace.push('pause')),
-  workflowInfo: () => ({ workflowId: 'id', runId: 'id', ...mockRun.history }),
+  workflowInfo: () => ({ workflowId: 'id', runId: 'id' }),
   proxyActivities: ({ retry }: ActivityOptions) => ({
     createLinkToken: () => mockRun.next('create', aToken()),
     deliverLinkToken: (_input: object, sink: string) =>
@@ -67,17 +66,14 @@ const FAILURE: AttemptFailure = {
 };
 const PLAN = {
   request: aRequest({ sink: 'files' }),
-  retries: { ...RETRIES, maximumIntervalMs: PAUSE_MS, maximumPauseMs: 6 * HOUR_MS },
+  retries: { ...RETRIES, maximumIntervalMs: PAUSE_MS },
 } as RunPlan;
 
 const cancel = () => void (mockRun.isCancelled = true);
-const lengthenHistory = () => void (mockRun.history.historyLength = 20_000);
-const enlargeHistory = () => void (mockRun.history.historySize = 10 * 1024 * 1024);
 const begin = (steps: Step[]) =>
   Object.assign(mockRun, {
     steps,
     isCancelled: false,
-    history: { historyLength: 0, historySize: 0 },
     trace: [],
   });
 
@@ -148,11 +144,13 @@ it.each<[what: string, next: string, creation: Creation]>([
 describe('a delivery', () => {
   let updates: Updates;
   let published: { type: string; nextRoundAtMs: number } | null;
+  let nextRounds: number[] = [];
   const status = {
     current: { unconfirmedTokens: 0 },
     showDelivering() {},
     reportUndelivered({ type }: { type: string }, _sink: string, nextRoundAtMs: number) {
       published ??= { type, nextRoundAtMs };
+      nextRounds.push(nextRoundAtMs);
     },
   } as unknown as RunStatus;
 
@@ -167,6 +165,7 @@ describe('a delivery', () => {
   async function deliver(steps: Step[], before: () => void = () => undefined) {
     begin(steps);
     published = null;
+    nextRounds = [];
     updates = { redelivery: null, runStoppable: (work) => work() };
     before();
     const ending = await deliverToken(PLAN, aToken(), { status, updates }).then(
@@ -211,16 +210,6 @@ describe('a delivery', () => {
       'when the sink permits it',
       { fails: WAIT },
     ],
-    [
-      'a round failed, and the history has 20,000 events',
-      'after a pause of 6 hours',
-      { fails: SINK_REJECTED, meanwhile: lengthenHistory },
-    ],
-    [
-      'a round failed, and the history has 10 MB',
-      'after a pause of 6 hours',
-      { fails: SINK_REJECTED, meanwhile: enlargeHistory },
-    ],
     ['a redelivery failed', 'as planned', { fails: SINK_REJECTED, before: redeliverTo() }],
     [
       "a redelivery failed, and the request's sink requested a wait",
@@ -247,7 +236,6 @@ describe('a delivery', () => {
     const WHEN = new Map([
       [0, 'as planned'],
       [PAUSE_MS, 'after the pause'],
-      [6 * HOUR_MS, 'after a pause of 6 hours'],
       [90_000, 'when the sink permits it'],
     ]);
     const { trace, ending } = await deliver([step], before);
@@ -255,6 +243,12 @@ describe('a delivery', () => {
     const goesOn = isAtOnce ? 'at once, as a redelivery' : WHEN.get(published?.nextRoundAtMs ?? -1);
     expect(ending === 'delivered' ? goesOn : ending).toBe(next);
     if (ending === 'delivered' && !isAtOnce) expect(published?.type).toBe('SinkRejected');
+  });
+
+  it('pauses twice as long after each round, and at most six hours', async () => {
+    await deliver(Array.from({ length: 11 }, () => ({ fails: SINK_REJECTED })));
+    const minutes = [1, 2, 4, 8, 16, 32, 64, 128, 256, 360, 360];
+    expect(nextRounds.map((ms) => ms / 60_000)).toEqual(minutes);
   });
 
   it('a round that a redelivery stopped still postpones the next one by its Retry-After', async () => {

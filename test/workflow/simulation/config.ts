@@ -13,7 +13,6 @@ import { SINK_SECRETS } from './sinks';
  */
 
 export const GIVE_UP_AFTER_MS = 100_000;
-export const MAXIMUM_PAUSE_MS = 120_000;
 const env = {
   ATLAS_SECRET: SECRETS.clientSecret,
   ATLAS_KEY: SECRETS.privateKey,
@@ -68,7 +67,7 @@ function makeConfig(credential: object, sinks: object): Config {
     },
     sinks,
     sealing: { keys: { env: 'SEALING' } },
-    retries: { giveUpAfterMs: GIVE_UP_AFTER_MS, roundMs: 20_000, maximumPauseMs: MAXIMUM_PAUSE_MS },
+    retries: { giveUpAfterMs: GIVE_UP_AFTER_MS, roundMs: 20_000 },
     schedules: { minimumTokenAgeMs: 100_000 },
     // Less than an attempt may take.
     worker: { heartbeatTimeoutMs: 15_000 },
