@@ -11,9 +11,11 @@ import { Command } from '@commander-js/extra-typings';
 import { WorkflowFailedError } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import pMap from 'p-map';
+import { joinKeys } from '../../src/commands/api-keys/join-keys';
+import { readHistories } from '../../src/commands/api-keys/read-histories';
 import type { FailureDetails, Receipt } from '../../src/contract/schemas';
 import { workflowIdFor } from '../../src/contract/workflow-id';
-import type { Fault } from '../atlas-emulator';
+import { DEFAULTS, type Fault } from '../atlas-emulator';
 import { memoryMiB, newRequest, startJob, type Job } from '../support/measured-job';
 import { startDevServer, type DevServer } from '../temporal/dev-server';
 import { freePort } from '../temporal/free-port';
@@ -27,10 +29,13 @@ const POLL_INTERVAL_MS = 500;
 /** Limit for a call of Temporal, which fails while the server is away. */
 const CALL_TIMEOUT_MS = 10 * 60_000;
 const CONCURRENT_CALLS = { concurrency: 20 };
+/** When a key without a token may be called an orphan. */
+const JUDGED_LATER_MS = 2 * 3_600_000;
 
 const options = new Command('npm run soak --')
   .description(
-    'Compares the tokens at the Atlas emulator, the files at the sink and the receipts.' +
+    'Compares the tokens at the Atlas emulator, the files at the sink, the receipts and what' +
+      ' api-keys says of each API key.' +
       ' Exit code 1 on a mismatch.',
   )
   .option('--runs <n>', 'number of runs', Number, 200)
@@ -149,9 +154,7 @@ async function areAllClosed({ workflow, taskQueue }: Job): Promise<boolean> {
 async function compare(job: Job) {
   const tokens = job.atlas.createdTokens();
   const files = listTokenFiles(job).map((file) => readFileSync(file, 'utf8').trim());
-  const bySha = new Map(
-    files.map((token) => [createHash('sha256').update(token).digest('hex'), token]),
-  );
+  const bySha = new Map(files.map((token) => [sha256(token), token]));
   const counts = {
     runs: options.runs,
     delivered: 0,
@@ -160,8 +163,12 @@ async function compare(job: Job) {
     unconfirmed: 0,
     files: files.length,
     requests: job.atlas.requestsOn('linkTokens').length,
+    keysNamed: 0,
+    keysOrphaned: 0,
+    keysUnknown: 0,
   };
   const mismatches: string[] = [];
+  const deliveryIds = new Map<string, string>();
 
   async function compareRun(request: Request): Promise<void> {
     const ending = await persist(() => readEnding(job, request));
@@ -171,6 +178,7 @@ async function compare(job: Job) {
     const isDelivered = 'location' in ending;
     counts[isDelivered ? 'delivered' : 'failed'] += 1;
     counts.unconfirmed += ending.unconfirmedTokens;
+    if (isDelivered) deliveryIds.set(ending.tokenSha256, ending.deliveryId);
     if (created.length > ending.unconfirmedTokens + (isDelivered ? 1 : 0)) {
       mismatches.push(
         `${workflowIdFor(request)}: ${created.length} tokens created, ${ending.unconfirmedTokens} unconfirmed`,
@@ -184,11 +192,31 @@ async function compare(job: Job) {
     }
   }
 
+  async function compareKeys(): Promise<void> {
+    const keys = tokens.map(({ apiKey }) => ({ ...apiKey, isOwner: true }));
+    const known = await readHistories(job.client, DEFAULTS.orgId);
+    const matches = joinKeys(keys, known, Date.now() + JUDGED_LATER_MS);
+    for (const { apiKey, linkToken } of tokens) {
+      const match = matches.find(({ key }) => key.id === apiKey.id);
+      const deliveryId = deliveryIds.get(sha256(linkToken)) ?? null;
+      const isNamed = match?.state === 'delivered' && match.token?.deliveryId === deliveryId;
+      if (deliveryId && isNamed) counts.keysNamed += 1;
+      else if (!deliveryId && match?.state === 'orphan') counts.keysOrphaned += 1;
+      else if (!deliveryId && match?.state === 'unknown') counts.keysUnknown += 1;
+      else mismatches.push(`key ${apiKey.publicKey} of token ${deliveryId}: ${match?.state}`);
+    }
+  }
+
   await pMap(requests, compareRun, CONCURRENT_CALLS);
+  await compareKeys();
   if (bySha.size !== counts.delivered || files.length !== counts.delivered) {
     mismatches.push(`${files.length} files for ${counts.delivered} receipts`);
   }
   return { counts, mismatches };
+}
+
+function sha256(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
 }
 
 async function readEnding({ workflow }: Job, request: Request): Promise<Receipt | FailureDetails> {

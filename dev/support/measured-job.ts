@@ -41,6 +41,7 @@ export async function startJob({ server, config = '' }: JobOptions) {
   return {
     folder,
     env,
+    client,
     workflow,
     atlas,
     taskQueue,
