@@ -1,5 +1,6 @@
-import type { PrepareRequest } from '../../contract/schemas';
-import { workflowIdFor } from '../../contract/workflow-id';
+import type { Claim } from '../../contract/claims';
+import type { PrepareRequest, ValidRequest } from '../../contract/schemas';
+import { workflowIdFor, type Pair } from '../../contract/workflow-id';
 import { commandLine } from '../../shared/command-line';
 import type { CommandContext } from '../cli/context';
 import { describeFindings } from '../cli/describe-findings';
@@ -34,17 +35,22 @@ export async function dryRunStart(context: CommandContext, request: PrepareReque
   const workflowId = workflowIdFor(request);
   const report = await checkRequestRemotely(context, request, 'nothing was started');
   const { open } = await requireStartable(context, request);
-  const { credential, accessListIps = [], warnings = [] } = report.request ?? {};
   context.output.print({ workflowId, wouldJoin: open !== null, ...report }, [
     `nothing was started; start would ${open ? 'join the open run' : 'start'} ${workflowId}`,
-    ...describeRows([
-      ['credential', credential ?? '-'],
-      ['access list', accessListIps.join(', ') || 'empty'],
-      ['sink', request.sink],
-      ...warnings.map((warning): TableRow => ['warning', warning]),
-    ]),
+    ...describeRows(report.request ? describeRequest(report.request) : []),
     ...describeFindings(report.findings),
   ]);
+}
+
+/** Describes what a run would use; the command has named the organizations and the claims. */
+function describeRequest({ credential, accessListIps, sink, warnings }: ValidRequest): TableRow[] {
+  const rows = {
+    credential: [['credential', credential]],
+    accessListIps: [['access list', accessListIps.join(', ') || 'empty']],
+    sink: [['sink', sink]],
+    warnings: warnings.map((warning) => ['warning', warning]),
+  } satisfies Record<Exclude<keyof ValidRequest, keyof Pair | Claim>, TableRow[]>;
+  return Object.values(rows).flat();
 }
 
 /**
