@@ -33,8 +33,10 @@ export function startCommand({ stdin, withTemporal }: ProgramContext) {
       if (from !== undefined) {
         const { readRequests } = await import('./runs/requests-file.js');
         const requests = await readRequests(from, stdin);
-        const { startMany } = await import('./runs/start-requests.js');
-        return withTemporal((context) => startMany(context, requests, { wait, dryRun }));
+        const { startMany, dryRunMany } = await import('./runs/start-requests.js');
+        return withTemporal((context) =>
+          dryRun ? dryRunMany(context, requests) : startMany(context, requests, wait),
+        );
       }
       const { makeRequest } = await import('./runs/make-request.js');
       const request = await makeRequest(options, 'nothing was started', stdin);

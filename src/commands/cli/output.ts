@@ -1,7 +1,7 @@
 import { styleText } from 'node:util';
 import type { Finding } from '../../contract/schemas';
 import type { Step } from '../../contract/states';
-import { escapeControls } from '../../shared/text';
+import { cutAndEscape, escapeControls } from '../../shared/text';
 import type { CommandError } from './command-error';
 import type { Stop } from './stop';
 
@@ -20,6 +20,12 @@ export interface Io {
 
 /** Width of a terminal that does not tell its own: it tells 0. */
 const DEFAULT_COLUMNS = 80;
+
+/** Keeps a log of standard error short. */
+const PROGRESS_INTERVAL_MS = 10_000;
+
+/** Moves to the start of the line on a terminal, and clears it. */
+const CLEAR_LINE = '\r\u001B[K';
 
 /** A line with a word that may have a colour on a terminal: a state, or the program's name. */
 export interface LineWithWord {
@@ -43,9 +49,22 @@ export function createOutput(
 ) {
   const { signal, setFollowUp } = stop;
   const noted = new Set<string | null>([null]);
+  /** The progress on the last line of the terminal; empty without one. */
+  let progressLine = '';
+  let nextProgressMs = 0;
+  const showProgress = (text: string) => {
+    if (progressLine || text) stderr.write(CLEAR_LINE + text);
+    progressLine = text;
+  };
+  // The error of the stop needs the line.
+  signal.addEventListener('abort', () => showProgress(''));
   // A stopped command prints nothing more of the work that is still settling.
-  const write = (lines: readonly OutputLine[]) => {
-    if (!signal.aborted) writeLines(stdout, lines);
+  const write = (stream: Stream, lines: readonly OutputLine[]) => {
+    if (signal.aborted) return;
+    const text = progressLine;
+    showProgress('');
+    writeLines(stream, lines);
+    showProgress(text);
   };
   return {
     setFollowUp,
@@ -54,27 +73,35 @@ export function createOutput(
     columns: stdout.isTTY && !json ? stdout.columns || DEFAULT_COLUMNS : null,
     /** Prints lines for a person; nothing with `--json`. */
     say(...lines: OutputLine[]): void {
-      if (!json) write(lines);
+      if (!json) write(stdout, lines);
     },
     /** Prints the outcome or a part of it: lines for a person, or the value as JSON. */
     print(value: object, lines: OutputLine | readonly OutputLine[]): void {
       // `JSON.stringify` escapes only C0 control characters. `write` escapes the others, which are
       // only in strings, so the JSON stays valid.
-      write(json ? [JSON.stringify(value)] : [lines].flat());
+      write(stdout, json ? [JSON.stringify(value)] : [lines].flat());
     },
     /**
-     * Prints how far the work is on standard error with `--json`; a person sees it in the lines of
-     * the outcomes.
+     * Shows on standard error how far the work is: on a terminal in one line, which the next call
+     * replaces and an empty text removes; elsewhere in a line every ten seconds at most.
      */
     progress(text: string): void {
-      if (json && !signal.aborted) writeLines(stderr, [text]);
+      if (signal.aborted) return;
+      if (stderr.isTTY) {
+        showProgress(cutAndEscape(text, (stderr.columns || DEFAULT_COLUMNS) - 1));
+        return;
+      }
+      const nowMs = performance.now();
+      if (text === '' || nowMs < nextProgressMs) return;
+      nextProgressMs = nowMs + PROGRESS_INTERVAL_MS;
+      writeLines(stderr, [text]);
     },
     /** Prints lines that qualify the outcome on standard error, each once and none that is null. */
     note(...lines: (string | null)[]): void {
       for (const line of lines) {
         if (noted.has(line) || signal.aborted) continue;
         noted.add(line);
-        writeLines(stderr, [`note: ${line}`]);
+        write(stderr, [`note: ${line}`]);
       }
     },
     /**

@@ -4,15 +4,15 @@ import type { Step } from '../../contract/states';
 import { formatCount, cutAndEscape } from '../../shared/text';
 import { findReasonOfNoAccess } from '../../temporal/grpc';
 import { CommandError, EXIT_CODES, type ExitCode } from '../cli/command-error';
-import type { Output } from '../cli/output';
+import { createGap, type Output, type OutputLine } from '../cli/output';
 import { describeSdkError } from './with-client';
 
 const MAX_CONCURRENT_RUNS = 20;
 /** Checks at once. Each makes a worker call Atlas and a sink. */
 export const MAX_CONCURRENT_CHECKS = 5;
 
-/** Keeps a log of standard error short. */
-const PROGRESS_INTERVAL_MS = 10_000;
+/** How often a terminal shows the progress anew. */
+const PROGRESS_TICK_MS = 1000;
 
 /** Bounds a reason, which may quote an access list. */
 const MAX_REASON_LENGTH = 1000;
@@ -31,51 +31,119 @@ export interface RunOutcome {
   receipt?: Receipt;
 }
 
+/** A run or a request, with its line in the file. */
+export interface BulkItem {
+  workflowId: string;
+  line?: number;
+}
+
+export type Bulk = ReturnType<typeof createBulk>;
+
 /**
- * Works on runs, a few at once, and prints the outcome of each as it ends. An error is the outcome
- * of its own run only, unless Temporal cannot be reached: then nothing is known of the others.
+ * Creates what prints the outcomes of a command for many runs as they come, how far it is, and a
+ * summary.
  *
- * @param options.noun names one item, such as `request`.
- * @throws CommandError when a run failed, was cancelled, is undelivered, or was refused; the error
- *   of a call that did not reach Temporal.
+ * @param noun names one item, such as `request`.
  */
-export async function runBulk<I extends { workflowId: string; line?: number }>(
-  items: readonly I[],
-  output: Output,
-  { noun, concurrency = MAX_CONCURRENT_RUNS }: { noun: string; concurrency?: number | undefined },
-  work: (item: I) => Promise<RunOutcome>,
-): Promise<void> {
+export function createBulk(output: Output, total: number, noun: string) {
   const counts = new Map<Action, number>();
-  let doneCount = 0;
-  let nextProgressMs = 0;
-  await pMap(
-    items,
-    async (item) => {
-      const { line, workflowId } = item;
-      const outcome = await work(item).catch(toFailed);
-      const { action, reason } = outcome;
-      doneCount += 1;
-      counts.set(action, (counts.get(action) ?? 0) + 1);
-      const progress = `${doneCount}/${items.length}`;
-      // JSON drops a line that is undefined.
-      output.print(
-        { line, workflowId, ...outcome },
-        { before: `${progress}  `, word: action, after: `  ${workflowId}: ${reason}` },
+
+  function print({ line, workflowId }: BulkItem, outcome: RunOutcome): void {
+    const { action } = outcome;
+    counts.set(action, (counts.get(action) ?? 0) + 1);
+    // JSON drops a line that is undefined.
+    const facts = { line, workflowId, ...outcome };
+    output.print(facts, formatOutcome(output.columns, workflowId, outcome));
+  }
+
+  return {
+    print,
+
+    /**
+     * Works on items, a few at once. An error is the outcome of its own item only, unless Temporal
+     * cannot be reached: then nothing is known of the others.
+     *
+     * @param work returns null for an item that has no outcome yet.
+     * @throws the error of a call that did not reach Temporal.
+     */
+    async forEach<I extends BulkItem>(
+      items: readonly I[],
+      work: (item: I) => Promise<RunOutcome | null>,
+      concurrency = MAX_CONCURRENT_RUNS,
+    ): Promise<void> {
+      await pMap(
+        items,
+        async (item) => {
+          const outcome = await work(item).catch(toFailed);
+          if (outcome) print(item, outcome);
+        },
+        { concurrency, signal: output.signal },
       );
-      const nowMs = performance.now();
-      if (nowMs < nextProgressMs && doneCount < items.length) return;
-      output.progress(progress);
-      nextProgressMs = nowMs + PROGRESS_INTERVAL_MS;
     },
-    { concurrency, signal: output.signal },
-  );
-  const countsByAction = [...counts].map(([action, count]) => `${count} ${action}`).join(', ');
-  const total = formatCount(items.length, noun);
-  const summary = countsByAction ? `${total}: ${countsByAction}` : total;
-  const facts = { total: items.length, counts: Object.fromEntries(counts) };
-  const exitCode = worstExitCode(counts);
-  if (exitCode !== EXIT_CODES.done) throw new CommandError(summary, exitCode, facts);
-  output.print(facts, summary);
+
+    /**
+     * Shows the counts of the outcomes while the work is under way.
+     *
+     * @param describeRest describes the items without an outcome.
+     */
+    async showProgress(
+      describeRest: (count: number) => string,
+      work: () => Promise<void>,
+    ): Promise<void> {
+      const show = () => {
+        const done = [...counts.values()].reduce((sum, count) => sum + count, 0);
+        const rest = total > done ? describeRest(total - done) : '';
+        output.progress([describeCounts(counts), rest].filter(Boolean).join(', '));
+      };
+      const timer = setInterval(show, PROGRESS_TICK_MS);
+      try {
+        await work();
+      } finally {
+        clearInterval(timer);
+        output.progress('');
+      }
+    },
+
+    /**
+     * Prints the summary.
+     *
+     * @throws CommandError with the summary when a run failed, was cancelled, is undelivered, or
+     *   was refused.
+     */
+    end(): void {
+      const countsByAction = describeCounts(counts);
+      const count = formatCount(total, noun);
+      const summary = countsByAction ? `${count}: ${countsByAction}` : count;
+      const facts = { total, counts: Object.fromEntries(counts) };
+      const exitCode = worstExitCode(counts);
+      if (exitCode !== EXIT_CODES.done) throw new CommandError(summary, exitCode, facts);
+      output.print(facts, summary);
+    },
+  };
+}
+
+export function describeCounts(counts: ReadonlyMap<string, number>): string {
+  return [...counts].map(([word, count]) => `${count} ${word}`).join(', ');
+}
+
+const ACTION_WIDTH = 13;
+
+/**
+ * Formats an outcome as one line. On a terminal, a delivered token has its sink and not its place,
+ * and any other reason that does not fit goes below.
+ */
+function formatOutcome(
+  columns: number | null,
+  workflowId: string,
+  { action, reason, receipt }: RunOutcome,
+): OutputLine[] {
+  const gap = createGap(action, ACTION_WIDTH);
+  if (columns === null) return [{ word: action, after: `${gap}${workflowId}: ${reason}` }];
+  const pair = workflowId.replace(/^live-migration-prep\//, '');
+  const text = receipt ? `sink ${receipt.sink}${describeUnconfirmedTokens(receipt)}` : reason;
+  const after = `${gap}${pair}  ${text}`;
+  if (action.length + after.length <= columns) return [{ word: action, after }];
+  return [{ word: action, after: gap + pair }, `  ${text}`];
 }
 
 const ACTION_BY_EXIT_CODE: Partial<Record<ExitCode, Action>> = {
@@ -85,10 +153,12 @@ const ACTION_BY_EXIT_CODE: Partial<Record<ExitCode, Action>> = {
 };
 
 export function toDelivered(receipt: Receipt): RunOutcome {
-  const { location, unconfirmedTokens } = receipt;
-  const unconfirmed =
-    unconfirmedTokens > 0 ? `; ${formatCount(unconfirmedTokens, 'unconfirmed token')}` : '';
-  return { action: 'delivered', reason: `${location}${unconfirmed}`, receipt };
+  const reason = `${receipt.location}${describeUnconfirmedTokens(receipt)}`;
+  return { action: 'delivered', reason, receipt };
+}
+
+function describeUnconfirmedTokens({ unconfirmedTokens }: Receipt): string {
+  return unconfirmedTokens > 0 ? `; ${formatCount(unconfirmedTokens, 'unconfirmed token')}` : '';
 }
 
 export function toFailed(error: unknown): RunOutcome {

@@ -7,6 +7,7 @@ import {
   type RunDescription,
   type RunTarget,
 } from '../../temporal/describe-run';
+import type { RunRef } from '../../temporal/read-history';
 import { isOpen } from '../../temporal/run-state';
 import { CommandError, EXIT_CODES } from '../cli/command-error';
 import type { CommandContext } from '../cli/context';
@@ -57,12 +58,27 @@ export async function watch(context: CommandContext, run: RunTarget, facts = {})
   ]);
 }
 
+/** What a run does now. */
+export interface Progress {
+  /** Such as `creating`; `waiting` for a worker. */
+  step: string;
+  /** Why it is not further; null if nothing is in its way. */
+  reason: string | null;
+  /** The attempt of its activity, and the time of the next; null while they are not known. */
+  attempt: number | null;
+  next: string | null;
+}
+
+/** A look at a run: its receipt, or what it does. `task` is for the next look. */
+export type Look =
+  | { receipt: Receipt }
+  | { run: RunDescription; task: string | null; isStuck: boolean; progress: Progress | null };
+
 /**
  * Follows a run until it ends or its token is undelivered.
  *
  * @param report gets a line whenever something changes, also in the task queue.
- * @throws CommandError when the run ended without a receipt, is undelivered (exit code 5) or has
- *   another workflow type.
+ * @throws as `lookAt`.
  */
 export async function follow(
   client: Client,
@@ -76,12 +92,11 @@ export async function follow(
   let lastLine = '';
   let lastTask: string | null = null;
   for (;;) {
-    const run = await requirePrepareRun(client, { workflowId, runId });
-    if (!isOpen(run)) return waitForReceipt(client.workflow.getHandle(workflowId, runId), run);
-    const task = identifyTask(run);
-    const isStuck = task !== null && task === lastTask;
-    lastTask = task;
-    progress = (await describeProgress(client, run, isStuck)) ?? progress;
+    const look = await lookAt(client, { workflowId, runId }, lastTask);
+    if ('receipt' in look) return look.receipt;
+    const { run, isStuck } = look;
+    lastTask = look.task;
+    if (look.progress) progress = describeProgress(look.progress);
     if (report) {
       const queueProblem = await findQueueProblem(client, run, isStuck);
       const cancellation = isCancelRequested(run) && CANCEL_REQUESTED;
@@ -95,40 +110,79 @@ export async function follow(
 }
 
 /**
- * Describes the pending activity with its attempts, which only the server knows, or else the
- * status.
+ * Looks at a run once.
+ *
+ * @param lastTask the task that the look before saw; null for the first look.
+ * @throws CommandError when the run ended without a receipt, is undelivered (exit code 5) or has
+ *   another workflow type.
+ */
+export async function lookAt(
+  client: Client,
+  { workflowId, runId }: RunRef,
+  lastTask: string | null,
+): Promise<Look> {
+  const run = await requirePrepareRun(client, { workflowId, runId });
+  if (!isOpen(run)) {
+    return { receipt: await waitForReceipt(client.workflow.getHandle(workflowId, runId), run) };
+  }
+  const task = identifyTask(run);
+  const isStuck = task !== null && task === lastTask;
+  return { run, task, isStuck, progress: await findProgress(client, run, isStuck) };
+}
+
+/**
+ * Finds what a run does: its pending activity with the attempts, which only the server knows, or
+ * else its status.
  *
  * @param isStuck whether the last look saw the same workflow task.
  * @returns null when nothing is known.
  * @throws CommandError when the run is undelivered, and waits.
  */
-async function describeProgress(
+async function findProgress(
   client: Client,
   run: RunDescription,
   isStuck: boolean,
-): Promise<string | null> {
+): Promise<Progress | null> {
   const { raw } = run;
   const [activity] = raw.pendingActivities ?? [];
   const obstacle = findObstacle(run, isStuck);
   if (activity) {
-    const step = STEP_BY_ACTIVITY[activity.activityType?.name ?? ''] ?? 'working';
-    const attempt = `${step}, attempt ${activity.attempt ?? 1}`;
-    const failure = activity.lastFailure?.message;
-    // The activity of a paused run has a next attempt, too, which does not start.
-    const wait = obstacle ?? describeNextAttempt(findNextAttempt(run));
-    return [attempt, failure && `last failure: ${failure}`, wait].filter(Boolean).join('; ');
+    return {
+      step: STEP_BY_ACTIVITY[activity.activityType?.name ?? ''] ?? 'working',
+      reason: activity.lastFailure?.message || null,
+      attempt: activity.attempt ?? 1,
+      // The activity of a paused run has a next attempt, too, which does not start.
+      next: obstacle ?? describeNextAttempt(findNextAttempt(run)),
+    };
   }
+  const waiting = { step: 'waiting', attempt: null, next: null };
   if (raw.pendingWorkflowTask) {
-    return obstacle ?? (isStuck ? 'waiting for a worker' : null);
+    return obstacle || isStuck ? { ...waiting, reason: obstacle } : null;
   }
   // A run without a task waits for a time or for an Update.
   const reading = await readStatus(client, run);
   // If no worker answers the Query, the memo still says whether the run is undelivered.
   const { step } = reading.status ?? run.memo;
   if (step === 'undelivered') throw toUndeliveredError(run, reading);
-  if (!reading.status) return reading.problem === NO_RESPONSE ? null : reading.problem;
+  if (!reading.status) {
+    return reading.problem === NO_RESPONSE ? null : { ...waiting, reason: reading.problem };
+  }
   const { description, nextAttemptAt } = reading.status;
-  return [`${step}: ${description}`, describeNextAttempt(nextAttemptAt)].filter(Boolean).join('; ');
+  return {
+    step: reading.status.step,
+    reason: description,
+    attempt: null,
+    next: describeNextAttempt(nextAttemptAt),
+  };
+}
+
+function describeProgress({ step, reason, attempt, next }: Progress): string {
+  if (attempt !== null) {
+    const failure = reason && `last failure: ${reason}`;
+    return [`${step}, attempt ${attempt}`, failure, next].filter(Boolean).join('; ');
+  }
+  if (step === 'waiting') return reason ?? 'waiting for a worker';
+  return [`${step}: ${reason ?? ''}`, next].filter(Boolean).join('; ');
 }
 
 function describeNextAttempt(nextAttemptAt: string | null): string | null {

@@ -11,7 +11,7 @@ import { findRunState, isOpen } from '../../temporal/run-state';
 import { CommandError, EXIT_CODES, refusalError } from '../cli/command-error';
 import type { CommandContext } from '../cli/context';
 import type { Output } from '../cli/output';
-import { runBulk, toDelivered } from './bulk';
+import { createBulk, toDelivered } from './bulk';
 import { describeReceipt, toFailureError } from './describe-ending';
 import { follow } from './follow';
 import { readStatus } from './read-status';
@@ -48,9 +48,15 @@ export async function redeliverAll(
   output.setFollowUp(
     'the runs go on; see which are still undelivered: live-migration-prep list --undelivered',
   );
-  await runBulk(runs, output, { noun: 'undelivered run' }, async (run) =>
-    toDelivered(await sendRedeliver(client, output, run, sink)),
+  const bulk = createBulk(output, runs.length, 'undelivered run');
+  await bulk.showProgress(
+    (count) => `${count} to deliver`,
+    () =>
+      bulk.forEach(runs, async (run) =>
+        toDelivered(await sendRedeliver(client, output, run, sink)),
+      ),
   );
+  bulk.end();
 }
 
 function describeOtherQueues(count: number): string | null {

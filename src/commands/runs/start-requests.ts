@@ -5,8 +5,9 @@ import { commandLine } from '../../shared/command-line';
 import type { CommandContext } from '../cli/context';
 import { describeFindings } from '../cli/describe-findings';
 import { describeRows, type TableRow } from '../cli/output';
-import { MAX_CONCURRENT_CHECKS, runBulk, toDelivered, toFailed, type RunOutcome } from './bulk';
-import { follow, watch } from './follow';
+import { MAX_CONCURRENT_CHECKS, createBulk, type RunOutcome } from './bulk';
+import { watch } from './follow';
+import { followMany, type StartedRun } from './follow-many';
 import { checkRequestRemotely, requireListedWorker } from './remote-check';
 import type { NumberedRequest } from './requests-file';
 import { requireStartable, startOrJoin } from './start-or-join';
@@ -54,44 +55,83 @@ function describeRequest({ credential, accessListIps, sink, warnings }: ValidReq
 }
 
 /**
- * Starts every request of a file. It skips pairs with an open run of an equal request, or with a
- * delivered token, so it can be repeated.
+ * Starts every request of a file, then follows all runs if `wait` is set. It skips pairs with an
+ * open run of an equal request, or with a delivered token, so it can be repeated.
  */
 export async function startMany(
   context: CommandContext,
   requests: readonly NumberedRequest[],
-  { wait, dryRun }: { wait?: true | undefined; dryRun?: true | undefined },
+  wait?: true,
 ): Promise<void> {
   const { client, taskQueue, output } = context;
-  if (dryRun) await requireListedWorker(client, taskQueue);
-  else {
-    output.note(await findMissingWorker(client, taskQueue));
+  const bulk = createBulk(output, requests.length, 'request');
+  const runs: StartedRun[] = [];
+  output.note(await findMissingWorker(client, taskQueue));
+
+  async function startOne(item: NumberedRequest): Promise<RunOutcome | null> {
     output.setFollowUp(
-      'started runs go on; repeat the command for the rest; to list runs: live-migration-prep list',
+      `lines after ${item.line} were not started; started runs go on;` +
+        ` to start the rest, repeat the command`,
     );
+    const { runId, joined } = await startOrJoin(context, item.request);
+    runs.push({ ...item, runId });
+    if (wait) return null;
+    return joined ? toSkipped(runId) : { action: 'started', reason: `run ${runId}`, runId };
   }
 
-  async function startOne({ request }: NumberedRequest): Promise<RunOutcome> {
-    if (dryRun) {
-      await checkRequestRemotely(context, request, 'it would fail');
-      const { open } = await requireStartable(context, request);
-      return open
-        ? toSkipped(open)
-        : { action: 'would start', reason: `into sink ${request.sink}` };
-    }
-    const run = await startOrJoin(context, request);
-    const { runId } = run;
-    if (wait) {
-      const outcome = await follow(client, run).then(toDelivered, toFailed);
-      return { ...outcome, runId };
-    }
-    return run.joined ? toSkipped(run) : { action: 'started', reason: `run ${runId}`, runId };
-  }
-
-  const concurrency = dryRun ? MAX_CONCURRENT_CHECKS : undefined;
-  await runBulk(requests, output, { noun: 'request', concurrency }, startOne);
+  await bulk.showProgress(
+    (count) =>
+      `${wait ? `${runs.length} started, ` : ''}${count - (wait ? runs.length : 0)} to start`,
+    () => holdHangUp(() => bulk.forEach(requests, startOne)),
+  );
+  output.setFollowUp(
+    'all runs go on; to follow them again, repeat the command;' +
+      ' to list them: live-migration-prep list',
+  );
+  if (wait) await followMany(context, bulk, runs);
+  bulk.end();
 }
 
-function toSkipped({ runId }: { runId: string }): RunOutcome {
+/** Lets a worker check every request of a file, and says what a start would do. */
+export async function dryRunMany(
+  context: CommandContext,
+  requests: readonly NumberedRequest[],
+): Promise<void> {
+  const { client, taskQueue, output } = context;
+  const bulk = createBulk(output, requests.length, 'request');
+  await requireListedWorker(client, taskQueue);
+
+  async function checkOne({ request }: NumberedRequest): Promise<RunOutcome> {
+    await checkRequestRemotely(context, request, 'it would fail');
+    const { open } = await requireStartable(context, request);
+    return open
+      ? toSkipped(open.runId)
+      : { action: 'would start', reason: `into sink ${request.sink}` };
+  }
+
+  await bulk.showProgress(
+    (count) => `${count} to check`,
+    () => bulk.forEach(requests, checkOne, MAX_CONCURRENT_CHECKS),
+  );
+  bulk.end();
+}
+
+function toSkipped(runId: string): RunOutcome {
   return { action: 'skipped', reason: `a run of an equal request is open (${runId})`, runId };
+}
+
+/**
+ * Completes short work although the terminal is closed, so that a lost connection leaves all runs
+ * started. Then the process ends as it would have.
+ */
+async function holdHangUp(work: () => Promise<void>): Promise<void> {
+  const hangUp = new AbortController();
+  const hold = () => hangUp.abort();
+  process.on('SIGHUP', hold);
+  try {
+    await work();
+  } finally {
+    process.off('SIGHUP', hold);
+    if (hangUp.signal.aborted) process.kill(process.pid, 'SIGHUP');
+  }
 }

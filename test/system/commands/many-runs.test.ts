@@ -61,16 +61,14 @@ describe('start --from', () => {
     const command = startFrom(requests, '--address', proxy.address);
     const exit = await command.exited;
     expect(exit.code).toBe(130);
-    expect(exit.stderr).toContain(
-      '\nstarted runs go on; repeat the command for the rest; to list runs:',
+    expect(exit.stderr).toMatch(
+      /\nlines after \d\d were not started; started runs go on; to start the rest, repeat/,
     );
     expect(outcomesIn(exit).filter(({ action }) => action !== 'started')).toEqual([]);
 
     const again = await startFrom(requests).exited;
-    expect(again).toMatchObject({
-      code: 0,
-      stderr: expect.stringMatching(/^1\/30\n(\d+\/30\n)*30\/30\n$/),
-    });
+    expect(again.code).toBe(0);
+    expect(again.stderr).toMatch(/^(\d+ skipped, .*\d+ to start\n)*$/);
     expect(outcomesIn(again).map(({ line, workflowId }) => [line, workflowId])).toEqual(
       requests.map((request, index) => [index + 1, workflowIdFor(request)]),
     );

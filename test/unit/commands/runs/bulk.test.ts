@@ -1,10 +1,11 @@
+import { stripVTControlCharacters } from 'node:util';
 import {
   CommandError,
   EXIT_CODES,
   type ExitCode,
 } from '../../../../src/commands/cli/command-error';
-import { runBulk, toDelivered, type RunOutcome } from '../../../../src/commands/runs/bulk';
-import { aReceipt } from '../../samples';
+import { createBulk, toDelivered, type RunOutcome } from '../../../../src/commands/runs/bulk';
+import { ORG, SOURCE_ORG, aReceipt } from '../../samples';
 import { grpcError } from '../../temporal/scripted-server';
 import { contextWith } from './context';
 
@@ -19,11 +20,14 @@ const { done, failed, undelivered, refused, cancelled } = EXIT_CODES;
 async function workOn(outcomes: (RunOutcome | Error)[], untilDone = () => Promise.resolve()) {
   const { output, printed } = contextWith({});
   const items = outcomes.map((outcome, index) => ({ workflowId: `run-${index}`, outcome }));
-  const work = runBulk(items, output, { noun: 'request' }, async ({ outcome }) => {
-    await untilDone();
-    if (outcome instanceof Error) throw outcome;
-    return outcome;
-  });
+  const bulk = createBulk(output, items.length, 'request');
+  const work = bulk
+    .forEach(items, async ({ outcome }) => {
+      await untilDone();
+      if (outcome instanceof Error) throw outcome;
+      return outcome;
+    })
+    .then(() => bulk.end());
   const error = (await work.catch((thrown: unknown) => thrown)) as CommandError | undefined;
   const lines = printed.map((line) => line.trim());
   return { code: error?.exitCode ?? done, lines: [...lines, ...(error?.lines ?? [])] };
@@ -45,27 +49,27 @@ const CANCELLED = new CommandError('the run was cancelled', cancelled);
 const INVALID = new CommandError('InvalidRequest: no', failed);
 
 it.each<[what: string, code: ExitCode, line: string, outcome: RunOutcome | Error]>([
-  ['a delivered run', 0, 'delivered  run-0: file x', delivered(0)],
+  ['a delivered run', 0, 'delivered    run-0: file x', delivered(0)],
   [
     'a delivered run with unconfirmed tokens',
     0,
-    'delivered  run-0: file x; 2 unconfirmed tokens',
+    'delivered    run-0: file x; 2 unconfirmed tokens',
     delivered(2),
   ],
-  ['a run that delivered earlier', 0, 'skipped  run-0: run a delivered', DELIVERED_EARLIER],
-  ['a run that delivers nothing, since it is cancelled', 6, 'refused  run-0: none', NOTHING],
-  ['a run of a different request', 6, 'refused  run-0: it differs; sink: a, b', DIFFERENT],
-  ['a refusal that is too long', 6, `refused  run-0: x${'y'.repeat(998)}…`, TOO_LONG],
+  ['a run that delivered earlier', 0, 'skipped      run-0: run a delivered', DELIVERED_EARLIER],
+  ['a run that delivers nothing, since it is cancelled', 6, 'refused      run-0: none', NOTHING],
+  ['a run of a different request', 6, 'refused      run-0: it differs; sink: a, b', DIFFERENT],
+  ['a refusal that is too long', 6, `refused      run-0: x${'y'.repeat(998)}…`, TOO_LONG],
   ['an undelivered run', 5, 'undelivered  run-0: SinkRejected: no', UNDELIVERED],
-  ['a cancelled run', 1, 'cancelled  run-0: the run was cancelled', CANCELLED],
-  ['a failed run', 1, 'failed  run-0: InvalidRequest: no', INVALID],
-  ['an unexpected error', 1, 'failed  run-0: Unexpected error', new Error('Unexpected error')],
+  ['a cancelled run', 1, 'cancelled    run-0: the run was cancelled', CANCELLED],
+  ['a failed run', 1, 'failed       run-0: InvalidRequest: no', INVALID],
+  ['an unexpected error', 1, 'failed       run-0: Unexpected error', new Error('Unexpected error')],
 ])(
   'a bulk command counts %s as exit code %d, and prints it on one line',
   async (_what, code, line, outcome) => {
     expect(await workOn([outcome])).toMatchObject({
       code,
-      lines: [`1/1  ${line}`, expect.anything()],
+      lines: [line, expect.anything()],
     });
   },
 );
@@ -79,21 +83,47 @@ it('a bulk command counts the outcomes, and exits with the code of the worst', a
   expect(await workOn([])).toEqual({ code: done, lines: ['0 requests'] });
 });
 
-it('a bulk command with --json prints its progress every ten seconds and at the end', async () => {
+it('a bulk command prints its progress every ten seconds, with --json, too', async () => {
   jest.useFakeTimers();
-  const { output, printed, errors } = contextWith({}, true);
+  const { output, printed, errors } = contextWith({}, { json: true });
   const items = Array.from({ length: 60 }, (_, index) => ({ workflowId: `run-${index}` }));
-  const bulk = runBulk(items, output, { noun: 'request', concurrency: 1 }, async () => {
-    await sleep(400);
-    return delivered(0);
-  });
+  const bulk = createBulk(output, items.length, 'request');
+  const work = bulk.showProgress(
+    (count) => `${count} to do`,
+    () =>
+      bulk.forEach(
+        items,
+        async () => {
+          await sleep(400);
+          return delivered(0);
+        },
+        1,
+      ),
+  );
   await jest.runAllTimersAsync();
-  await bulk;
+  await work;
+  bulk.end();
   jest.useRealTimers();
-  expect(errors).toEqual(['1/60\n', '26/60\n', '51/60\n', '60/60\n']);
+  expect(errors).toEqual([
+    '2 delivered, 58 to do\n',
+    '27 delivered, 33 to do\n',
+    '52 delivered, 8 to do\n',
+  ]);
   const objects = printed.map((line) => JSON.parse(line) as unknown);
   expect(objects).toHaveLength(61);
   expect(objects.at(-1)).toEqual({ total: 60, counts: { delivered: 60 } });
+});
+
+it('a bulk command on a terminal fits 80 columns, with a long reason on a line below', () => {
+  const { output, printed } = contextWith({}, { columns: 80 });
+  const workflowId = `live-migration-prep/${ORG}/${SOURCE_ORG}`;
+  const bulk = createBulk(output, 2, 'request');
+  bulk.print({ workflowId }, toDelivered(aReceipt({ sink: 'drop', unconfirmedTokens: 0 })));
+  bulk.print({ workflowId }, { action: 'failed', reason: 'x'.repeat(90) });
+  expect(stripVTControlCharacters(printed.join(''))).toBe(
+    `delivered    ${ORG}/${SOURCE_ORG}  sink drop\n` +
+      `failed       ${ORG}/${SOURCE_ORG}\n  ${'x'.repeat(90)}\n`,
+  );
 });
 
 it('a bulk command works on 20 runs at a time', async () => {
@@ -113,6 +143,6 @@ it('a bulk command ends with the error of a call that did not reach Temporal', a
   const away = grpcError(UNAVAILABLE, 'No connection established');
   const { output } = contextWith({});
   const items = [{ workflowId: 'run-0' }];
-  const bulk = runBulk(items, output, { noun: 'request' }, () => Promise.reject(away));
-  await expect(bulk).rejects.toBe(away);
+  const bulk = createBulk(output, items.length, 'request');
+  await expect(bulk.forEach(items, () => Promise.reject(away))).rejects.toBe(away);
 });
