@@ -11,8 +11,12 @@ import type { Activities } from '../shared/activities';
 import { applicationFailure } from '../shared/application-failure';
 import { invalidRequest } from '../shared/invalid-request';
 import { toObject } from '../shared/object';
+import { shareCalls } from './share-calls';
 
 const NO_REQUEST = { request: null, problems: [] };
+
+/** A file may have hundreds of requests of one organization, and Atlas limits its requests. */
+const SHARE_ATLAS_MS = 2000;
 
 /**
  * Creates the activity that checks what this worker needs, or what a request would use, and creates
@@ -21,7 +25,21 @@ const NO_REQUEST = { request: null, problems: [] };
  *
  * A retry is safe. Temporal retries only if no error found is permanent.
  */
-export function runChecksActivity(services: Services): Activities['runChecks'] {
+export function runChecksActivity({ atlas, ...others }: Services): Activities['runChecks'] {
+  const services: Services = {
+    ...others,
+    atlas: {
+      ...atlas,
+      visibleOrganizations: shareCalls(
+        (name: string) => atlas.visibleOrganizations(name),
+        SHARE_ATLAS_MS,
+      ),
+      requireOwnerRole: shareCalls(
+        (orgId: string, name: string) => atlas.requireOwnerRole(orgId, name),
+        SHARE_ATLAS_MS,
+      ),
+    },
+  };
   return async function runChecks(input) {
     const isGiven = input !== null;
     const { request, problems } = isGiven ? validateAgainstConfig(input, services) : NO_REQUEST;

@@ -1,4 +1,5 @@
 import { chmodSync, existsSync, renameSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { ScheduleOverlapPolicy } from '@temporalio/client';
 import { credentialEnv, seedOf } from '../../support/atlas';
 import { cleanUpLater } from '../../support/clean-up';
@@ -201,6 +202,8 @@ it('a missing owner role fails doctor and the checks of a request; doctor --remo
     serviceAccounts: serviceAccounts.map((each) => ({ ...each, roles: ['ORG_MEMBER'] })),
   });
   const request = fixture().newTarget().requestOptions();
+  // An earlier check shares what Atlas accepted for so long.
+  await sleep(2000);
   const [host, ...exits] = [
     await doctor([]),
     await client('start', ...request, '--dry-run'),
