@@ -85,12 +85,14 @@ function writeDescription(folder: string): void {
       './schemas/*.json': './schemas/*.json',
       './package.json': './package.json',
     },
-    peerDependencies: { '@temporalio/common': SDK_VERSIONS },
+    peerDependencies: { '@temporalio/client': SDK_VERSIONS, '@temporalio/common': SDK_VERSIONS },
+    peerDependenciesMeta: { '@temporalio/client': { optional: true } },
   };
   const readme = `# live-migration-prep-contract
 
-What a caller of live-migration-prep needs in TypeScript or JavaScript: the names of its workflows, Updates, Query and
-failure types, the types of a request and of a receipt, and their JSON Schemas. It loads no other package.
+What a caller of live-migration-prep needs in TypeScript or JavaScript: the call \`prepareLinkToken(client, request)\`,
+the names of its workflows, Updates, Queries and failure types, the types of a request and of a receipt, and their
+JSON Schemas. Only the call loads another package, @temporalio/client.
 
 See [the documentation of live-migration-prep](${String(homepage)}), Callers.
 `;

@@ -6,9 +6,13 @@ import asyncio
 import json
 import os
 import sys
-from ipaddress import ip_network
 
-from temporalio.client import Client, WithStartWorkflowOperation, WorkflowUpdateFailedError
+from temporalio.client import (
+    Client,
+    WithStartWorkflowOperation,
+    WorkflowQueryFailedError,
+    WorkflowUpdateFailedError,
+)
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.envconfig import ClientConfig
 from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
@@ -21,15 +25,6 @@ def workflow_id_for(request: dict) -> str:
     if source == "":
         raise ValueError("sourceOrgId is empty: leave it out or write null")
     return "/".join(["live-migration-prep", request["orgId"], *filter(None, [source])])
-
-
-def normalize(entry: str) -> str:
-    """Writes an entry of an access list as a receipt has it: an address without a mask, IPv6 compressed."""
-    try:
-        network = ip_network(entry)
-    except ValueError:
-        return entry
-    return str(network.network_address if network.num_addresses == 1 else network)
 
 
 # docs/callers.md refers to this function.
@@ -49,13 +44,8 @@ async def start_or_join(client: Client, workflow_id: str, request: dict) -> dict
             "awaitDelivery", request, start_workflow_operation=start
         )
     except WorkflowAlreadyStartedError:
-        receipt = await client.get_workflow_handle(workflow_id).result()
-    # The newest run of this id delivered its token, perhaps for another request.
-    is_same_list = set(receipt["accessListIps"]) == set(map(normalize, request["accessListIps"]))
-    if receipt["sink"] == request["sink"] and is_same_list:
-        return receipt
-    message = f"a token was delivered to sink {receipt['sink']} for {receipt['accessListIps']}"
-    raise ApplicationError(message, type="DifferentRequest")
+        # The newest run of this id delivered its token: for a different request, the Query fails.
+        return await client.get_workflow_handle(workflow_id).query("receiptFor", request)
 
 
 async def main(request: dict) -> int:
@@ -63,8 +53,11 @@ async def main(request: dict) -> int:
     client = await Client.connect(**ClientConfig.load_client_connect_config())
     try:
         receipt = await start_or_join(client, workflow_id, request)
-    except (WorkflowUpdateFailedError, ApplicationError) as error:
-        failure = error.cause if isinstance(error, WorkflowUpdateFailedError) else error
+    except WorkflowQueryFailedError as error:
+        print(f"failed (DifferentRequest): {error}")
+        return 1
+    except WorkflowUpdateFailedError as error:
+        failure = error.cause
         if not isinstance(failure, ApplicationError):
             raise
         if failure.type in DELIVERY_FAILURES:

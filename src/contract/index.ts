@@ -1,9 +1,11 @@
 /**
- * The package `live-migration-prep-contract`: what callers need. It loads neither zod nor Temporal.
+ * The package `live-migration-prep-contract`: what callers need. It loads no other package, until
+ * `prepareLinkToken` loads Temporal's client.
  */
 export * from './failure-types';
 export { ORGANIZATION_ID, SINK_NAME, isOrganizationId, isSinkName } from './formats';
 export { MAX_TEXT_LENGTH } from './limits';
+export { prepareLinkToken } from './prepare-link-token';
 export type {
   CheckReport,
   FailureDetails,

@@ -9,9 +9,9 @@ import type {
 } from './schemas';
 
 /*
- * The workflows with their Updates and their Query, by name and by type. Workflow code and callers
- * load this file, so it is free of zod and of Node. The definitions of the Updates and the Query
- * are what `defineUpdate` and `defineQuery` return: written as plain objects, they load nothing.
+ * The workflows with their Updates and Queries, by name and by type. Workflow code and callers load
+ * this file, so it is free of zod and of Node. The definitions of Updates and Queries are what
+ * `defineUpdate` and `defineQuery` return: written as plain objects, they load nothing.
  */
 
 export const WORKFLOW_TYPES = {
@@ -48,3 +48,12 @@ export const redeliverUpdate = {
 
 /** Reads what a run says of itself. */
 export const statusQuery = { type: 'query', name: 'status' } as QueryDefinition<Status>;
+
+/**
+ * Reads the receipt of a run that delivered, if the request is equal to that of the run; else it
+ * fails.
+ */
+export const receiptForQuery = { type: 'query', name: 'receiptFor' } as QueryDefinition<
+  Receipt,
+  [PrepareRequest]
+>;

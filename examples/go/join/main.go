@@ -8,9 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log"
-	"net/netip"
 	"os"
-	"slices"
 
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
@@ -27,9 +25,7 @@ type Request struct {
 }
 
 type Receipt struct {
-	Location      string   `json:"location"`
-	Sink          string   `json:"sink"`
-	AccessListIPs []string `json:"accessListIps"`
+	Location string `json:"location"`
 }
 
 func workflowIDFor(request Request) string {
@@ -41,21 +37,6 @@ func workflowIDFor(request Request) string {
 		log.Fatal("sourceOrgId is empty: leave it out or write null")
 	}
 	return id + "/" + *request.SourceOrgID
-}
-
-// normalize writes an entry of an access list as a receipt has it: an address without a mask, IPv6 compressed.
-func normalize(entry string) string {
-	if address, err := netip.ParseAddr(entry); err == nil {
-		return address.String()
-	}
-	prefix, err := netip.ParsePrefix(entry)
-	if err != nil {
-		return entry
-	}
-	if prefix.IsSingleIP() {
-		return prefix.Addr().String()
-	}
-	return prefix.String()
 }
 
 // docs/callers.md refers to this function.
@@ -83,20 +64,12 @@ func startOrJoin(ctx context.Context, c client.Client, request Request) (receipt
 	if !errors.As(err, &started) {
 		return receipt, err
 	}
-	// The newest run of this id delivered its token, perhaps for another request.
-	if err := c.GetWorkflow(ctx, workflowID, "").Get(ctx, &receipt); err != nil {
-		return receipt, err
+	// The newest run of this id delivered its token: for a different request, the Query fails.
+	value, err := c.QueryWorkflow(ctx, workflowID, "", "receiptFor", request)
+	if err == nil {
+		err = value.Get(&receipt)
 	}
-	var entries []string
-	for _, entry := range request.AccessListIPs {
-		entries = append(entries, normalize(entry))
-	}
-	sorted := func(list []string) []string { return slices.Compact(slices.Sorted(slices.Values(list))) }
-	if receipt.Sink == request.Sink && slices.Equal(sorted(receipt.AccessListIPs), sorted(entries)) {
-		return receipt, nil
-	}
-	message := fmt.Sprintf("a token was delivered to sink %s for %v", receipt.Sink, receipt.AccessListIPs)
-	return Receipt{}, temporal.NewNonRetryableApplicationError(message, "DifferentRequest", nil)
+	return receipt, err
 }
 
 func main() {
@@ -112,6 +85,11 @@ func main() {
 	defer c.Close()
 
 	receipt, err := startOrJoin(context.Background(), c, request)
+	var refused *serviceerror.QueryFailed
+	if errors.As(err, &refused) {
+		fmt.Println("failed (DifferentRequest):", refused.Message)
+		os.Exit(1)
+	}
 	var failure *temporal.ApplicationError
 	if !errors.As(err, &failure) {
 		check(err)
