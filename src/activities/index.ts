@@ -12,13 +12,14 @@ export function createActivities(
   services: Services,
   retries: Retries,
   minimumTokenAgeMs: number,
+  searchAttributes = false,
 ): Activities {
   return {
-    validateRequest: validateRequestActivity(services, retries),
+    validateRequest: validateRequestActivity(services, retries, searchAttributes),
     findToken,
     createLinkToken: createLinkTokenActivity(services, retries),
     deliverLinkToken: deliverLinkTokenActivity(services, retries),
     checkLink: checkLinkActivity(services, minimumTokenAgeMs),
-    runChecks: runChecksActivity(services),
+    runChecks: runChecksActivity(services, searchAttributes),
   };
 }

@@ -25,7 +25,10 @@ const SHARE_ATLAS_MS = 2000;
  *
  * A retry is safe. Temporal retries only if no error found is permanent.
  */
-export function runChecksActivity({ atlas, ...others }: Services): Activities['runChecks'] {
+export function runChecksActivity(
+  { atlas, ...others }: Services,
+  searchAttributes: boolean,
+): Activities['runChecks'] {
   const services: Services = {
     ...others,
     atlas: {
@@ -46,7 +49,7 @@ export function runChecksActivity({ atlas, ...others }: Services): Activities['r
     const scope = isGiven ? findScope(input, services) : wholeWorker(services);
     const { client } = Context.current();
     const results = await runAll([
-      { name: 'list of runs', run: () => checkRunList(client) },
+      { name: 'list of runs', run: () => checkRunList(client, searchAttributes) },
       ...workerChecks(services, scope, { onHost: false }),
     ]);
     const report: CheckReport = {

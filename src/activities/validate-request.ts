@@ -3,25 +3,28 @@ import type { FieldProblem, ValidRequest } from '../contract/schemas';
 import { workflowIdFor } from '../contract/workflow-id';
 import { WORKFLOW_TYPES } from '../contract/workflows';
 import { validateAgainstConfig, type Permissions } from '../requests/validate-against-config';
-import type { Activities, Retries } from '../shared/activities';
+import type { Activities, Retries, RunPlan } from '../shared/activities';
 import { invalidRequest } from '../shared/invalid-request';
 
 /**
  * Creates the activity that validates a request before any cost. One failure names all problems. It
- * also returns the retries, since workflow code reads no configuration.
+ * also returns the settings that a run needs, since workflow code reads no configuration.
  *
  * A retry is safe: it only computes.
  */
 export function validateRequestActivity(
   permissions: Permissions,
   retries: Retries,
+  searchAttributes = false,
 ): Activities['validateRequest'] {
   // eslint-disable-next-line @typescript-eslint/require-await -- a throw must become a rejection
   return async function validateRequest(input) {
     const { request, problems } = validateAgainstConfig(input, permissions);
     problems.push(...findIdProblems(request));
     if (!request || problems.length > 0) throw invalidRequest(problems);
-    return { request, retries };
+    const plan: RunPlan = { request, retries };
+    if (searchAttributes) plan.searchAttributes = true;
+    return plan;
   };
 }
 

@@ -99,6 +99,8 @@ export function settingsSchema(context: ReferenceContext, names: Names) {
         heartbeatTimeoutMs: z.int().min(3000).default(MINUTE_MS),
       })
       .prefault({}),
+    // Opt-in: the namespace must have them.
+    searchAttributes: z.boolean().default(false),
     schedules: z.strictObject({ minimumTokenAgeMs: z.int().min(0).default(WEEK_MS) }).prefault({}),
     health: z
       .strictObject({

@@ -1,4 +1,4 @@
-import { loadConfig } from '../config';
+import { loadConfig, type Config } from '../config';
 import { createServices } from '../config/services';
 import type { Finding } from '../contract/schemas';
 import { connectClient } from '../temporal/connection';
@@ -23,7 +23,7 @@ export async function checkInstallation(
   const services = await createServices(config);
   try {
     const [temporal, worker] = await Promise.all([
-      checkTemporal(env, config.taskQueue),
+      checkTemporal(env, config),
       runAll(workerChecks(services, wholeWorker(services), { onHost: true })),
     ]);
     const warnings = config.warnings.map((message) => ({
@@ -36,9 +36,9 @@ export async function checkInstallation(
   }
 }
 
-async function checkTemporal(env: NodeJS.ProcessEnv, taskQueue: string): Promise<Finding[]> {
-  const checks = ['Temporal', 'list of runs', `task queue ${taskQueue}`];
-  const results = await connectAndCheck(env, taskQueue).catch((error: unknown) => [
+async function checkTemporal(env: NodeJS.ProcessEnv, config: Config): Promise<Finding[]> {
+  const checks = ['Temporal', 'list of runs', `task queue ${config.taskQueue}`];
+  const results = await connectAndCheck(env, config).catch((error: unknown) => [
     failedCheck((error as Error).message),
   ]);
   return checks.map((check, index) => ({
@@ -48,7 +48,10 @@ async function checkTemporal(env: NodeJS.ProcessEnv, taskQueue: string): Promise
 }
 
 /** @throws Error when Temporal's settings are wrong or it cannot be reached. */
-async function connectAndCheck(env: NodeJS.ProcessEnv, taskQueue: string): Promise<CheckResult[]> {
+async function connectAndCheck(
+  env: NodeJS.ProcessEnv,
+  { taskQueue, searchAttributes }: Config,
+): Promise<CheckResult[]> {
   const { connection, client, address, unreachable } = await connectClient(
     env,
     TEMPORAL_TIMEOUT_MS,
@@ -56,7 +59,7 @@ async function connectAndCheck(env: NodeJS.ProcessEnv, taskQueue: string): Promi
   try {
     return await client.withDeadline(Date.now() + TEMPORAL_TIMEOUT_MS, async () => [
       await checkNamespace(client, address),
-      await checkRunList(client),
+      await checkRunList(client, searchAttributes),
       await checkTaskQueue(client, taskQueue),
     ]);
   } catch (error) {

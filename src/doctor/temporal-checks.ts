@@ -1,7 +1,8 @@
 import type { Client } from '@temporalio/client';
 import { WORKFLOW_TYPES } from '../contract/workflows';
+import { SEARCH_ATTRIBUTE_CONDITIONS, SEARCH_ATTRIBUTE_OPTIONS } from '../shared/search-attributes';
 import { escapeControls, formatHours, shellQuote } from '../shared/text';
-import { findGrpcError } from '../temporal/grpc';
+import { GRPC, findGrpcCode, findGrpcError } from '../temporal/grpc';
 import { findListRefusal, readRetentionMs, visibilityQuery } from '../temporal/list-runs';
 import { failedCheck, ok, warning, type CheckResult } from './check-result';
 
@@ -29,10 +30,16 @@ const LIST_TIMEOUT_MS = 4000;
 /**
  * Checks the list of runs, which each run of `prepareLiveMigration` needs before it creates a
  * token.
+ *
+ * @param searchAttributes whether the namespace must have the search attributes of runs.
  */
-export async function checkRunList(client: Client): Promise<CheckResult> {
+export async function checkRunList(
+  client: Client,
+  searchAttributes: boolean,
+): Promise<CheckResult> {
   const { namespace } = client.options;
-  const query = visibilityQuery({ WorkflowType: WORKFLOW_TYPES.prepare });
+  const conditions = searchAttributes ? SEARCH_ATTRIBUTE_CONDITIONS : [];
+  const query = visibilityQuery({ WorkflowType: WORKFLOW_TYPES.prepare }, ...conditions);
   try {
     await client.withDeadline(Date.now() + LIST_TIMEOUT_MS, () =>
       client.workflowService.listWorkflowExecutions({ namespace, query, pageSize: 1 }),
@@ -41,6 +48,9 @@ export async function checkRunList(client: Client): Promise<CheckResult> {
   } catch (error) {
     const reason = escapeControls(findGrpcError(error)?.details || (error as Error).message);
     const what = `list the runs of namespace ${namespace} (${reason})`;
+    if (searchAttributes && findGrpcCode(error) === GRPC.invalidArgument) {
+      return failedCheck(`Temporal refuses to ${what}: ${describeSearchAttributes(namespace)}`);
+    }
     const refusal = findListRefusal(error);
     if (refusal) {
       return failedCheck(
@@ -54,4 +64,13 @@ export async function checkRunList(client: Client): Promise<CheckResult> {
       { permanent: false },
     );
   }
+}
+
+function describeSearchAttributes(namespace: string): string {
+  const create = `temporal operator search-attribute create --namespace ${shellQuote(namespace)}`;
+  return (
+    'the setting searchAttributes needs attributes that the namespace lacks, or has with another' +
+    ` type; create them with: ${create} ${SEARCH_ATTRIBUTE_OPTIONS} (in Temporal Cloud: in the` +
+    ' settings of the namespace), or remove the setting'
+  );
 }

@@ -51,6 +51,8 @@ export type Retries = z.input<typeof retriesSchema>;
 export const runPlanSchema = z.object({
   request: validRequestSchema,
   retries: retriesSchema,
+  /** Whether the run writes search attributes. */
+  searchAttributes: z.boolean().optional(),
 });
 
 export type RunPlan = z.input<typeof runPlanSchema>;

@@ -34,7 +34,12 @@ export async function createWorker(
     workflowBundle: { codePath: path.join(__dirname, '../workflow-bundle.js') },
     // The workflow bundle has its own copy.
     dataConverter: { payloadConverterPath: path.join(__dirname, '../shared/payload-converter.js') },
-    activities: createActivities(services, retries, config.schedules.minimumTokenAgeMs),
+    activities: createActivities(
+      services,
+      retries,
+      config.schedules.minimumTokenAgeMs,
+      config.searchAttributes,
+    ),
     interceptors: { activity: [countAttempts(meter)] },
     ...versioning(config),
     maxConcurrentActivityTaskExecutions: config.worker.maxConcurrentActivities,

@@ -38,7 +38,7 @@ export async function runWorker(config: Config): Promise<void> {
   });
   const { worker, services } = await createWorker(config, { connection, namespace, meter });
   setWorker(worker);
-  await requireList(client, logger);
+  await requireList(client, config, logger);
   const health = await startHealth(config.health, () => findReadinessProblem(worker, connection));
   const { url } = health;
   logger.info('worker starts', {
@@ -69,8 +69,12 @@ export async function runWorker(config: Config): Promise<void> {
 /**
  * Requires that Temporal permits the list of runs. If the list only fails, new runs wait for it.
  */
-async function requireList(client: Client, logger: Logger): Promise<void> {
-  const list = await checkRunList(client);
+async function requireList(
+  client: Client,
+  { searchAttributes }: Config,
+  logger: Logger,
+): Promise<void> {
+  const list = await checkRunList(client, searchAttributes);
   if (list.permanent) throw new Error(list.message);
   if (list.state === 'error') logger.warn(list.message);
 }

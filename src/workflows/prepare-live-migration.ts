@@ -32,7 +32,7 @@ export async function prepareLiveMigration(request: PrepareRequest): Promise<Rec
   try {
     const plan = await validateStart(request);
     const deadlineAtMs = Date.now() + plan.retries.giveUpAfterMs;
-    status.setRequest(plan.request, deadlineAtMs);
+    status.setPlan(plan, deadlineAtMs);
     const token = await createToken(plan, deadlineAtMs, status);
     status.setToken(token);
     const receipt = await deliverToken(plan, token, { status, updates });

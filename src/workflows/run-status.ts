@@ -4,6 +4,7 @@ import {
   setCurrentDetails,
   setHandler,
   upsertMemo,
+  upsertSearchAttributes,
   workflowInfo,
   type ApplicationFailure,
 } from '@temporalio/workflow';
@@ -15,6 +16,7 @@ import { FINAL_STEPS, type Step } from '../contract/states';
 import { statusQuery } from '../contract/workflows';
 import type { RunPlan } from '../shared/activities';
 import { commandLine } from '../shared/command-line';
+import { toSearchAttributes } from '../shared/search-attributes';
 import { cut, describePair, escapeControls } from '../shared/text';
 import { createFailure, firstDetails } from './endings';
 import { countDelivery, countFailedDelivery, countRun, countUnconfirmedToken } from './run-metrics';
@@ -64,6 +66,7 @@ export function createRunStatus() {
   };
   let outcome: Outcome | null = null;
   let request: RunPlan['request'] | null = null;
+  let isSearchable = false;
   let createUntil = '';
   let creatingSince = '';
   let token: SealedToken | null = null;
@@ -77,6 +80,12 @@ export function createRunStatus() {
       nextAttemptAtMs === undefined ? null : new Date(nextAttemptAtMs).toISOString();
     status = { ...status, step, description: cut(description, MAX_MESSAGE_LENGTH), nextAttemptAt };
     setCurrentDetails(formatCurrentDetails(status, request, createUntil));
+  }
+
+  /** Writes by what lists find the run. */
+  function writeMemo(fields: Partial<RunMemo>): void {
+    upsertMemo(fields);
+    if (isSearchable) upsertSearchAttributes(toSearchAttributes(fields));
   }
 
   setHandler(statusQuery, () => status);
@@ -97,8 +106,9 @@ export function createRunStatus() {
       return (FINAL_STEPS as readonly Step[]).includes(status.step);
     },
 
-    setRequest(valid: RunPlan['request'], deadlineAtMs: number): void {
-      request = valid;
+    setPlan(plan: RunPlan, deadlineAtMs: number): void {
+      request = plan.request;
+      isSearchable = plan.searchAttributes ?? false;
       createUntil = new Date(deadlineAtMs).toISOString();
     },
 
@@ -189,10 +199,6 @@ export function createRunStatus() {
 
 /** Formats the time of Temporal, which a workflow has instead of the worker's. */
 const formatNow = () => new Date().toISOString();
-
-function writeMemo(fields: Partial<RunMemo>): void {
-  upsertMemo(fields);
-}
 
 /** Picks what the memo says of a token that is not delivered. */
 function getIds({ deliveryId, publicApiKey = null }: SealedToken) {

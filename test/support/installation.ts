@@ -15,7 +15,7 @@ import { startWorkerProcess, untilRunning, type WorkerProcess } from './worker-p
 
 export type Handle = WorkflowHandle<(request: PrepareRequest) => Promise<Receipt>>;
 
-export type Config = Record<string, object | string>;
+export type Config = Record<string, object | string | boolean>;
 
 /** `files` stores every token, and `rejects` none. */
 export const FILE_SINKS = {

@@ -36,6 +36,14 @@ it('a valid request is returned with the credential of its organization and the 
   await expect(validate(aRequest())).resolves.toEqual({ request, retries: RETRIES });
 });
 
+it('only a worker that writes search attributes says so to the run', async () => {
+  const workflowId = workflowIdFor({ orgId: ORG });
+  const attempt = attemptIn({ workflowExecution: { workflowId, runId: 'run' } });
+  const activity = validateRequestActivity({ organizations, sinks: SINKS }, RETRIES, true);
+  const result = attempt.run<unknown[], unknown, Untyped>(activity as Untyped, aRequest());
+  await expect(result).resolves.toMatchObject({ searchAttributes: true });
+});
+
 it('an access list for a Cloud Manager sink gets a warning with the reason', async () => {
   const pair = { sink: 'source', sourceOrgId: SOURCE_ORG };
   const context = { env: { KEY: 'key' }, baseDirectory: '/', warn: jest.fn() };
