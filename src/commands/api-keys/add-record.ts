@@ -8,7 +8,8 @@ export function addRecord(histories: Known, record: Known): Known {
   const { attempts } = histories;
   const recorded = record.tokens.map((token) => judgeLoss(token, attempts));
   return {
-    sinceMs: Math.min(histories.sinceMs, record.sinceMs),
+    // What a person says counts more: runs may have been deleted before their time.
+    sinceMs: record.sinceMs === Infinity ? histories.sinceMs : record.sinceMs,
     tokens: mergeTokens([...histories.tokens, ...recorded]),
     attempts: [...attempts, ...findMissing(record.attempts, attempts)],
   };
@@ -42,7 +43,8 @@ function mergeTokens(tokens: readonly Token[]): Token[] {
   return [...byId.values()].flatMap((same) => {
     const token = same.find(({ state }) => state === 'delivered') ?? same.slice(0, 1)[0];
     if (!token) return [];
-    const sinksTried = [...new Set(same.flatMap((one) => one.sinksTried))];
+    const known = same.flatMap((one) => one.sinksTried ?? []);
+    const sinksTried = same.some((one) => one.sinksTried) ? [...new Set(known)] : null;
     const publicApiKeys = new Set(same.map(({ publicApiKey }) => publicApiKey));
     if (publicApiKeys.size > 1) publicApiKeys.delete(null);
     // If a forged run names another key, the token may have either.

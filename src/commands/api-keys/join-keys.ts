@@ -20,11 +20,12 @@ export interface Token {
   /** Null if it cannot be read. */
   deliveryId: string | null;
   publicApiKey: string | null;
+  /** By Temporal's clock if its run is there, else by the worker's. */
   createdAt: string;
   /** The sink that has the token; null if none, or if its name is gone with the history. */
   sink: string | null;
-  /** The sinks for which a delivery was scheduled: each may have the token. */
-  sinksTried: string[];
+  /** The sinks for which a delivery was scheduled: each may have the token. Null if not known. */
+  sinksTried: string[] | null;
   workflowId: string;
   runId: string | null;
 }
@@ -95,6 +96,10 @@ function matchToken(key: ApiKey, token: Token, others: readonly Token[]): Match 
   if (others.length > 0) {
     return { key, state: 'unknown', token: null, why: 'several tokens name it', attempts: [] };
   }
+  if (Math.abs(Date.parse(token.createdAt) - madeAtMs(key)) > HOUR_MS) {
+    const why = `made at another time than ${nameToken(token)}, which names it`;
+    return { key, state: 'unknown', token: null, why, attempts: [] };
+  }
   const why = token.state === 'unknown' ? 'the record has no delivery of its token' : null;
   return { key, state: token.state, token, why, attempts: [] };
 }
@@ -123,15 +128,15 @@ function findDoubt(
 ): string | null {
   const madeMs = madeAtMs(key);
   if (attempts.some(({ endedAt }) => endedAt === null)) return 'a request is in progress';
-  const token = unplaced.find(({ createdAt }) => {
-    return Math.abs(Date.parse(createdAt) - madeMs) <= HOUR_MS;
-  });
-  if (token) return `made within an hour of ${nameToken(token)}, whose key is not in the list`;
   if (madeMs > nowMs - HOUR_MS) return 'made less than an hour ago';
   // A run that created a token in the retention period ends in it or later: Temporal still has it.
   if (madeMs < sinceMs) return 'older than what Temporal retains and than --complete-since';
   if (attempts.length === 0) return 'made when no known attempt was in progress';
   if (!hasDescription(key)) return `its description does not begin with "${DESCRIPTION}"`;
+  const token = unplaced.find(({ createdAt }) => {
+    return Math.abs(Date.parse(createdAt) - madeMs) <= HOUR_MS;
+  });
+  if (token) return `made within an hour of ${nameToken(token)}, whose key is not in the list`;
   return null;
 }
 

@@ -19,12 +19,12 @@ const MAX_REASON_LENGTH = 40;
 
 /** What to do with a key, by its state. */
 const ADVICE: Record<Match['state'], string> = {
-  delivered: 'delete the key once the migration with its token is over',
+  delivered: 'delete the key once all migrations with its token are over',
   open: 'leave it, or cancel the run first',
-  abandoned: 'delete it, unless a sink that was tried has the token, or somebody opened it by hand',
+  abandoned: 'delete it, unless a sink that was tried had the token, or somebody opened it by hand',
   orphan:
-    'delete it, unless it is of another namespace that serves the organization,' +
-    ' or of a link-token that somebody made by hand at that time',
+    'delete it, unless it may be of another namespace, of a run that Temporal deleted early or' +
+    ' lost in a restore, or of a link-token that somebody made by hand',
   unknown: 'leave it',
 };
 
@@ -99,6 +99,7 @@ function describe(match: Omit<Match, 'key'>): string {
 function describeDelivery({ state, sink, sinksTried, workflowId }: NonNullable<Match['token']>) {
   if (state === 'delivered') return sink && `in sink ${sink}`;
   if (state === 'open') return commandLine('watch', workflowId);
+  if (sinksTried === null) return 'look in the sink of its request';
   return sinksTried.length > 0 ? `look in sink ${sinksTried.join(', ')}` : 'no sink was tried';
 }
 

@@ -38,8 +38,7 @@ function findToken(info: RunInfo, history: RunHistory): Token | null {
   const { workflowId, runId, startTime, closeTime = startTime } = info;
   const { token, receipt, tokenAt, sinksTried } = history;
   const found = findTokenOf(info, history);
-  // Of a token that cannot be read, this is when the run got it, or else when the run closed.
-  const createdAt = (token ?? receipt)?.createdAt ?? tokenAt ?? closeTime.toISOString();
+  const createdAt = tokenAt ?? (token ?? receipt)?.createdAt ?? closeTime.toISOString();
   const sink = receipt?.sink ?? null;
   return found && { ...found, createdAt, sink, sinksTried, workflowId, runId };
 }

@@ -104,7 +104,7 @@ function toToken(line: z.output<typeof tokenLine>): Token {
     publicApiKey: line.publicApiKey,
     createdAt,
     sink: location ? sink : null,
-    sinksTried: sink === null ? [] : [sink],
+    sinksTried: sink === null ? null : [sink],
     workflowId: workflowIdFor(line),
     runId,
   };

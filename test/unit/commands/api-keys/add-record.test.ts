@@ -1,6 +1,6 @@
 import { addRecord } from '../../../../src/commands/api-keys/add-record';
 import type { Known, Token } from '../../../../src/commands/api-keys/join-keys';
-import { at, newAttempt, newToken, NOTHING } from './samples';
+import { newAttempt, newToken, NOTHING } from './samples';
 
 const add = (histories: Partial<Known>, record: Partial<Known>) =>
   addRecord({ ...NOTHING, ...histories }, { ...NOTHING, ...record });
@@ -40,8 +40,14 @@ it.each<[what: string, histories: Token[], record: Token[], expected: Token[]]>(
   [
     'every sink that was tried',
     [of('open', { sinksTried: ['drop'] })],
-    [of('unknown', { sinksTried: ['vault', 'drop'] })],
+    [of('unknown', { sinksTried: ['vault', 'drop'] }), of('unknown', { sinksTried: null })],
     [of('open', { sinksTried: ['drop', 'vault'] })],
+  ],
+  [
+    'no sink if none is known',
+    [],
+    [of('unknown', { sinksTried: null })],
+    [of('unknown', { sinksTried: null })],
   ],
 ])('addRecord takes %s', (_what, histories, record, expected) => {
   expect(add({ tokens: histories }, { tokens: record }).tokens).toEqual(expected);
@@ -76,8 +82,8 @@ it('addRecord takes each attempt once, and those that a restored history lacks',
   expect(attempts).toEqual([newAttempt(0, 1), newAttempt(9, null), lacking, ofOther]);
 });
 
-it('addRecord knows all since the retention period or the record began', () => {
-  const sinceMs = Date.parse(at(0));
-  expect(add({ sinceMs }, { sinceMs: sinceMs - 1 }).sinceMs).toBe(sinceMs - 1);
-  expect(add({ sinceMs }, {}).sinceMs).toBe(sinceMs);
+it('addRecord knows all since the time that a person names, else since the retention period', () => {
+  expect(add({ sinceMs: 2 }, { sinceMs: 1 }).sinceMs).toBe(1);
+  expect(add({ sinceMs: 2 }, { sinceMs: 3 }).sinceMs).toBe(3);
+  expect(add({ sinceMs: 2 }, {}).sinceMs).toBe(2);
 });

@@ -21,7 +21,7 @@ it('joinKeys gives each key the token with its public key, oldest key first', ()
     newToken('b', { state: 'open' }),
     newToken('c', { state: 'abandoned' }),
   ];
-  const keys = [newKey('c', 0), newKey('b', 9000), newKey('a', -9000)];
+  const keys = [newKey('c', 0), newKey('b', 900), newKey('a', -900)];
   const rest = { why: null, attempts: [] };
   expect(join(keys, { tokens, attempts: ATTEMPTS })).toEqual([
     { key: keys[2], state: 'delivered', token: tokens[0], ...rest },
@@ -81,6 +81,16 @@ it.each<[what: string, state: string, known: Partial<Known>, key?: Partial<ApiKe
     'that two tokens name, one of them in a forged run',
     'several tokens name it',
     { tokens: [newToken('x', { state: 'open' }), newToken('X', { deliveryId: 'of another' })] },
+  ],
+  [
+    'that a token of another time names, in a forged run',
+    'made at another time than token old, which names it',
+    { tokens: [newToken('x', { deliveryId: 'old', createdAt: at(3601) })] },
+  ],
+  [
+    'made when no attempt was in progress, near a token whose key was deleted',
+    'made when no known attempt was in progress',
+    { tokens: [newToken('deleted')] },
   ],
   [
     'whose token only the record has, without a delivery',

@@ -33,7 +33,9 @@ const serve = (token: object | undefined, receipt: object | undefined) =>
 
 const { publicApiKey: _, ...tokenWithoutKey } = aToken();
 const { publicApiKey: _r, ...receiptWithoutKey } = aReceipt();
-const { deliveryId, publicApiKey, createdAt } = aToken();
+const { deliveryId, publicApiKey } = aToken();
+/** When Temporal took the token of the run. */
+const createdAt = '2026-11-25T09:00:10.000Z';
 const LONG_KEY = 'a'.repeat(17);
 
 it.each<[what: string, token: object | undefined, receipt: object | undefined, expected: object]>([
@@ -54,7 +56,7 @@ it.each<[what: string, token: object | undefined, receipt: object | undefined, e
     'that cannot be read, without a receipt, by the time at which the run got it',
     { jwe: 'x' },
     undefined,
-    { deliveryId: null, publicApiKey: null, createdAt: '2026-11-25T09:00:10.000Z', sink: null },
+    { deliveryId: null, publicApiKey: null, createdAt, sink: null },
   ],
   [
     'whose history is gone, by the end of its run',
