@@ -7,12 +7,7 @@ import json
 import os
 import sys
 
-from temporalio.client import (
-    Client,
-    WithStartWorkflowOperation,
-    WorkflowQueryFailedError,
-    WorkflowUpdateFailedError,
-)
+from temporalio.client import Client, WithStartWorkflowOperation, WorkflowUpdateFailedError
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.envconfig import ClientConfig
 from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
@@ -43,9 +38,17 @@ async def start_or_join(client: Client, workflow_id: str, request: dict) -> dict
         return await client.execute_update_with_start_workflow(
             "awaitDelivery", request, start_workflow_operation=start
         )
-    except WorkflowAlreadyStartedError:
-        # The newest run of this id delivered its token: for a different request, the Query fails.
-        return await client.get_workflow_handle(workflow_id).query("receiptFor", request)
+    except WorkflowAlreadyStartedError as error:
+        run = client.get_workflow_handle(workflow_id, run_id=error.run_id)
+    # That run delivered its token, perhaps for a different request: its first event has it.
+    first = await anext(run.fetch_history_events(page_size=1))
+    payload = first.workflow_execution_started_event_attributes.input.payloads[0]
+    earlier = json.loads(payload.data)
+    is_same_list = set(earlier["accessListIps"]) == set(request["accessListIps"])
+    if earlier["sink"] == request["sink"] and is_same_list:
+        return await run.result()
+    message = f"a token was delivered to sink {earlier['sink']} for {earlier['accessListIps']}"
+    raise ApplicationError(message, type="DifferentRequest")
 
 
 async def main(request: dict) -> int:
@@ -53,11 +56,8 @@ async def main(request: dict) -> int:
     client = await Client.connect(**ClientConfig.load_client_connect_config())
     try:
         receipt = await start_or_join(client, workflow_id, request)
-    except WorkflowQueryFailedError as error:
-        print(f"failed (DifferentRequest): {error}")
-        return 1
-    except WorkflowUpdateFailedError as error:
-        failure = error.cause
+    except (WorkflowUpdateFailedError, ApplicationError) as error:
+        failure = error.cause if isinstance(error, WorkflowUpdateFailedError) else error
         if not isinstance(failure, ApplicationError):
             raise
         if failure.type in DELIVERY_FAILURES:

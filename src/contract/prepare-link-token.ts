@@ -1,19 +1,20 @@
-import type { Client } from '@temporalio/client';
+import type { ApplicationFailure, Client } from '@temporalio/client';
+import { differingFields } from './compare-requests';
 import type { PrepareRequest, Receipt } from './schemas';
 import { workflowIdFor } from './workflow-id';
 import {
   DEFAULT_TASK_QUEUE,
   WORKFLOW_TYPES,
   awaitDeliveryUpdate,
-  receiptForQuery,
   type PrepareLiveMigration,
 } from './workflows';
 
 /**
  * Creates a link-token and delivers it to the sink of the request. It joins the open run of an
- * equal request, and returns the receipt of a token that was delivered for one, so that it can be
- * repeated after any error.
+ * equal request, and returns the receipt of a token that was delivered for one, for which it needs
+ * no worker. So it can be repeated after any error.
  *
+ * @param request with `again`, the id of the run whose token may have a successor.
  * @throws ApplicationFailure whose `type` is a FailureType, a DeliveryFailureType (the run goes on)
  *   or `DifferentRequest`; the errors of Temporal's client.
  */
@@ -24,6 +25,12 @@ export async function prepareLinkToken(
 ): Promise<Receipt> {
   // Whoever needs only the names and the types need not install it.
   const sdk = await import('@temporalio/client');
+  if (request.again === true) {
+    const message =
+      'again is true, with which each repeated call would create another token:' +
+      ' write the id of the run whose token you replace';
+    throw sdk.ApplicationFailure.nonRetryable(message, 'InvalidRequest');
+  }
   const workflowId = workflowIdFor(request);
   const startWorkflowOperation = new sdk.WithStartWorkflowOperation<PrepareLiveMigration>(
     WORKFLOW_TYPES.prepare,
@@ -35,21 +42,46 @@ export async function prepareLinkToken(
       workflowIdReusePolicy: request.again ? 'ALLOW_DUPLICATE' : 'ALLOW_DUPLICATE_FAILED_ONLY',
     },
   );
+  let runId: string;
   try {
     return await client.workflow.executeUpdateWithStart(awaitDeliveryUpdate, {
       args: [request],
       startWorkflowOperation,
     });
   } catch (error) {
-    if (error instanceof sdk.WorkflowUpdateFailedError) throw error.cause ?? error;
-    if (!(error instanceof sdk.WorkflowExecutionAlreadyStartedError)) throw error;
+    const failure = error instanceof sdk.WorkflowUpdateFailedError ? error.cause : error;
+    if (failure instanceof sdk.WorkflowExecutionAlreadyStartedError) {
+      // The newest run of the id has delivered.
+      ({ runId } = await client.workflow.getHandle(workflowId).describe());
+    } else {
+      const delivered = failure instanceof sdk.ApplicationFailure && findDeliveredRun(failure);
+      if (!delivered) throw failure;
+      runId = delivered;
+    }
   }
-  // The newest run of the id delivered its token, perhaps for a different request.
-  try {
-    return await client.workflow.getHandle(workflowId).query(receiptForQuery, request);
-  } catch (error) {
-    // The SDK's error for each Query that a workflow refuses.
-    if (!(error instanceof sdk.QueryNotRegisteredError)) throw error;
-    throw sdk.ApplicationFailure.nonRetryable(error.message, 'DifferentRequest');
+  const fields = differingFields(await readRequest(client, workflowId, runId), request);
+  if (fields.length > 0) {
+    const message = `run ${runId} delivered a token for a different request (${fields.join(', ')})`;
+    throw sdk.ApplicationFailure.nonRetryable(message, 'DifferentRequest');
   }
+  return client.workflow.getHandle<PrepareLiveMigration>(workflowId, runId).result();
+}
+
+/** Finds the run that delivered the token which forbids another one. */
+function findDeliveredRun({ type, details }: ApplicationFailure): string | null | undefined {
+  if (type !== 'TokenExists') return null;
+  const { state, runId } = Object(details?.[0]) as { state?: string; runId?: string };
+  return state === 'delivered' ? runId : null;
+}
+
+/** Reads the request of a run, as its caller sent it, from the first event of its history. */
+async function readRequest(client: Client, workflowId: string, runId: string): Promise<unknown> {
+  const { history } = await client.workflowService.getWorkflowExecutionHistory({
+    namespace: client.options.namespace,
+    execution: { workflowId, runId },
+    maximumPageSize: 1,
+  });
+  const { input } = history?.events?.[0]?.workflowExecutionStartedEventAttributes ?? {};
+  const json = new TextDecoder().decode(input?.payloads?.[0]?.data ?? undefined);
+  return JSON.parse(json || 'null');
 }

@@ -48,12 +48,3 @@ export const redeliverUpdate = {
 
 /** Reads what a run says of itself. */
 export const statusQuery = { type: 'query', name: 'status' } as QueryDefinition<Status>;
-
-/**
- * Reads the receipt of a run that delivered, if the request is equal to that of the run; else it
- * fails.
- */
-export const receiptForQuery = { type: 'query', name: 'receiptFor' } as QueryDefinition<
-  Receipt,
-  [PrepareRequest]
->;

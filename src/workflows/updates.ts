@@ -5,12 +5,12 @@ import {
   setHandler,
   type ApplicationFailure,
 } from '@temporalio/workflow';
+import { differingFields } from '../contract/compare-requests';
 import type { RefusalType } from '../contract/failure-types';
 import { isSinkName } from '../contract/formats';
 import type { Receipt } from '../contract/schemas';
-import { awaitDeliveryUpdate, receiptForQuery, redeliverUpdate } from '../contract/workflows';
+import { awaitDeliveryUpdate, redeliverUpdate } from '../contract/workflows';
 import { terminalFailure } from '../shared/application-failure';
-import { differingFields } from '../shared/compare-requests';
 import { isCancelled } from './endings';
 import type { Outcome, RunStatus } from './run-status';
 
@@ -23,7 +23,7 @@ export type Updates = ReturnType<typeof handleUpdates>;
 
 /**
  * Handles the Updates of a run: `redeliver` steers the loop that delivers, and both wait for the
- * next outcome of `status`. The Query `receiptFor` reads the last one.
+ * next outcome of `status`.
  *
  * The validators are synchronous, and what they refuse leaves no trace. They check the shape of
  * their input by hand, so that a caller gets a failure with a type. A handler may throw nothing but
@@ -84,17 +84,6 @@ export function handleUpdates(request: unknown, status: RunStatus) {
       // Refused with the last failure, the Update adds no event to the history.
       if (status.current.step === 'undelivered') takeReceipt(status);
     },
-  });
-
-  // Temporal takes no Update of a closed run, but a Query.
-  setHandler(receiptForQuery, (other) => {
-    const fields = differingFields(request, other).join(', ');
-    if (fields) {
-      const message = `the token of these organizations is for a different request (${fields})`;
-      throw refused('DifferentRequest', message);
-    }
-    if (!status.outcome) throw refused('NothingToDeliver', 'the run has delivered no token yet');
-    return takeReceipt(status);
   });
 
   return updates;

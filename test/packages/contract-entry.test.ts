@@ -38,10 +38,14 @@ it('gives access to its JSON Schemas, and to no other file', () => {
   expect(() => load('formats.js')).toThrow('ERR_PACKAGE_PATH_NOT_EXPORTED');
 });
 
-it('depends on @temporalio/common only, for its types', () => {
+it('depends on @temporalio/common only, for its types, and for one call on the client', () => {
   const description = evaluate('commonjs', `require('${ENTRY}/package.json')`);
-  expect(description).toHaveProperty('peerDependencies', {
-    '@temporalio/common': expect.any(String),
+  expect(description).toMatchObject({
+    peerDependencies: {
+      '@temporalio/client': expect.any(String),
+      '@temporalio/common': expect.any(String),
+    },
+    peerDependenciesMeta: { '@temporalio/client': { optional: true } },
   });
   expect(description).not.toHaveProperty('dependencies');
 });

@@ -223,21 +223,3 @@ describe('awaitDelivery', () => {
     expect(await waiting.outcome()).toMatchObject({ type: 'delivered', receipt });
   });
 });
-
-describe('receiptFor', () => {
-  it.concurrent('has the receipt of an equal request, also after the run has closed', async () => {
-    const accessListIps = ['192.31.196.7', '8.8.8.8'];
-    const { handle, request } = await worker().start({}, { accessListIps });
-    const receipt = await handle.result();
-    const again = [...accessListIps, '192.31.196.7'].reverse();
-    expect(await handle.query('receiptFor', { ...request, accessListIps: again })).toEqual(receipt);
-    await expect(
-      handle.query('receiptFor', { ...request, accessListIps: ['8.8.8.8'], sink: 'other' }),
-    ).rejects.toThrow(/for a different request \(sink, accessListIps\)$/);
-  });
-
-  it.concurrent('has no receipt before a token is delivered', async () => {
-    const { handle, request } = await startUndelivered();
-    await expect(handle.query('receiptFor', request)).rejects.toThrow('the sink rejects it');
-  });
-});

@@ -9,11 +9,13 @@ import (
 	"fmt"
 	"log"
 	"os"
+	"slices"
 
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/contrib/envconfig"
+	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
 )
 
@@ -64,12 +66,33 @@ func startOrJoin(ctx context.Context, c client.Client, request Request) (receipt
 	if !errors.As(err, &started) {
 		return receipt, err
 	}
-	// The newest run of this id delivered its token: for a different request, the Query fails.
-	value, err := c.QueryWorkflow(ctx, workflowID, "", "receiptFor", request)
-	if err == nil {
-		err = value.Get(&receipt)
+	// The newest run of this id delivered its token, perhaps for a different request.
+	earlier, err := readRequest(ctx, c, workflowID, started.RunId)
+	if err != nil {
+		return receipt, err
 	}
+	if earlier.Sink != request.Sink || !slices.Equal(asSet(earlier.AccessListIPs), asSet(request.AccessListIPs)) {
+		message := fmt.Sprintf("run %s delivered a token to sink %s for %v", started.RunId, earlier.Sink, earlier.AccessListIPs)
+		return receipt, temporal.NewNonRetryableApplicationError(message, "DifferentRequest", nil)
+	}
+	err = c.GetWorkflow(ctx, workflowID, started.RunId).Get(ctx, &receipt)
 	return receipt, err
+}
+
+// readRequest reads the request of a run, as its caller sent it, from the first event of its history.
+func readRequest(ctx context.Context, c client.Client, workflowID, runID string) (request Request, err error) {
+	history := c.GetWorkflowHistory(ctx, workflowID, runID, false, enums.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+	event, err := history.Next()
+	if err != nil {
+		return request, err
+	}
+	input := event.GetWorkflowExecutionStartedEventAttributes().GetInput()
+	err = converter.GetDefaultDataConverter().FromPayloads(input, &request)
+	return request, err
+}
+
+func asSet(entries []string) []string {
+	return slices.Compact(slices.Sorted(slices.Values(entries)))
 }
 
 func main() {
@@ -85,11 +108,6 @@ func main() {
 	defer c.Close()
 
 	receipt, err := startOrJoin(context.Background(), c, request)
-	var refused *serviceerror.QueryFailed
-	if errors.As(err, &refused) {
-		fmt.Println("failed (DifferentRequest):", refused.Message)
-		os.Exit(1)
-	}
 	var failure *temporal.ApplicationError
 	if !errors.As(err, &failure) {
 		check(err)

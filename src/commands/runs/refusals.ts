@@ -1,9 +1,9 @@
 import type { Client } from '@temporalio/client';
+import { differingFields } from '../../contract/compare-requests';
 import type { PrepareRequest } from '../../contract/schemas';
 import { WORKFLOW_TYPES } from '../../contract/workflows';
 import { describeEarlierToken } from '../../requests/token-exists';
 import { commandLine } from '../../shared/command-line';
-import { differingFields } from '../../shared/compare-requests';
 import { toObject } from '../../shared/object';
 import { shellQuote, cutAndEscape } from '../../shared/text';
 import { describeRun, type RunDescription, type RunTarget } from '../../temporal/describe-run';

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { WorkflowFailedError } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import { checkReportSchema } from '../../../src/contract/schemas';
@@ -74,6 +75,8 @@ describe('checkWorker', () => {
 
   it('fails at once for a credential that Atlas rejects', async () => {
     const { atlas, installation } = system();
+    // Checks share an answer for two seconds.
+    await sleep(2100);
     atlas.expire('accessTokens');
     atlas.faults({ on: 'oauth', status: 401, errorCode: 'invalid_client' });
     const message = expect.stringMatching(

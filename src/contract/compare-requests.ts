@@ -1,7 +1,6 @@
-import type { Claim } from '../contract/claims';
-import { MAX_ACCESS_LIST_ENTRIES } from '../contract/limits';
-import type { PrepareRequest } from '../contract/schemas';
-import { toObject } from './object';
+import type { Claim } from './claims';
+import { MAX_ACCESS_LIST_ENTRIES } from './limits';
+import type { PrepareRequest } from './schemas';
 
 const COMPARED = {
   orgId: true,
@@ -25,7 +24,7 @@ export function differingFields(left: unknown, right: unknown): string[] {
 }
 
 function formatField(request: unknown, field: string): string {
-  const value = toObject(request)[field];
+  const value = (Object(request) as Record<string, unknown>)[field];
   if (!Array.isArray(value) || value.length > MAX_ACCESS_LIST_ENTRIES) return formatValue(value);
   return `[${[...new Set(value.map(formatValue))].sort().join()}]`;
 }

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { forEachClaim } from '../../../src/contract/claims';
-import { differingFields } from '../../../src/shared/compare-requests';
+import { differingFields } from '../../../src/contract/compare-requests';
 import { OTHER_ORG, SOURCE_ORG, aRequest } from '../samples';
 
 const REQUEST = aRequest({

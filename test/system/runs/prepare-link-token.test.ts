@@ -1,0 +1,69 @@
+import type { Client } from '@temporalio/client';
+import { prepareLinkToken } from '../../../src/contract';
+import type { PrepareRequest } from '../../../src/contract/schemas';
+import { workflowIdFor } from '../../../src/contract/workflow-id';
+import type { TestAtlas } from '../../support/atlas';
+import type { Installation } from '../../support/installation';
+import { end, untilStep } from '../../support/runs';
+import { sharedTemporal, untilClosedAreListed } from '../../support/temporal';
+import { system } from './shared-system';
+
+let atlas: TestAtlas;
+let installation: Installation;
+let client: Client;
+beforeAll(async () => {
+  ({ atlas, installation } = system());
+  ({ client } = await sharedTemporal());
+});
+
+const call = (request: PrepareRequest, taskQueue = installation.taskQueue) =>
+  prepareLinkToken(client, request, { taskQueue });
+
+const tokensFor = ({ accessListIps }: PrepareRequest) =>
+  atlas.createdTokens().filter((token) => token.accessListIps[0] === accessListIps[0]).length;
+
+it.concurrent('two calls at once get one token, and so does one without a worker', async () => {
+  const request = installation.newRequest();
+  const [first, second] = await Promise.all([call(request), call(request)]);
+  const accessListIps = [...request.accessListIps, ...request.accessListIps];
+  const third = await call({ ...request, accessListIps, requestedBy: 'x' }, 'nobody');
+  expect([second, third]).toEqual([first, first]);
+  expect(tokensFor(request)).toBe(1);
+});
+
+it.concurrent('a call for a different request fails, open or delivered', async () => {
+  const request = installation.newRequest();
+  const different = { type: 'DifferentRequest', message: expect.stringContaining('sink') };
+  await call(request);
+  await expect(call({ ...request, sink: 'rejects' })).rejects.toMatchObject(different);
+  const open = installation.newRequest({ sink: 'rejects' });
+  await expect(call(open)).rejects.toMatchObject({ type: 'SinkRejected' });
+  await expect(call({ ...open, sink: 'files' })).rejects.toMatchObject(different);
+  await end(installation.handleOf(open), 'cancel');
+});
+
+it.concurrent(
+  'a call that permits one more token gets it, and the same when repeated',
+  async () => {
+    const request = installation.newRequest({ sink: 'rejects' });
+    const handle = await installation.start(request);
+    await untilStep(handle, 'undelivered');
+    const { runId } = await handle.describe();
+    await end(handle, 'terminate');
+    const id = workflowIdFor(request);
+    await untilClosedAreListed(id, 1);
+    await expect(call(request)).rejects.toMatchObject({ type: 'TokenExists' });
+    await untilClosedAreListed(id, 2);
+    const again = { ...request, sink: 'files', again: runId };
+    const receipt = await call(again);
+    await untilClosedAreListed(id, 3);
+    expect(await call(again)).toEqual(receipt);
+    expect(tokensFor(request)).toBe(2);
+  },
+);
+
+it.concurrent('a call that permits any number of tokens is refused', async () => {
+  const request = installation.newRequest({ again: true });
+  await expect(call(request)).rejects.toMatchObject({ type: 'InvalidRequest' });
+  expect(tokensFor(request)).toBe(0);
+});
