@@ -29,6 +29,7 @@ async def start_or_join(client: Client, workflow_id: str, request: dict) -> dict
         request,
         id=workflow_id,
         task_queue="live-migration-prep",
+        static_summary=f"create a link-token of {request['orgId']}",
         id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
         id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
     )

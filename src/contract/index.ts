@@ -18,5 +18,5 @@ export type {
   Status,
 } from './schemas';
 export { STEPS, type Step } from './states';
-export { workflowIdFor } from './workflow-id';
+export { summaryFor, workflowIdFor } from './workflow-id';
 export * from './workflows';

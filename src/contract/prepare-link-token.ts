@@ -1,7 +1,7 @@
 import type { ApplicationFailure, Client } from '@temporalio/client';
 import { differingFields } from './compare-requests';
 import type { PrepareRequest, Receipt } from './schemas';
-import { workflowIdFor } from './workflow-id';
+import { summaryFor, workflowIdFor } from './workflow-id';
 import {
   DEFAULT_TASK_QUEUE,
   WORKFLOW_TYPES,
@@ -38,6 +38,7 @@ export async function prepareLinkToken(
       workflowId,
       taskQueue,
       args: [request],
+      staticSummary: summaryFor(request),
       workflowIdConflictPolicy: 'USE_EXISTING',
       workflowIdReusePolicy: request.again ? 'ALLOW_DUPLICATE' : 'ALLOW_DUPLICATE_FAILED_ONLY',
     },

@@ -26,3 +26,9 @@ export function parseWorkflowId(workflowId: string): Pair | null {
   const [, orgId, sourceOrgId] = WORKFLOW_ID.exec(workflowId) ?? [];
   return orgId === undefined ? null : { orgId, sourceOrgId };
 }
+
+/** Builds the static summary for a start, which the Temporal UI shows. */
+export function summaryFor({ orgId, sourceOrgId }: Pair): string {
+  const source = sourceOrgId ? ` for source organization ${sourceOrgId}` : '';
+  return `create a link-token of ${orgId}${source}`;
+}

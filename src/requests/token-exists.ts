@@ -1,6 +1,6 @@
+import { differingFields } from '../contract/compare-requests';
 import { terminalFailure } from '../shared/application-failure';
 import { commandLine, deleteKeyOf } from '../shared/command-line';
-import { differingFields } from '../contract/compare-requests';
 import { cutAndEscape } from '../shared/text';
 import type { EarlierToken } from '../temporal/earlier-token';
 

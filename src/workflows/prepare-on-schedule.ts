@@ -22,7 +22,7 @@ import type {
   ScheduledRequest,
   ScheduledResult,
 } from '../contract/schemas';
-import { workflowIdFor } from '../contract/workflow-id';
+import { summaryFor, workflowIdFor } from '../contract/workflow-id';
 import type { Activities, LinkState } from '../shared/activities';
 import { terminalFailure } from '../shared/application-failure';
 import { readAttemptFailure } from '../shared/attempt-failure';
@@ -81,6 +81,7 @@ async function prepareUnlessLinked(
     const child = await startChild(prepareLiveMigration, {
       workflowId: workflowIdFor(request),
       args: [again === null ? request : { ...request, again }],
+      staticSummary: summaryFor(request),
       workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
       // The token of a child that outlives this run must still be delivered.
       parentClosePolicy: ParentClosePolicy.ABANDON,

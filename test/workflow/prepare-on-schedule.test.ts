@@ -124,6 +124,16 @@ describe('a schedule', () => {
     expect(await endingOf(run)).toEqual(ending);
   });
 
+  it.concurrent('starts its run with a summary for the UI', async () => {
+    const { run, scheduled } = await schedule({});
+    await scheduled.result();
+    const { workflowId } = run;
+    const [, orgId, sourceOrgId] = workflowId.split('/');
+    expect(await (await run.describe()).staticSummary()).toBe(
+      `create a link-token of ${orgId} for source organization ${sourceOrgId}`,
+    );
+  });
+
   it.concurrent('ends as recentToken if its run finds a newer token', async () => {
     const details = {
       state: 'delivered',

@@ -47,6 +47,7 @@ func startOrJoin(ctx context.Context, c client.Client, request Request) (receipt
 	start := c.NewWithStartWorkflowOperation(client.StartWorkflowOptions{
 		ID:                       workflowID,
 		TaskQueue:                "live-migration-prep",
+		StaticSummary:            "create a link-token of " + request.OrgID,
 		WorkflowIDConflictPolicy: enums.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
 		WorkflowIDReusePolicy:    enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY,
 	}, "prepareLiveMigration", request)

@@ -4,7 +4,7 @@ import {
   type ScheduleSpec,
 } from '@temporalio/client';
 import type { PrepareRequest, ScheduledRequest } from '../../contract/schemas';
-import { workflowIdFor } from '../../contract/workflow-id';
+import { summaryFor, workflowIdFor } from '../../contract/workflow-id';
 import { WORKFLOW_TYPES } from '../../contract/workflows';
 import { shellQuote } from '../../shared/text';
 import { refusalError, usageError } from '../cli/command-error';
@@ -49,6 +49,7 @@ export async function createSchedule(
       workflowId: `${scheduleId}/schedule`,
       taskQueue,
       args: [scheduledRequest],
+      staticSummary: `${summaryFor(scheduledRequest.request)}, if none is in use`,
     },
     // Any other policy would create several tokens, at once or one after another.
     policies: { overlap: 'SKIP', catchupWindow: CATCH_UP_MS, pauseOnFailure: true },

@@ -4,9 +4,8 @@ import {
   type WorkflowIdReusePolicy,
 } from '@temporalio/client';
 import type { PrepareRequest } from '../../contract/schemas';
-import { workflowIdFor } from '../../contract/workflow-id';
+import { summaryFor, workflowIdFor } from '../../contract/workflow-id';
 import { WORKFLOW_TYPES } from '../../contract/workflows';
-import { describePair } from '../../shared/text';
 import { findRun, isCancelRequested } from '../../temporal/describe-run';
 import { findEarlierToken } from '../../temporal/earlier-token';
 import type { RunRef } from '../../temporal/read-history';
@@ -101,7 +100,7 @@ async function startRun(
   const [request] = options.args;
   const { workflowId, firstExecutionRunId } = await client.workflow.start(WORKFLOW_TYPES.prepare, {
     ...options,
-    staticSummary: `create a link-token of ${describePair(request)}`,
+    staticSummary: summaryFor(request),
     priority: { fairnessKey: request.orgId },
     workflowIdConflictPolicy: 'FAIL',
   });

@@ -29,6 +29,8 @@ it.concurrent('two calls at once get one token, and so does one without a worker
   const third = await call({ ...request, accessListIps, requestedBy: 'x' }, 'nobody');
   expect([second, third]).toEqual([first, first]);
   expect(tokensFor(request)).toBe(1);
+  const description = await installation.handleOf(request).describe();
+  expect(await description.staticSummary()).toMatch(/^create a link-token of /);
 });
 
 it.concurrent('a call for a different request fails, open or delivered', async () => {
