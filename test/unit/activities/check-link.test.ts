@@ -5,6 +5,7 @@ import { responseError } from '../../../src/atlas/outcomes';
 import { SinkRejectedError, type Sink } from '../../../src/sinks/sink';
 import { GRPC } from '../../../src/temporal/grpc';
 import { ORG, SOURCE_ORG, aSink } from '../samples';
+import { clientOf } from '../temporal/scripted-server';
 import { attemptIn, failureOf, organizations, type Untyped } from './attempt';
 
 const isLinked = () => Promise.reject(new SinkRejectedError('the sink wants another role'));
@@ -17,7 +18,7 @@ const atlasReturns503 = () =>
   Promise.reject(
     responseError('availableProjects', { status: 503, json: null, retryAfterMs: undefined }),
   );
-const notLinked = () => Promise.resolve(false);
+const notLinked: AdminApi['isLinked'] = () => Promise.resolve(false);
 
 const denied = Object.assign(new Error(), {
   code: GRPC.permissionDenied,
@@ -45,4 +46,21 @@ it.each<[what: string, sink: string, atlas: AdminApi['isLinked'], failure: objec
   const input = { orgId: ORG, sourceOrgId: SOURCE_ORG, sink, lastTokenAt: null };
   const check = attemptIn({}, client).run<unknown[], unknown, Untyped>(activity, input);
   expect(await failureOf(check)).toMatchObject(failure);
+});
+
+it.each([
+  ['recent, though the clock of the worker is an hour fast', 3_600_000, 59_999, true],
+  ['not recent, though the clock of the worker is an hour slow', -3_600_000, 60_000, false],
+])('the last token is %s', async (_what, errorMs, ageMs, recentToken) => {
+  const services = { atlas: { isLinked: notLinked } as AdminApi, sinks: SINKS, organizations };
+  const activity = checkLinkActivity(services, 60_000) as Untyped;
+  const nowMs = Date.now() - errorMs;
+  const lastTokenAt = new Date(nowMs - ageMs).toISOString();
+  const input = { orgId: ORG, sourceOrgId: SOURCE_ORG, sink: 'drop', lastTokenAt };
+  const env = attemptIn(
+    { currentAttemptScheduledTimestampMs: nowMs },
+    clientOf({ list: () => ({ executions: [] }) }),
+  );
+  const check = env.run<unknown[], unknown, Untyped>(activity, input);
+  await expect(check).resolves.toMatchObject({ recentToken, lastTokenAt });
 });

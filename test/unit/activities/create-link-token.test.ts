@@ -152,10 +152,16 @@ describe('the check of the run before a request:', () => {
     scheduleToCloseTimeoutMs: 60_000 + DEADLINE_MS,
   };
 
-  /** Starts an attempt; `describe` returns Temporal's description of its run. */
+  /** Starts an attempt; `describe` returns Temporal's description of its run, not of a newer one. */
   function attemptOf(describe: () => object, info: Partial<Info>, change: object = {}) {
     const { post, attempt } = worker();
-    const client = clientOf({ recordHeartbeat: () => ({}), describe });
+    const client = clientOf({
+      recordHeartbeat: () => ({}),
+      describe: ({ execution }) => {
+        expect(execution).toEqual({ workflowId: OWN_ID, runId: 'run' });
+        return describe();
+      },
+    });
     return { post, ending: attempt(change, {}, attemptIn({ ...retry, ...info }, client)) };
   }
 

@@ -11,8 +11,8 @@ interface HistoryRequest {
   nextPageToken?: Uint8Array;
 }
 
-interface QueryRequest {
-  execution: { runId: string };
+interface RunRequest {
+  execution: { workflowId: string; runId: string };
 }
 
 /** Returns what a test needs of the response to each call. */
@@ -20,8 +20,8 @@ interface Script {
   list?: (request: ListRequest) => object | Promise<object>;
   readHistory?: (request: HistoryRequest) => object | Promise<object>;
   recordHeartbeat?: (request: { taskToken: Uint8Array }) => object | Promise<object>;
-  describe?: () => object | Promise<object>;
-  query?: (request: QueryRequest) => object | Promise<object>;
+  describe?: (request: RunRequest) => object | Promise<object>;
+  query?: (request: RunRequest) => object | Promise<object>;
 }
 
 /** Creates a client of a server that answers by a script. */
@@ -42,10 +42,10 @@ export function clientOf({
     getWorkflowExecutionHistory: async (request: HistoryRequest) => readHistory(request),
     describeNamespace: () =>
       Promise.resolve({ config: { workflowExecutionRetentionTtl: { seconds: 3600 } } }),
-    queryWorkflow: async (request: QueryRequest) => query(request),
-    describeWorkflowExecution: async () => ({
+    queryWorkflow: async (request: RunRequest) => query(request),
+    describeWorkflowExecution: async (request: RunRequest) => ({
       workflowExecutionInfo: listedRun('run', { status: STATUS.running }),
-      ...(await describe()),
+      ...(await describe(request)),
     }),
   };
   const call = (_limit: unknown, work: () => Promise<unknown>) => work();
