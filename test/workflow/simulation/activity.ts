@@ -25,6 +25,13 @@ const TIMEOUT_NAMES = { START_TO_CLOSE: 'StartToClose', HEARTBEAT: 'Heartbeat' }
 
 export const toMs = (duration: unknown) => optionalTsToMs(duration as never) ?? 0;
 
+/** The delay after the attempt of a number, by the retry policy. */
+export function computeRetryDelayMs(policy: Options['retryPolicy'], number: number): number {
+  const growth = (policy?.backoffCoefficient ?? 2) ** (number - 1);
+  const maximumMs = toMs(policy?.maximumInterval) || Infinity;
+  return Math.min((toMs(policy?.initialInterval) || 1000) * growth, maximumMs);
+}
+
 /** Until a worker takes a task: at once, or when one is back. */
 export const POLL_DELAYS_MS = [10, 60, 60, 10_000];
 
@@ -36,7 +43,9 @@ export class SimulatedActivity {
   readonly scheduleToCloseMs: number;
   readonly startToCloseMs: number;
   readonly heartbeatTimeoutMs: number;
+  /** Counts also across resets, which start the number for the worker again. */
   attempt = 1;
+  private attemptsBeforeReset = 0;
   /** When the attempt is due. */
   attemptScheduledAtMs = this.scheduledAtMs;
   /** Null while no attempt is under way. */
@@ -44,6 +53,10 @@ export class SimulatedActivity {
   lastFailure: Failure | null = null;
   isCancelRequested = false;
   isPending = true;
+  /** Set when its worker goes on with an attempt for ever, heartbeats included. */
+  isHung = false;
+  /** The activation that scheduled it. */
+  readonly scheduledIn: number;
   readonly startedMs = new Map<number, number>();
   /** When a worker began each attempt; a frozen one begins late. */
   readonly begunMs = new Map<number, number>();
@@ -64,6 +77,7 @@ export class SimulatedActivity {
     this.type = String(name);
     this.id = String(activityId);
     this.args = (payloads ?? []).map((payload) => payloadConverter.fromPayload(payload as never));
+    this.scheduledIn = run.activations;
     this.scheduleToCloseMs = toMs(options.scheduleToCloseTimeout);
     this.startToCloseMs = toMs(options.startToCloseTimeout);
     this.heartbeatTimeoutMs = toMs(options.heartbeatTimeout);
@@ -89,6 +103,20 @@ export class SimulatedActivity {
     this.scheduleAttempt(0);
   }
 
+  /** The number of the attempt, as its worker sees it. */
+  get number(): number {
+    return this.attempt - this.attemptsBeforeReset;
+  }
+
+  /** `temporal activity reset`, while it waits for its next attempt, which is due at once. */
+  reset(): void {
+    if (!this.isPending || this.startedAtMs !== null || this.attempt === 1) return;
+    this.run.say(`resets #${this.id}`);
+    this.attemptsBeforeReset = this.attempt;
+    this.attempt += 1;
+    this.scheduleAttempt(0);
+  }
+
   isUnderWay(attempt: number): boolean {
     return this.isPending && this.attempt === attempt && this.startedAtMs !== null;
   }
@@ -111,6 +139,7 @@ export class SimulatedActivity {
         this.awaitPoller(1000);
         return;
       }
+      this.run.say(`${this.worker.name} takes #${this.id}.${attempt}`);
       const startedAtMs = nowMs();
       this.startedAtMs = startedAtMs;
       this.startedMs.set(attempt, startedAtMs);
@@ -138,7 +167,7 @@ export class SimulatedActivity {
   private judgeTimeout(startedAtMs: number): void {
     const { temporal, worker } = this;
     const frozenUntilMs = worker?.isKilled ? Infinity : (worker?.frozenUntilMs ?? 0);
-    if (Math.max(temporal.awayUntilMs, frozenUntilMs) >= startedAtMs) return;
+    if (this.isHung || Math.max(temporal.awayUntilMs, frozenUntilMs) >= startedAtMs) return;
     temporal.errors.push(`a worker that works ends its attempts in time: ${this.type}`);
   }
 
@@ -165,23 +194,20 @@ export class SimulatedActivity {
    * that forbid it.
    */
   private fail(end: { failure: Failure } | { timeout: TimeoutType }): void {
-    const { nonRetryableErrorTypes, maximumAttempts, ...policy } = this.options.retryPolicy ?? {};
+    const { nonRetryableErrorTypes, maximumAttempts } = this.options.retryPolicy ?? {};
     const info = 'failure' in end ? end.failure.applicationFailureInfo : null;
     const type =
       'timeout' in end
         ? `TemporalTimeout:${TIMEOUT_NAMES[end.timeout as keyof typeof TIMEOUT_NAMES]}`
         : String(info?.type);
-    const growth = (policy.backoffCoefficient ?? 2) ** (this.attempt - 1);
-    const ownDelayMs = toMs(policy.initialInterval) * growth;
-    const maximumMs = toMs(policy.maximumInterval) || Infinity;
     const delayMs = info?.nextRetryDelay
       ? toMs(info.nextRetryDelay)
-      : Math.min(ownDelayMs, maximumMs);
+      : computeRetryDelayMs(this.options.retryPolicy, this.number);
     const isRetried =
       !this.isCancelRequested &&
       info?.nonRetryable !== true &&
       !(nonRetryableErrorTypes ?? []).includes(type) &&
-      (!maximumAttempts || this.attempt < maximumAttempts) &&
+      (!maximumAttempts || this.number < maximumAttempts) &&
       nowMs() + delayMs < this.scheduledAtMs + this.scheduleToCloseMs;
     if (!isRetried) {
       this.end(end);
@@ -193,6 +219,7 @@ export class SimulatedActivity {
     this.overMs.set(this.attempt, nowMs());
     this.attempt += 1;
     this.lastFailure = 'failure' in end ? end.failure : toTimeoutFailure(end.timeout, null);
+    this.run.shown.push(this.lastFailure);
     this.scheduleAttempt(delayMs);
   }
 

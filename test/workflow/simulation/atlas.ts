@@ -21,6 +21,7 @@ export interface Key {
   isOwner: boolean;
   linkToken: string;
   tokenSha256: string;
+  accessListIps: unknown;
 }
 
 /** None may be in a history, a memo, a log or an error. Access tokens and private keys begin so. */
@@ -60,7 +61,7 @@ export function createAtlas(findMaker: () => Maker, onKey: (key: Key) => void) {
   const limits = { keys: MAX_KEYS };
   const digest = createDigestServer();
 
-  function makeKey(orgId: string, maker: Maker): Key {
+  function makeKey(orgId: string, maker: Maker, body = '{}'): Key {
     // The first eight digits of a key's id are its second.
     const second = Math.floor(nowMs() / 1000).toString(16);
     const id = second + randomUUID().replaceAll('-', '').slice(0, 16);
@@ -70,6 +71,7 @@ export function createAtlas(findMaker: () => Maker, onKey: (key: Key) => void) {
     const linkToken = Buffer.from(JSON.stringify(content)).toString('base64');
     const desc = `Atlas Migration Service Key - ${id.slice(17)}`;
     const tokenSha256 = createHash('sha256').update(linkToken).digest('hex');
+    const { accessListIps } = JSON.parse(body) as Partial<Key>;
     const facts = {
       id,
       orgId,
@@ -80,7 +82,7 @@ export function createAtlas(findMaker: () => Maker, onKey: (key: Key) => void) {
       linkToken,
       tokenSha256,
     };
-    const key = { ...facts, ...maker };
+    const key = { ...facts, ...maker, accessListIps };
     keys.push(key);
     onKey(key);
     return key;
@@ -132,7 +134,7 @@ export function createAtlas(findMaker: () => Maker, onKey: (key: Key) => void) {
       if (resource === 'availableProjects') return { status: 200, body: '[]' };
       const ofOrg = keys.filter((one) => one.orgId === orgId);
       if (ofOrg.length >= limits.keys) return refusal(400, 'MAX_API_KEYS_PER_ORG_EXCEEDED');
-      const key = makeKey(orgId, findMaker());
+      const key = makeKey(orgId, findMaker(), request.body);
       const status = surroundings.network?.tape.pick([201, 201, 201, 200]) ?? 201;
       return { status, body: { linkToken: key.linkToken } };
     },

@@ -10,6 +10,9 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 /** A simulated run that takes more steps than this hangs. */
 const MAX_STEPS = 15_000;
 
+/** By how much the clock of a worker may be wrong. */
+export const CLOCK_ERRORS_MS = [0, 3_600_000, 0, -3_600_000, 0, 60_000];
+
 const clocks = new AsyncLocalStorage<{ errorMs: number }>();
 let working = 0;
 export let nowMs = () => Date.now();

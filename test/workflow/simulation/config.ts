@@ -92,10 +92,15 @@ export const CONFIGS = CREDENTIALS.map((credential) => ({
   outdated: makeConfig(credential, { files: SINKS.files }),
 }));
 
-/** Of each pair, the sinks that its request may name. */
+/** Of each pair, its request, and the sinks that this may name. The lists are normalized. */
 export const PAIRS = [
-  { orgId: ORG, sinks: ['hook', 'files'] },
-  { orgId: OTHER_ORG, sinks: ['vault', 'files'] },
-  { orgId: OTHER_ORG, sourceOrgId: SOURCE_ORG, sinks: ['source', 'vault'] },
+  { orgId: ORG, accessListIps: ['192.31.196.0/24', '192.31.196.7'], sinks: ['hook', 'files'] },
+  {
+    orgId: OTHER_ORG,
+    accessListIps: ['192.31.196.7'],
+    requestedBy: 'somebody',
+    sinks: ['vault', 'files'],
+  },
+  { orgId: OTHER_ORG, sourceOrgId: SOURCE_ORG, accessListIps: [], sinks: ['source', 'vault'] },
 ];
 export const WORKFLOW_IDS = PAIRS.map(workflowIdFor);

@@ -45,7 +45,6 @@ function onSimulation(behavior: Behavior) {
     say: () => undefined,
     servers: { 'atlas.test': () => ({ status: 201, body: {} }) },
     chancesOf: () => ({ served: 1, faults: FAULTS }),
-    onRequest: () => undefined,
     onWritten({ path }) {
       received.push(path);
       return () => undefined;

@@ -71,6 +71,7 @@ export const FAULTS: readonly Fate[] = [
   { name: '429', acts: false, reply: { status: 429, headers: { 'retry-after': '20' } } },
   { name: '429 until', acts: false, reply: { status: 429, headers: { 'retry-after': 'date' } } },
   { name: '429 without Retry-After', acts: false, reply: { status: 429 } },
+  { name: '408, and it acts', acts: true, reply: { status: 408 } },
   { name: '500, and it acts', acts: true, reply: { status: 500, body: unavailable } },
   { name: '500', acts: false, reply: { status: 500, body: unavailable } },
   { name: '503', acts: false, reply: { status: 503, body: unavailable } },
@@ -104,8 +105,6 @@ export interface Network {
   servers: Readonly<Record<string, Serve>>;
   /** The faults that a request may have, and how often it is served for each of them. */
   chancesOf: (request: SentRequest) => { served: number; faults: readonly Fate[] };
-  /** Called before a connection for a request is made. */
-  onRequest: (request: SentRequest) => void;
   /** Called when a request is written; returns what is called with what its sender gets. */
   onWritten: (request: SentRequest) => OnResponse;
   /** Keeps the simulation going until the work is done. */
@@ -182,13 +181,12 @@ class Controller implements Dispatcher.DispatchController {
 }
 
 async function carry(
-  { tape, say, servers, onRequest, onWritten, chancesOf, keepBusy }: Network,
+  { tape, say, servers, onWritten, chancesOf, keepBusy }: Network,
   request: SentRequest,
   handler: Dispatcher.DispatchHandler,
   controller: Controller,
 ): Promise<void> {
   const { process, host, method, path } = request;
-  onRequest(request);
   const { served, faults } = chancesOf(request);
   const fate = tape.pick([...Array<Fate>(served).fill(SERVED), ...faults]);
   const event = tape.pick(EVENTS);

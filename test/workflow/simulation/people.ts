@@ -1,7 +1,7 @@
 import { workflowIdFor } from '../../../src/contract/workflow-id';
 import { WORKFLOW_TYPES } from '../../../src/contract/workflows';
 import { MAX_KEYS } from './atlas';
-import { nowMs, sleep } from './clock';
+import { CLOCK_ERRORS_MS, nowMs, sleep } from './clock';
 import { GIVE_UP_AFTER_MS } from './config';
 import { MAX_HOLD_MS } from './requests';
 import type { Tape } from './tape';
@@ -33,6 +33,8 @@ const ACTIONS = [
   'Temporal is away',
   'an activity failed by hand',
   'an activity completed by hand',
+  'an activity is reset',
+  'an activity is reset, and cancel',
   'a key by hand',
   'api-keys',
   'a worker freezes',
@@ -47,8 +49,6 @@ const ACTIONS = [
 const MAX_ACTIONS = 8;
 /** After the last fault, every run ends in this time, unless its sink refuses its token. */
 const SETTLED_AFTER_MS = 20 * 60_000;
-
-const CLOCK_ERRORS_MS = [0, 3_600_000, 0, -3_600_000, 0, 60_000];
 
 const FAILED_BY_HAND = { message: 'by hand', applicationFailureInfo: { nonRetryable: true } };
 
@@ -74,14 +74,32 @@ export async function startPeople(tape: Tape, world: World): Promise<void> {
     }
   }
 
+  function schedule(of: World['requests'][number]): void {
+    const input = { request: of, always: tape.pick([false, true]) };
+    temporal.start(WORKFLOW_TYPES.prepareOnSchedule, `schedule ${of.sink}`, [input]);
+  }
+
+  /** Other services start with the Update, which is in the first activation. */
+  function startSomehow(of: World['requests'][number]): void {
+    const how = tape.pick(['alone', 'with an Update', 'by a schedule']);
+    if (how === 'by a schedule') schedule(of);
+    else {
+      const run = start(of);
+      if (how === 'with an Update') run?.update('awaitDelivery', of);
+    }
+  }
+
   async function act(action: (typeof ACTIONS)[number]): Promise<void> {
     if (action.startsWith('a worker') || action.startsWith('a clock')) disturbWorker(action);
     if (action === 'Atlas ends sessions') atlas.endSessions();
     if (action === 'start all again') for (const of of requests) start({ ...of, again: true });
     const of = tape.pick(requests);
-    if (action === 'start') start(of);
+    if (action === 'start') startSomehow(of);
     const run = temporal.newestRun(workflowIdFor(of)) ?? temporal.runs[0];
     if (temporal.isAway || !run) return;
+    if (action.startsWith('an activity is reset')) {
+      for (const activity of run.activities.values()) activity.reset();
+    }
     if (action.endsWith('cancel')) run.requestCancel();
     if (action.startsWith('terminate')) run.terminate();
     if (action === 'reset') temporal.reset(run);
@@ -90,10 +108,7 @@ export async function startPeople(tape: Tape, world: World): Promise<void> {
       const again = tape.pick([run, ...world.runsOf(of)]).runId;
       start(tape.pick([{ ...of, again: true }, of, { ...of, again }, { ...of, again }]));
     }
-    if (action === 'schedule') {
-      const input = { request: of, always: tape.pick([false, true]) };
-      temporal.start(WORKFLOW_TYPES.prepareOnSchedule, `schedule ${of.sink}`, [input]);
-    }
+    if (action === 'schedule') schedule(of);
     if (action === 'Temporal is away') temporal.goAway(tape.pick([3000, 30_000, 55_000]));
     if (action === 'an activity failed by hand') run.endByHand({ failure: FAILED_BY_HAND });
     if (action === 'an activity completed by hand') run.endByHand({ result: {} });
@@ -177,6 +192,6 @@ export async function startPeople(tape: Tape, world: World): Promise<void> {
     const worker = await workers.boot();
     worker.setClock(tape.pick(CLOCK_ERRORS_MS));
   }
-  for (const of of requests.slice(0, pairCount)) start(of);
+  for (const of of requests.slice(0, pairCount)) startSomehow(of);
   keepBusy(live);
 }

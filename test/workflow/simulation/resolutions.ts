@@ -1,8 +1,11 @@
+import { defaultFailureConverter } from '@temporalio/common';
 import { payloadConverter } from '../../../src/shared/payload-converter';
 import type { HistoryEvent } from '../../../src/temporal/run-history';
 import type { SimulatedRun } from './run';
 
 /** How an activity or a child ends, and what Core tells the workflow of that. */
+
+export const decode = (payload: unknown): unknown => payloadConverter.fromPayload(payload as never);
 
 export type Failure = NonNullable<
   NonNullable<HistoryEvent['activityTaskFailedEventAttributes']>['failure']
@@ -13,6 +16,17 @@ export type Report = { result: unknown } | { failure: Failure } | { cancelled: t
 export type End = Report | { timeout: TimeoutType };
 
 const TIMEOUT_CODES = { START_TO_CLOSE: 1, SCHEDULE_TO_CLOSE: 3, HEARTBEAT: 4 };
+
+/** Reads the failure that ended a run. */
+export function readFailure(failure: object): { type?: string; message: string; details: object } {
+  const error = defaultFailureConverter.failureToError(failure, payloadConverter);
+  const { type, message, details } = error as {
+    type?: string;
+    message: string;
+    details?: object[];
+  };
+  return { ...(type && { type }), message, details: { ...details?.[0] } };
+}
 
 /** Temporal reports the last failed attempt as the cause of a timeout. */
 export function toTimeoutFailure(timeout: TimeoutType, cause: Failure | null): Failure {

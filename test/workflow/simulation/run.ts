@@ -4,9 +4,12 @@ import { payloadConverter } from '../../../src/shared/payload-converter';
 import type { HistoryEvent } from '../../../src/temporal/run-history';
 import { POLL_DELAYS_MS, SimulatedActivity, toMs } from './activity';
 import { instantly, nowMs } from './clock';
-import { toChildResolution, toResolution, type End, type Report } from './resolutions';
+import { runLocalActivity } from './local';
+import { decode, toChildResolution, toResolution, type End, type Report } from './resolutions';
 import type { Command, Job, RunningWorkflow } from './sdk';
 import type { SimulatedTemporal } from './temporal';
+import { SimulatedUpdates } from './updates';
+import type { SimulatedWorker } from './workers';
 
 /*
  * A run, as the server treats it: its workflow tasks, with what they command, what people request
@@ -17,7 +20,13 @@ import type { SimulatedTemporal } from './temporal';
 const LIST_LAGS_MS = [0, 700, 3000];
 
 const encode = (value: unknown) => payloadConverter.toPayload(value);
-const decode = (payload: unknown): unknown => payloadConverter.fromPayload(payload as never);
+
+interface SeenEnd {
+  activity: SimulatedActivity;
+  end: End;
+  isByHand: boolean;
+  seenIn: number;
+}
 
 export class SimulatedRun {
   readonly runId = randomUUID();
@@ -29,8 +38,9 @@ export class SimulatedRun {
   /** Those that are pending. */
   readonly activities = new Map<string, SimulatedActivity>();
   readonly scheduled = new Map<string, SimulatedActivity>();
-  /** Updates that were accepted, and have no outcome yet. */
-  readonly waitingUpdates = new Set<string>();
+  readonly updates = new SimulatedUpdates();
+  /** What people see beside the history and the memo. */
+  readonly shown: unknown[] = [];
   /** What the run did, in the order of its history. */
   readonly trace: string[] = [];
   /** When each creation was scheduled. */
@@ -47,14 +57,16 @@ export class SimulatedRun {
   isCancelledAtStart: boolean | null = null;
   /** The result, or the failure. */
   ending: object = {};
-  /** Of the creations whose end a workflow task has brought to the workflow. */
-  readonly seenEnds: { activity: SimulatedActivity; end: End; isByHand: boolean }[] = [];
+  /** The activities whose end an activation has brought to the workflow. */
+  readonly seenEnds: SeenEnd[] = [];
+  /** Counts them. */
+  activations = 0;
+  validatedBy: SimulatedWorker | null = null;
 
   private readonly workflow: Promise<RunningWorkflow>;
   private readonly openTimers = new Set<unknown>();
-  private readonly redeliveries = new Map<string, { sink?: string }>();
-  private readonly children = new Map<SimulatedRun, number>();
-  private unseenEnds: SimulatedRun['seenEnds'] = [];
+  readonly children = new Map<SimulatedRun, number>();
+  private readonly unseenEnds: Omit<SeenEnd, 'seenIn'>[] = [];
   private jobs: Job[] = [];
   private isTaskScheduled = false;
   /** The workflow task under way. */
@@ -72,7 +84,8 @@ export class SimulatedRun {
     this.listedBefore = temporal.runs.filter(({ isListedAsClosed }) => isListedAsClosed);
     this.say(`starts ${type}`);
     this.addEvent({ workflowExecutionStartedEventAttributes: { input: { payloads } } });
-    const start = { workflowId, runId: this.runId, type, args: payloads };
+    const lastResult = temporal.lastResultOf(workflowId);
+    const start = { workflowId, runId: this.runId, type, args: payloads, lastResult };
     this.workflow = temporal.startWorkflow(start, temporal.log);
     this.scheduleTask();
   }
@@ -110,14 +123,9 @@ export class SimulatedRun {
 
   /** What the validator refuses leaves no trace (test/workflow/updates.test.ts). */
   update(name: string, ...args: unknown[]): void {
-    if (!this.isOpen || this.events.length === 1) return;
+    if (!this.isOpen) return;
     this.say(`${name} ${JSON.stringify(args)}`);
-    const id = randomUUID();
-    const input = args.map(encode) as never[];
-    const meta = { updateId: id, identity: '' };
-    const update = { id, protocolInstanceId: id, name, input, meta, runValidator: true };
-    if (name === 'redeliver') this.redeliveries.set(id, args[0] as object);
-    this.addJob({ doUpdate: update });
+    this.addJob(this.updates.create(name, args));
   }
 
   /** `temporal activity complete` and `temporal activity fail`, whatever the attempt does. */
@@ -140,13 +148,14 @@ export class SimulatedRun {
     this.scheduleTask();
   }
 
-  /** All that comes before a worker takes the task is one activation, in order. */
+  /** All that comes before a worker takes the task is one activation. */
   private scheduleTask(): void {
     if (this.isTaskScheduled) return;
     this.isTaskScheduled = true;
     const delayMs = this.temporal.tape.pick(POLL_DELAYS_MS);
-    this.temporal.after(delayMs, () => {
-      this.task = instantly(() => this.runTask())
+    this.temporal.after(delayMs, async () => {
+      await this.task;
+      this.task = this.runTask()
         .catch((error: unknown) => void this.temporal.errors.push(error))
         .finally(() => (this.task = null));
     });
@@ -159,25 +168,22 @@ export class SimulatedRun {
   private async runTask(): Promise<void> {
     this.isTaskScheduled = false;
     this.isCancelledAtStart ??= this.isCancelRequested;
-    const workflow = await this.workflow;
-    this.seenEnds.push(...this.unseenEnds.splice(0));
+    const workflow = await instantly(() => this.workflow);
+    const seenIn = this.activations + 1;
+    this.seenEnds.push(...this.unseenEnds.splice(0).map((end) => ({ ...end, seenIn })));
     let jobs = this.jobs.splice(0);
     do {
       if (!this.isOpen) return;
-      const commands = await workflow.activate(jobs, this.events.length);
-      const local = commands.flatMap(({ scheduleLocalActivity }) => scheduleLocalActivity ?? []);
+      this.activations += 1;
+      const given = jobs;
+      const commands = await instantly(() => workflow.activate(given, this.events.length));
       for (const command of commands) this.carryOut(command);
+      const local = commands.flatMap(({ scheduleLocalActivity }) => scheduleLocalActivity ?? []);
       jobs = await Promise.all(
-        local.map(async ({ seq, activityType, arguments: args }) => {
-          const given = (args ?? []).map(decode);
-          const workflowExecution = { workflowId: this.workflowId, runId: this.runId };
-          const info = { workflowExecution, workflowType: this.type };
-          const report = await this.temporal.workers.runLocal(info, String(activityType), given);
-          const result = toResolution(report, { id: String(seq), type: String(activityType) });
-          return { resolveActivity: { seq, isLocal: true, result } } as Job;
-        }),
+        local.map((options) => runLocalActivity(this.temporal, this, options)),
       );
     } while (jobs.length > 0);
+    this.shown.push(await instantly(() => workflow.look()));
   }
 
   private carryOut(command: Command): void {
@@ -205,16 +211,8 @@ export class SimulatedRun {
       for (const [name, value] of Object.entries(fields ?? {})) this.memo[name] = decode(value);
     }
     if (command.updateResponse) {
-      const { protocolInstanceId, accepted, rejected } = command.updateResponse;
-      const id = String(protocolInstanceId);
-      if (accepted) {
-        this.waitingUpdates.add(id);
-        const { sink } = this.redeliveries.get(id) ?? {};
-        if (sink) this.trace.push(`redeliver to ${sink}`);
-      } else if (!rejected?.cause?.canceledFailureInfo && !rejected?.canceledFailureInfo) {
-        // The outcome of a caller is that of the run.
-        this.waitingUpdates.delete(id);
-      }
+      const accepted = this.updates.takeResponse(command.updateResponse, this.activations);
+      if (accepted?.sink) this.trace.push(`redeliver to ${accepted.sink}`);
     }
     const { completeWorkflowExecution: completed, failWorkflowExecution: failed } = command;
     if (completed) {
@@ -265,7 +263,8 @@ export class SimulatedRun {
 
   noteEnd({ id }: SimulatedActivity, end: End): void {
     this.activities.delete(id);
-    this.say(`#${id} ends: ${'timeout' in end ? end.timeout : Object.keys(end).join('')}`);
+    const how = 'timeout' in end ? end.timeout : Object.keys(end).join('');
+    this.say(`#${id} ends: ${'failure' in end ? String(end.failure.message) : how}`);
     const result = 'result' in end ? (end.result as object) : {};
     if ('jwe' in result) this.trace.push('token');
     if ('deliveredAt' in result) this.trace.push('stored');
@@ -273,7 +272,7 @@ export class SimulatedRun {
 
   resolveActivity(activity: SimulatedActivity, end: End, isByHand = false): void {
     const result = toResolution(end, activity);
-    if (activity.type === 'createLinkToken') this.unseenEnds.push({ activity, end, isByHand });
+    this.unseenEnds.push({ activity, end, isByHand });
     this.addJob({ resolveActivity: { seq: activity.options.seq, result } } as Job);
   }
 

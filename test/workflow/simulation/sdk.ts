@@ -56,10 +56,11 @@ export function loadWorkflows(activities: readonly string[]) {
       runId: string;
       type: string;
       args: Payload[];
+      lastResult: unknown;
     },
     log: (line: unknown) => void,
   ) {
-    const { workflowId, runId, type: workflowType } = start;
+    const { workflowId, runId, type: workflowType, lastResult } = start;
     const startTime = new Date(nowMs());
     const info = {
       workflowId,
@@ -75,6 +76,7 @@ export function loadWorkflows(activities: readonly string[]) {
       historyLength: 0,
       historySize: 0,
       memo: {},
+      lastResult,
       searchAttributes: {},
       unsafe: { isReplaying: false, isReplayingHistoryEvents: false, now: () => nowMs() },
     };
@@ -92,18 +94,36 @@ export function loadWorkflows(activities: readonly string[]) {
 
     return {
       /** @throws what would fail the workflow task, and repeat it for ever. */
-      async activate(jobs: readonly Job[], historyLength: number): Promise<Command[]> {
+      async activate(given: readonly Job[], historyLength: number): Promise<Command[]> {
         const timestamp = msNumberToTs(nowMs());
-        const activation = { runId, timestamp, historyLength, jobs: [...first, ...jobs] };
+        const jobs = [...first, ...given].toSorted((a, b) => rankOf(a) - rankOf(b));
+        const activation = { runId, timestamp, historyLength, jobs };
         first = [];
         const { successful, failed } = await workflow.activate(activation);
         for (const { args } of await workflow.getAndResetSinkCalls()) log(args);
         if (failed) throw new Error(`the workflow task failed: ${failed.failure?.message}`);
         return successful?.commands ?? [];
       },
+      /** Asks what people see of an open run: the answer to each Query. */
+      async look(): Promise<unknown> {
+        const jobs = ['status', '__temporal_workflow_metadata'].map((queryType) => ({
+          variant: 'queryWorkflow' as const,
+          queryWorkflow: { queryId: queryType, queryType, arguments: [] },
+        }));
+        const timestamp = msNumberToTs(nowMs());
+        const { successful } = await workflow.activate({ runId, timestamp, jobs });
+        return successful?.commands;
+      },
       dispose: () => workflow.dispose(),
     };
   };
+}
+
+/** Core's order (IWorkflowActivation in @temporalio/proto); jobs of one rank stay in theirs. */
+function rankOf({ initializeWorkflow, doUpdate, resolveActivity }: Job): number {
+  if (initializeWorkflow) return 0;
+  if (doUpdate) return 1;
+  return resolveActivity?.isLocal ? 3 : 2;
 }
 
 export type RunningWorkflow = Awaited<ReturnType<StartWorkflow>>;

@@ -1,13 +1,14 @@
-import { defaultFailureConverter } from '@temporalio/common';
 import type { Match } from '../../../src/commands/api-keys/join-keys';
 import type { FailureDetails, Receipt } from '../../../src/contract/schemas';
-import { payloadConverter } from '../../../src/shared/payload-converter';
 import { findEarlierToken } from '../../../src/temporal/earlier-token';
 import type { RunHistory } from '../../../src/temporal/run-history';
 import { findTokenOf } from '../../../src/temporal/run-state';
 import { CANARY, SECRETS, type Key } from './atlas';
+import { CALLER_RULES, type RunRule } from './callers';
 import { GIVE_UP_AFTER_MS, SINKS_OF, WORKFLOW_IDS } from './config';
+import { readFailure } from './resolutions';
 import type { SimulatedRun } from './run';
+import { findScheduleProblems } from './schedules';
 import type { World } from './world';
 
 /*
@@ -15,19 +16,17 @@ import type { World } from './world';
  */
 
 /** A run, and what its history says. */
-interface Observed {
+export interface Observed {
   run: SimulatedRun;
   history: RunHistory;
   token: ReturnType<typeof findTokenOf>;
   /** The receipt, or the message and the details of the failure. */
-  ending: Partial<Receipt & FailureDetails & { message: string }>;
+  ending: Partial<Receipt & FailureDetails & { type: string; message: string }>;
 }
 
 /** What holds for every run; one that was terminated says nothing itself. */
-const RUN_RULES: Record<
-  string,
-  (observed: Observed, world: World, all: readonly Observed[]) => boolean
-> = {
+const RUN_RULES: Record<string, RunRule> = {
+  ...CALLER_RULES,
   'a token that the run does not have is an unconfirmed attempt': ({ run, history }, { keys }) => {
     const made = keys.filter(({ runId }) => runId === run.runId);
     const lost = made.filter(({ tokenSha256 }) => tokenSha256 !== history.token?.tokenSha256);
@@ -35,7 +34,7 @@ const RUN_RULES: Record<
     return lost.length <= history.unconfirmedAttempts.length + unended;
   },
   'the memo counts the attempts after which a token may exist': ({ run }, { watch }) => {
-    const mayExist = run.seenEnds.filter(
+    const mayExist = creationsOf(run).filter(
       ({ activity, end, isByHand }) =>
         isByHand || 'timeout' in end || watch.uncertain.has(`${run.runId} ${activity.id}`),
     );
@@ -50,7 +49,7 @@ const RUN_RULES: Record<
   'a receipt and a failure count as many as the memo': ({ run, ending }) =>
     !['COMPLETED', 'FAILED'].includes(run.status) || ending.unconfirmedTokens === countOf(run),
   'a run that is CANCELLED left nothing': ({ run, token }) =>
-    run.status !== 'CANCELLED' || (token === null && countOf(run) === 0),
+    run.status !== 'CANCELLED' || (run.isCancelRequested && token === null && countOf(run) === 0),
   'a run that completes has delivered its token': ({ run, history, ending }, { keys, stored }) => {
     const key = keys.find(({ tokenSha256 }) => tokenSha256 === history.token?.tokenSha256);
     const isStored = stored.some(
@@ -79,14 +78,12 @@ const RUN_RULES: Record<
     !/(cancel, token|token, cancel)(?!, deliver)|cancel.* deliver.* deliver/.test(traceOf(run)),
   'a cancel ends every other delivery': ({ run }) =>
     !/ deliver.*cancel.* deliver/.test(traceOf(run)),
-  'a run that was cancelled does not give up': ({ run, ending }) =>
-    !run.isCancelRequested || !ending.message?.startsWith('gave up'),
   'after a redelivery was accepted, the next delivery is to its sink': ({ run }) =>
     !/redeliver to (\w+)(, cancel)?, deliver to (?!\1)/.test(traceOf(run)),
   'nothing is created after the deadline, and no run waits for that': ({ run, token }) => {
     const [firstMs = 0] = run.creations;
     const lastMs = run.creations.at(-1) ?? 0;
-    const pauses = run.timers.filter(({ startedMs }) => !token || startedMs <= lastMs);
+    const pauses = pausesOf(run).filter(({ startedMs }) => !token || startedMs <= lastMs);
     const deadlineMs = firstMs + GIVE_UP_AFTER_MS;
     return lastMs < deadlineMs && pauses.every(({ endMs }) => endMs < deadlineMs);
   },
@@ -105,13 +102,18 @@ const RUN_RULES: Record<
     );
     return ending.status !== 401 || atlas.sessionsEndedMs.some((endedMs) => endedMs >= begunMs);
   },
-  'whoever waits for an Update gets its outcome': ({ run }) =>
-    isTerminated(run) || run.waitingUpdates.size === 0,
+  'nothing that people do brings a round forward': ({ run }) =>
+    run.timers.every(({ endMs }, index) => endMs >= (run.timers[index - 1]?.endMs ?? 0)),
   'the memo of a run that completed shows no undelivered token': ({ run }) =>
     run.status !== 'COMPLETED' || (run.memo['step'] ?? null) === null,
 };
 
 const isTerminated = ({ status }: SimulatedRun) => status === 'TERMINATED';
+const creationsOf = ({ seenEnds }: SimulatedRun) =>
+  seenEnds.filter(({ activity }) => activity.type === 'createLinkToken');
+/** Before the first creation, a timer is a wait for Temporal. */
+const pausesOf = ({ timers, creations }: SimulatedRun) =>
+  timers.filter(({ startedMs }) => startedMs >= (creations[0] ?? Infinity));
 const countOf = ({ memo }: SimulatedRun) => Number(memo['unconfirmedTokens'] ?? 0);
 const traceOf = ({ trace }: SimulatedRun) => `, ${trace.join(', ')}`;
 
@@ -147,12 +149,8 @@ async function observe(run: SimulatedRun, world: World): Promise<Observed> {
   const history = await world.readHistory(run);
   const token = findTokenOf({ status: { name: run.status } }, history);
   if (run.status !== 'FAILED') return { run, history, token, ending: run.ending };
-  const failure = defaultFailureConverter.failureToError(run.ending, payloadConverter) as {
-    message: string;
-    details?: unknown;
-  };
-  const [details] = failure.details as object[];
-  return { run, history, token, ending: { message: failure.message, ...details } };
+  const { details, ...failure } = readFailure(run.ending);
+  return { run, history, token, ending: { ...failure, ...details } };
 }
 
 /** What holds for the sinks. */
@@ -187,7 +185,7 @@ const SINK_RULES: Record<string, (world: World) => boolean> = {
 const BASIC = Buffer.from(`${SECRETS.clientId}:${SECRETS.clientSecret}`).toString('base64');
 const SECRET = new RegExp(`${CANARY}|${Buffer.from('CANARY').toString('base64')}|${BASIC}`);
 
-/** What holds for what Temporal keeps and what workers log. */
+/** What holds for what Temporal keeps and shows, and what workers log. */
 function findSecret({ temporal, log }: World): string | undefined {
   const toText = (value: unknown) =>
     JSON.stringify(value, (_name, part: unknown) => {
@@ -195,7 +193,9 @@ function findSecret({ temporal, log }: World): string | undefined {
       const { type, data } = (part ?? {}) as { type?: string; data?: number[] };
       return type === 'Buffer' && data ? Buffer.from(data).toString('latin1') : part;
     });
-  const kept = temporal.runs.map(({ events, memo, ending }) => toText([events, memo, ending]));
+  const kept = temporal.runs.map(({ events, memo, ending, shown, updates }) =>
+    toText([events, memo, ending, shown, [...updates.values()]]),
+  );
   return [...kept, toText(log)].find((text) => SECRET.test(text));
 }
 
@@ -204,10 +204,17 @@ export async function findProblems(world: World): Promise<string[]> {
   const { temporal, keys, watch, looks } = world;
   const lastLook = await world.look(HOURS_LATER_MS);
   const observed = await Promise.all(world.prepareRuns().map((run) => observe(run, world)));
-  const problems = [...temporal.errors.map(String), ...watch.problems];
+  const problems = [
+    ...temporal.errors.map(String),
+    ...watch.problems,
+    ...findScheduleProblems(world),
+  ];
   for (const [sentence, holds] of Object.entries(RUN_RULES)) {
-    const broken = observed.filter((one) => !holds(one, world, observed));
-    problems.push(...broken.map(({ run }) => `${sentence}: run ${run.runId.slice(0, 4)}`));
+    for (const one of observed) {
+      const verdict = holds(one, world);
+      const what = typeof verdict === 'string' ? ` (${verdict})` : '';
+      if (verdict !== true) problems.push(`${sentence}: run ${one.run.runId.slice(0, 4)}${what}`);
+    }
   }
   for (const [sentence, holds] of Object.entries(SINK_RULES)) {
     if (!holds(world)) problems.push(sentence);
@@ -224,11 +231,7 @@ export async function findProblems(world: World): Promise<string[]> {
     const permitted = temporal.runs.find(({ runId }) => runId === again);
     const earlier = run.listedBefore.filter(({ workflowId }) => workflowId === run.workflowId);
     const permittedMs = again === true ? Infinity : (permitted?.startMs ?? -1);
-    // A schedule permits no token that is newer than its check.
-    const [check] = run.parent?.scheduled.values() ?? [];
-    const checkedMs = Math.max(...(check?.overMs.values() ?? [Infinity]));
-    const isForbidden = (one: SimulatedRun) =>
-      hasToken.has(one) && (one.startMs > permittedMs || one.startMs > checkedMs);
+    const isForbidden = (one: SimulatedRun) => hasToken.has(one) && one.startMs > permittedMs;
     if (earlier.some(isForbidden)) {
       problems.push(
         'no run creates a token after one that the list has, unless "again" permits it',

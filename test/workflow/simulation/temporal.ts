@@ -58,6 +58,12 @@ export class SimulatedTemporal {
     return this.runs.findLast((run) => run.workflowId === workflowId);
   }
 
+  /** The result of the newest run of a schedule that completed. */
+  lastResultOf(workflowId: string): unknown {
+    const completed = this.runs.filter(({ status }) => status === 'COMPLETED');
+    return completed.findLast((run) => run.workflowId === workflowId)?.ending;
+  }
+
   /** Starts a run; null while one of its id is open (conflict policy FAIL). */
   start(
     type: string,
@@ -65,7 +71,9 @@ export class SimulatedTemporal {
     args: unknown[],
     parent?: SimulatedRun,
   ): SimulatedRun | null {
-    if (this.isAway || this.newestRun(workflowId)?.status === 'RUNNING') return null;
+    // The start of a child comes with its parent's workflow task, which it has taken already.
+    const isAway = this.isAway && !parent;
+    if (isAway || this.newestRun(workflowId)?.status === 'RUNNING') return null;
     const run = new SimulatedRun(this, type, workflowId, args, parent);
     this.runs.push(run);
     return run;

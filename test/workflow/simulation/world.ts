@@ -43,6 +43,8 @@ const PAGE = {
 export type Look = ReadonlyMap<string, Match>;
 
 const FINAL_FATES = FINAL_REPLIES.map((reply) => ({ name: 'final', acts: false, reply }));
+/** Of the requests that matter most, fewer are served. */
+const LINK_TOKEN_CALM = 0.4;
 const DAY_S = 86_400;
 const COME_TOMORROW = {
   name: '429 with a Retry-After of a day',
@@ -81,16 +83,18 @@ export function createWorld(tape: Tape, startWorkflow: StartWorkflow) {
   const fails = (host: string) => nowMs() < (failsUntilMs.get(host) ?? 0);
   const looks: Look[] = [];
   const config = tape.pick(CONFIGS);
-  const watch = watchRequests(temporal, config.current.retries);
+  const watch = watchRequests(temporal);
   const workers = createWorkers(temporal, config, (line) => log.push(line), watch);
   temporal.workers = workers;
   const requests = PAIRS.map(({ sinks: names, ...pair }) => ({
-    ...{ ...pair, accessListIps: [] },
+    ...pair,
     sink: tape.pick(names),
   }));
   const faults = tape.pickSome(FAULTS);
   /** In a calm run, people are what disturbs. */
   const calm = tape.pick([1, 8, 2]);
+  /** In a third of the runs sinks fail as often as Atlas. */
+  const sinkCalm = tape.pick([1, 1, LINK_TOKEN_CALM]);
   let busy = 0;
 
   /** Keeps the simulation going until the work is done. */
@@ -116,11 +120,16 @@ export function createWorld(tape: Tape, startWorkflow: StartWorkflow) {
     chancesOf(sent) {
       const served = fails(sent.host) ? 0 : 20 * calm;
       if (sent.path === ACCESS_TOKEN_PATH) return { served, faults: [...faults, ECHO_OF_ANOTHER] };
-      if (PAGE_HOSTS.test(sent.host)) return { served, faults: [...faults, PAGE] };
+      if (SINK_HOSTS.test(sent.host)) {
+        const ofHost = PAGE_HOSTS.test(sent.host) ? [...faults, PAGE] : faults;
+        return { served: served * sinkCalm, faults: ofHost };
+      }
       if (!asksForLinkToken(sent)) return { served, faults };
-      return { served: served * 0.4, faults: [...faults, ...FINAL_FATES, COME_TOMORROW] };
+      return {
+        served: served * LINK_TOKEN_CALM,
+        faults: [...faults, ...FINAL_FATES, COME_TOMORROW],
+      };
     },
-    onRequest: (sent) => watch.onRequest(sent),
     onWritten(sent) {
       if (SINK_HOSTS.test(sent.host)) noteSink(String(sent.host.split('.')[0]));
       const callbacks = [watch.onWritten(sent)];
