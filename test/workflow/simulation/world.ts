@@ -83,7 +83,7 @@ export function createWorld(tape: Tape, startWorkflow: StartWorkflow) {
   const fails = (host: string) => nowMs() < (failsUntilMs.get(host) ?? 0);
   const looks: Look[] = [];
   const config = tape.pick(CONFIGS);
-  const watch = watchRequests(temporal);
+  const watch = watchRequests(temporal, config.current.retries);
   const workers = createWorkers(temporal, config, (line) => log.push(line), watch);
   temporal.workers = workers;
   const requests = PAIRS.map(({ sinks: names, ...pair }) => ({
