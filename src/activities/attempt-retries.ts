@@ -25,6 +25,12 @@ interface RetryTiming {
 const TOKEN_UNCONFIRMED = 'TokenUnconfirmed';
 
 /**
+ * Attempts that the circuit breaker held back retry within this time after the next probe may
+ * start. So once Atlas works again, all runs that wait follow within it.
+ */
+const MAX_HELD_BACK_JITTER_MS = 20_000;
+
+/**
  * Writes the failure of an attempt to create a token. Creating is not idempotent, so Temporal
  * retries only an attempt that created nothing. If a token may exist, the workflow counts it and
  * waits.
@@ -36,8 +42,18 @@ export function writeCreationFailure(
   if (failure.tokenMayExist && !failure.permanent) {
     return writeAttemptFailure({ ...failure, type: TOKEN_UNCONFIRMED }, null);
   }
-  const failureCount = failure.consecutiveAtlasFailures ?? timing.failureCount;
-  return writeRetryableFailure(failure, { ...timing, failureCount });
+  const { consecutiveAtlasFailures } = failure;
+  if (consecutiveAtlasFailures === undefined) return writeRetryableFailure(failure, timing);
+  const { initialIntervalMs, maximumIntervalMs } = timing.backoff;
+  const backoff = {
+    initialIntervalMs,
+    maximumIntervalMs: Math.min(maximumIntervalMs, MAX_HELD_BACK_JITTER_MS),
+  };
+  return writeRetryableFailure(failure, {
+    ...timing,
+    failureCount: consecutiveAtlasFailures,
+    backoff,
+  });
 }
 
 /**

@@ -68,7 +68,7 @@ export function createCircuitBreaker(credentialName: string, backoff: Backoff) {
       const isOpen = failureCount > 0;
       if (isOpen && (isProbing || remainingMs() > 0)) {
         const { details } = lastFailure;
-        const retryAfterMs = remainingMs() || undefined;
+        const retryAfterMs = remainingMs();
         const message = `not sent: ${describe() ?? ''}`;
         const consecutiveAtlasFailures = failureCount;
         throw new AtlasError(
