@@ -1,8 +1,7 @@
-import { execFileSync } from 'node:child_process';
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import ts from 'typescript';
+import { ROOT, pack, readProject } from '../support/pack';
 import { writeTypes } from './write-types';
 
 /*
@@ -11,7 +10,6 @@ import { writeTypes } from './write-types';
  * of the tarball. The argument is the folder for it, by default that of the project.
  */
 
-const ROOT = path.join(__dirname, '../..');
 const ENTRY = path.join(ROOT, 'src/contract/index.ts');
 const SCHEMAS = path.join(ROOT, 'src/contract/schemas.ts');
 
@@ -36,10 +34,7 @@ function writePackage(folder: string): void {
   const isUsed = (name: string) =>
     declarations.some((text) => new RegExp(`\\b${name}\\b`).test(text));
   writeFileSync(path.join(folder, 'schemas.d.ts'), writeTypes(program, SCHEMAS, isUsed));
-  writeDescription(folder);
-  for (const name of ['LICENSE', 'schemas']) {
-    cpSync(path.join(ROOT, name), path.join(folder, name), { recursive: true });
-  }
+  cpSync(path.join(ROOT, 'schemas'), path.join(folder, 'schemas'), { recursive: true });
 }
 
 function createProgram(outDir: string): ts.Program {
@@ -59,25 +54,21 @@ function createProgram(outDir: string): ts.Program {
   return program;
 }
 
-/** Writes package.json and README.md. */
-function writeDescription(folder: string): void {
-  const project = JSON.parse(readFileSync(path.join(ROOT, 'package.json'), 'utf8')) as Record<
-    string,
-    unknown
-  >;
-  const { version, homepage, bugs, license, author, repository, engines } = project;
-  const description = {
+const README = `# live-migration-prep-contract
+
+What a caller of live-migration-prep needs in TypeScript or JavaScript: the call \`prepareLinkToken(client, request)\`,
+the names of its workflows, Updates, Queries and failure types, the types of a request and of a receipt, and their
+JSON Schemas. Only the call loads another package, @temporalio/client.
+
+See [the documentation of live-migration-prep](${readProject().homepage}), Callers.
+`;
+
+const tarball = pack(path.resolve(ROOT, process.argv[2] ?? '.'), README, (folder) => {
+  writePackage(folder);
+  return {
     name: 'live-migration-prep-contract',
-    version,
     description: 'Types, names and JSON Schemas for callers of live-migration-prep.',
     keywords: ['temporal', 'mongodb', 'atlas', 'live-migration', 'link-token'],
-    homepage,
-    bugs,
-    license,
-    author,
-    repository,
-    engines,
-    type: 'commonjs',
     main: './index.js',
     types: './index.d.ts',
     exports: {
@@ -88,27 +79,5 @@ function writeDescription(folder: string): void {
     peerDependencies: { '@temporalio/client': SDK_VERSIONS, '@temporalio/common': SDK_VERSIONS },
     peerDependenciesMeta: { '@temporalio/client': { optional: true } },
   };
-  const readme = `# live-migration-prep-contract
-
-What a caller of live-migration-prep needs in TypeScript or JavaScript: the call \`prepareLinkToken(client, request)\`,
-the names of its workflows, Updates, Queries and failure types, the types of a request and of a receipt, and their
-JSON Schemas. Only the call loads another package, @temporalio/client.
-
-See [the documentation of live-migration-prep](${String(homepage)}), Callers.
-`;
-  writeFileSync(path.join(folder, 'package.json'), `${JSON.stringify(description, null, 2)}\n`);
-  writeFileSync(path.join(folder, 'README.md'), readme);
-}
-
-function pack(destination: string): string {
-  const folder = mkdtempSync(path.join(tmpdir(), 'contract-package-'));
-  try {
-    writePackage(folder);
-    const command = ['pack', folder, '--silent', '--pack-destination', destination];
-    return path.join(destination, execFileSync('npm', command, { encoding: 'utf8' }).trim());
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
-}
-
-console.log(pack(path.resolve(ROOT, process.argv[2] ?? '.')));
+});
+console.log(tarball);
