@@ -38,7 +38,7 @@ export function createCircuitBreaker(credentialName: string, backoff: Backoff) {
           ` ${new Date(Date.now() + waitMs).toISOString()}`
         : `one link-token request at a time with credential ${credentialName},` +
           ' until Atlas responds';
-    return `this worker sends ${when}, after this error: ${lastFailure.message}`;
+    return `${lastFailure.message}; after that, this worker sends ${when}`;
   }
 
   function recordFailure(failure: AtlasFailure, isProbe: boolean): void {
@@ -69,7 +69,7 @@ export function createCircuitBreaker(credentialName: string, backoff: Backoff) {
       if (isOpen && (isProbing || remainingMs() > 0)) {
         const { details } = lastFailure;
         const retryAfterMs = remainingMs();
-        const message = `not sent: ${describe() ?? ''}`;
+        const message = `not sent, since ${describe() ?? ''}`;
         const consecutiveAtlasFailures = failureCount;
         throw new AtlasError(
           notSentFailure(message, { details, retryAfterMs, consecutiveAtlasFailures }),
