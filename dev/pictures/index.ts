@@ -20,6 +20,9 @@ const DETAILS = {
   cancelled: 'may not have arrived',
 };
 
+/** That of docs/production.md. */
+const FILTER = 'LinkTokenState IS NOT NULL OR LinkTokensUnconfirmed > 0';
+
 async function takePictures(): Promise<void> {
   mkdirSync(IMAGES, { recursive: true });
   const runs = await startPictureRuns();
@@ -36,6 +39,13 @@ async function takePictures(): Promise<void> {
       .nth(STATES.length - 1)
       .waitFor();
     await picture(list, list.locator('h1'), 'list.png');
+    const filtered = await runs.open(`/workflows?query=${encodeURIComponent(FILTER)}`, VIEWPORT);
+    // The run that needs nobody is not in it.
+    await filtered
+      .getByText('prepareLiveMigration')
+      .nth(STATES.length - 2)
+      .waitFor();
+    await picture(filtered, filtered.locator('h1'), 'filtered-list.png');
   } finally {
     await runs.close();
   }

@@ -8,7 +8,7 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { chromium, type Page, type ViewportSize } from 'playwright-core';
 import type { PrepareRequest, Status } from '../../src/contract/schemas';
-import { workflowIdFor } from '../../src/contract/workflow-id';
+import { summaryFor, workflowIdFor } from '../../src/contract/workflow-id';
 import { statusQuery, DEFAULT_TASK_QUEUE, WORKFLOW_TYPES } from '../../src/contract/workflows';
 import { DEFAULTS, startAtlasEmulator } from '../atlas-emulator';
 import { startDevServer } from '../temporal/dev-server';
@@ -29,6 +29,7 @@ retries:
   initialIntervalMs: 60000
   roundMs: 1000
 health: {port: 0}
+searchAttributes: true
 `;
 
 /** State that a run is brought to. */
@@ -51,7 +52,11 @@ export async function startPictureRuns(): Promise<PictureRuns> {
   try {
     const folder = mkdtempSync(path.join(os.tmpdir(), 'live-migration-prep-pictures-'));
     cleanups.push(() => rmSync(folder, { recursive: true, force: true }));
-    const temporal = await startDevServer({ ui: true, logFile: path.join(folder, 'temporal.log') });
+    const temporal = await startDevServer({
+      ui: true,
+      logFile: path.join(folder, 'temporal.log'),
+      searchAttributes: { LinkTokenState: 'Keyword', LinkTokensUnconfirmed: 'Int' },
+    });
     cleanups.push(() => temporal.stop());
     const atlas = await startAtlasEmulator();
     cleanups.push(() => atlas.close());
@@ -70,6 +75,7 @@ export async function startPictureRuns(): Promise<PictureRuns> {
         workflowId: workflowIdFor(request),
         taskQueue: DEFAULT_TASK_QUEUE,
         args: [request],
+        staticSummary: summaryFor(request),
       });
 
     return {

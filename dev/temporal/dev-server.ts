@@ -19,6 +19,8 @@ interface DevServerOptions {
   metricsPort?: number;
   /** Limits and the like, by the names of Temporal's dynamic configuration. */
   dynamicConfig?: Record<string, number>;
+  /** Types of search attributes, such as `Keyword`, by their names. */
+  searchAttributes?: Record<string, string>;
 }
 
 export type DevServer = Awaited<ReturnType<typeof startDevServer>>;
@@ -54,6 +56,9 @@ export async function startDevServer(options: DevServerOptions = {}) {
   if (metricsPort !== undefined) args.push(`--metrics-port=${metricsPort}`);
   for (const [name, value] of Object.entries(dynamicConfig ?? {})) {
     args.push(`--dynamic-config-value=${name}=${value}`);
+  }
+  for (const [name, type] of Object.entries(options.searchAttributes ?? {})) {
+    args.push(`--search-attribute=${name}=${type}`);
   }
   const server = startChildProcess(findProgram('temporal'), args, { env: process.env, logFile });
   const address = `127.0.0.1:${port}`;

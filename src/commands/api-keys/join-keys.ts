@@ -136,7 +136,7 @@ function findDoubt(
   const token = unplaced.find(({ createdAt }) => {
     return Math.abs(Date.parse(createdAt) - madeMs) <= HOUR_MS;
   });
-  if (token) return `made within an hour of ${nameToken(token)}, whose key is not in the list`;
+  if (token) return `made near ${nameToken(token)}, whose key is not in the list`;
   return null;
 }
 

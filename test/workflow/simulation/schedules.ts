@@ -37,8 +37,10 @@ const SCHEDULE_RULES: Record<string, Rule> = {
     if (run.status !== 'COMPLETED') return true;
     const { outcome, receipt, lastTokenAt } = result;
     if (outcome === 'prepared') {
-      const isChilds = isDeepStrictEqual(receipt, child?.ending);
-      return child?.status === 'COMPLETED' && isChilds && lastTokenAt === receipt?.createdAt;
+      const isReceiptOfChild = isDeepStrictEqual(receipt, child?.ending);
+      return (
+        child?.status === 'COMPLETED' && isReceiptOfChild && lastTokenAt === receipt?.createdAt
+      );
     }
     if (receipt !== null) return false;
     if (outcome === 'recentToken' && child) return readFailure(child.ending).type === 'TokenExists';

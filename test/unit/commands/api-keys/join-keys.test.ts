@@ -108,7 +108,7 @@ it.each([
   ['later', -3601, false],
 ])('a token without a known key makes keys unknown that were made %s', (_when, seconds, isNear) => {
   const tokens = [newToken(null, { deliveryId: 'new-form', createdAt: at(seconds) })];
-  const why = 'made within an hour of token new-form, whose key is not in the list';
+  const why = 'made near token new-form, whose key is not in the list';
   expect(whyOf({ tokens, attempts: ATTEMPTS })).toBe(isNear ? why : 'orphan');
 });
 
