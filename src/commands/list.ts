@@ -21,6 +21,12 @@ export const listCommand = ({ withTemporal }: ProgramContext) =>
       ).conflicts('undelivered'),
     )
     .addOption(
+      new Option('--terminated', 'runs that somebody terminated, or that timed out').conflicts([
+        'undelivered',
+        'failure',
+      ]),
+    )
+    .addOption(
       new Option('--failure <type>', 'runs that ended with this failure type')
         .choices(FAILURE_TYPES)
         .conflicts('undelivered'),

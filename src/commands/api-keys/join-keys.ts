@@ -78,7 +78,7 @@ export function joinKeys(keys: readonly ApiKey[], known: Known, nowMs: number): 
   const matches = keys.flatMap((key): Match[] => {
     const [token, ...others] = known.tokens.filter((one) => names(one, key));
     if (token) return [matchToken(key, token, others)];
-    const attempts = known.attempts.filter((attempt) => isNear(attempt, madeAtMs(key)));
+    const attempts = findNear(known.attempts, madeAtMs(key));
     if (!hasDescription(key) && !(key.isOwner && attempts.length > 0)) return [];
     const why = findDoubt(key, attempts, unplaced, known.sinceMs, nowMs);
     return [{ key, state: why === null ? 'orphan' : 'unknown', token: null, why, attempts }];
@@ -142,6 +142,13 @@ function findDoubt(
 
 export function nameToken({ deliveryId, workflowId }: Token): string {
   return deliveryId === null ? `a token of ${workflowId}` : `token ${deliveryId}`;
+}
+
+/** Finds the attempts during which a key may have been made, the nearest first. */
+function findNear(attempts: readonly Attempt[], madeMs: number): Attempt[] {
+  const distanceMs = ({ startedAt }: Attempt) => Math.abs(Date.parse(startedAt) - madeMs);
+  const near = attempts.filter((attempt) => isNear(attempt, madeMs));
+  return near.toSorted((a, b) => distanceMs(a) - distanceMs(b));
 }
 
 function isNear({ startedAt, endedAt }: Attempt, madeMs: number): boolean {

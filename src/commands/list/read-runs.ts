@@ -54,6 +54,7 @@ export interface ListOptions {
   undelivered?: true | undefined;
   unconfirmed?: true | undefined;
   abandoned?: true | undefined;
+  terminated?: true | undefined;
   failure?: FailureType | undefined;
   org?: string | undefined;
   since?: Date | undefined;
@@ -79,10 +80,12 @@ export function readListedRuns(
  * Builds the conditions of the options that Temporal's list can answer by itself. `readAndFilter`
  * filters by the others.
  */
-function buildConditions({ undelivered, abandoned, failure, org, since }: ListOptions): string[] {
+function buildConditions(options: ListOptions): string[] {
+  const { undelivered, abandoned, terminated, failure, org, since } = options;
   const conditions = [
     undelivered && 'CloseTime IS NULL',
     abandoned && "ExecutionStatus IN ('Failed', 'Terminated', 'TimedOut')",
+    terminated && "ExecutionStatus IN ('Terminated', 'TimedOut')",
     failure && "ExecutionStatus = 'Failed'",
     org && isOfOrganization(org),
     since && `(CloseTime IS NULL OR CloseTime >= '${since.toISOString()}')`,

@@ -89,6 +89,8 @@ it.each<[filters: string[], found: (all: string[]) => string[]]>([
   [['--undelivered'], () => ['undelivered']],
   [['--abandoned'], () => ['cancelled', 'terminated']],
   [['--abandoned', '--failure', 'Cancelled'], () => ['cancelled']],
+  [['--terminated'], () => ['terminated', 'terminated without a token']],
+  [['--terminated', '--abandoned'], () => ['terminated']],
   [
     ['--failure', 'AtlasRequestRejected'],
     () => ['of another organization', 'rejected after a loss'],

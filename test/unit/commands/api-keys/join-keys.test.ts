@@ -35,6 +35,11 @@ it('joinKeys takes the key of a token in another case and whatever its descripti
   expect(statesOf([key], { tokens: [newToken('abcdefgh')] })).toEqual([['ABCDEFGH', 'delivered']]);
 });
 
+it('joinKeys names the nearest attempt first', () => {
+  const [far, near] = [newAttempt(-40, -39), newAttempt(2, 3)];
+  expect(join([newKey('x')], { attempts: [far, near] })[0]?.attempts).toEqual([near, far]);
+});
+
 it('joinKeys leaves out keys of something else', () => {
   const keys = [
     newKey('at another time', 900, { desc: 'billing' }),
