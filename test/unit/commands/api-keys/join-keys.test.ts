@@ -93,6 +93,11 @@ it.each<[what: string, state: string, known: Partial<Known>, key?: Partial<ApiKe
     { tokens: [newToken('x', { deliveryId: 'old', createdAt: at(3601) })] },
   ],
   [
+    'that was made long after the token which names it',
+    'made at another time than token old, which names it',
+    { tokens: [newToken('x', { deliveryId: 'old', createdAt: at(-3601) })] },
+  ],
+  [
     'made when no attempt was in progress, near a token whose key was deleted',
     'made when no known attempt was in progress',
     { tokens: [newToken('deleted')] },
