@@ -61,9 +61,11 @@ function isOwnOutcome(
   return run.seenEnds.some(({ activity, end, seenIn }) => {
     const isOwn = name !== 'redeliver' || activity.args[1] === (sink ?? request.sink);
     const isLater = name !== 'redeliver' || activity.scheduledIn >= Number(acceptedIn);
-    const told = 'failure' in end ? String(end.failure.message).slice(0, 200) : '';
+    const reason = 'failure' in end ? String(end.failure.message).slice(0, 200) : '';
     const hasFailed = activity.type === 'deliverLinkToken' && !('cancelled' in end);
-    return hasFailed && isOwn && isLater && seenIn === endedIn && message?.includes(told) === true;
+    return (
+      hasFailed && isOwn && isLater && seenIn === endedIn && message?.includes(reason) === true
+    );
   });
 }
 

@@ -38,6 +38,7 @@ const delivered = (unconfirmedTokens: number) =>
 const DELIVERED_EARLIER = new CommandError(['run a delivered', '  sink'], refused, {
   state: 'delivered',
 });
+const ABANDONED = new CommandError('run a left a token', refused, { state: 'abandoned' });
 const DIFFERENT = new CommandError(['it differs', '  sink: a, b'], refused, {
   type: 'DifferentRequest',
 });
@@ -58,6 +59,7 @@ it.each<[what: string, code: ExitCode, line: string, outcome: RunOutcome | Error
   ],
   ['a run that delivered earlier', 0, 'skipped      run-0: run a delivered', DELIVERED_EARLIER],
   ['a run that delivers nothing, since it is cancelled', 6, 'refused      run-0: none', NOTHING],
+  ['a pair with an abandoned token', 6, 'refused      run-0: run a left a token', ABANDONED],
   ['a run of a different request', 6, 'refused      run-0: it differs; sink: a, b', DIFFERENT],
   ['a refusal that is too long', 6, `refused      run-0: x${'y'.repeat(998)}…`, TOO_LONG],
   ['an undelivered run', 5, 'undelivered  run-0: SinkRejected: no', UNDELIVERED],
