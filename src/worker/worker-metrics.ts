@@ -1,22 +1,11 @@
 import { ApplicationFailure, type MetricMeter } from '@temporalio/common';
 import type { ActivityInterceptorsFactory } from '@temporalio/worker';
 import type { AdminApiOptions } from '../atlas/admin-api';
-import { DELIVERY_FAILURE_TYPES, FAILURE_TYPES } from '../contract/failure-types';
-import { scheduledResultSchema } from '../contract/schemas';
+import { FAILURE_TYPES } from '../contract/failure-types';
 import { WORKFLOW_TYPES } from '../contract/workflows';
 import { nameOfError } from '../shared/text';
 
 const REQUEST_BUCKETS_S = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
-const AGE_BUCKETS_S = [
-  60,
-  600,
-  3600,
-  6 * 3600,
-  24 * 3600,
-  72 * 3600,
-  7 * 24 * 3600,
-  30 * 24 * 3600,
-];
 
 /**
  * Metrics are named as on Temporal's page on alerts: `_total` for counters, seconds for durations.
@@ -29,10 +18,7 @@ export function metricsOptions(bindAddress: string) {
     countersTotalSuffix: true,
     unitSuffix: true,
     useSecondsForDurations: true,
-    histogramBucketOverrides: {
-      atlas_request_duration_seconds: REQUEST_BUCKETS_S,
-      link_token_age_at_failed_delivery_seconds: AGE_BUCKETS_S,
-    },
+    histogramBucketOverrides: { atlas_request_duration_seconds: REQUEST_BUCKETS_S },
   };
   return { prometheus, attachServiceName: false };
 }
@@ -45,21 +31,12 @@ export function startRunCounters(
   meter: MetricMeter,
   { namespace, taskQueue }: { namespace: string; taskQueue: string },
 ): void {
-  const start = (name: string, workflowType: string, outcomes: readonly string[]) => {
-    const counter = meter.createCounter(name);
-    for (const outcome of outcomes) counter.add(0, { namespace, taskQueue, workflowType, outcome });
-  };
-  const { prepare, prepareOnSchedule } = WORKFLOW_TYPES;
-  const { options: scheduledOutcomes } = scheduledResultSchema.shape.outcome;
-  const scheduledFailures = [...FAILURE_TYPES, ...DELIVERY_FAILURE_TYPES, 'other'];
-  start('link_token_runs', prepare, ['delivered', 'cancelledWithoutToken', ...FAILURE_TYPES]);
-  start('link_token_schedule_runs', prepareOnSchedule, [
-    ...scheduledOutcomes,
-    ...scheduledFailures,
-  ]);
-  meter
-    .createCounter('link_token_unconfirmed')
-    .add(0, { namespace, taskQueue, workflowType: prepare });
+  const labels = { namespace, taskQueue, workflowType: WORKFLOW_TYPES.prepare };
+  const runs = meter.createCounter('link_token_runs');
+  for (const outcome of ['delivered', 'cancelledWithoutToken', ...FAILURE_TYPES]) {
+    runs.add(0, { ...labels, outcome });
+  }
+  meter.createCounter('link_token_unconfirmed').add(0, labels);
 }
 
 /**

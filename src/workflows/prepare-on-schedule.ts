@@ -13,7 +13,6 @@ import {
   startChild,
   workflowInfo,
 } from '@temporalio/workflow';
-import { isDeliveryFailureType, isRunFailureType } from '../contract/failure-types';
 import { NOT_AN_ORGANIZATION_ID, isOrganizationId, isSinkName } from '../contract/formats';
 import type {
   FailureDetails,
@@ -32,7 +31,6 @@ import { toObject } from '../shared/object';
 import { cutAndEscape } from '../shared/text';
 import { createFailure, firstDetails, isCancelled } from './endings';
 import { prepareLiveMigration } from './prepare-live-migration';
-import { countScheduledRun } from './run-metrics';
 
 /**
  * Creates a token for a pair of organizations unless the source is linked, or the pair's last token
@@ -49,23 +47,7 @@ import { countScheduledRun } from './run-metrics';
 export async function prepareOnSchedule(input: ScheduledRequest): Promise<ScheduledResult> {
   // As in `prepareLiveMigration`: this run waits as long as its child.
   setDefaultSignalHandler(() => undefined);
-  try {
-    const result = await prepareUnlessLinked(parseScheduledRequest(input), input.always ?? false);
-    countScheduledRun(result.outcome);
-    return result;
-  } catch (error) {
-    if (!isCancellation(error)) countScheduledRun(getOutcomeLabel(error));
-    throw error;
-  }
-}
-
-/**
- * Bounds the labels of the metric: anyone who may start work in the namespace can invent types of
- * failures.
- */
-function getOutcomeLabel(error: unknown): string {
-  const type = error instanceof ApplicationFailure ? error.type : null;
-  return isRunFailureType(type) || isDeliveryFailureType(type) ? type : 'other';
+  return prepareUnlessLinked(parseScheduledRequest(input), input.always ?? false);
 }
 
 async function prepareUnlessLinked(

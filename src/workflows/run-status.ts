@@ -19,7 +19,7 @@ import { commandLine } from '../shared/command-line';
 import { toSearchAttributes } from '../shared/search-attributes';
 import { cut, describePair, escapeControls } from '../shared/text';
 import { createFailure, firstDetails } from './endings';
-import { countDelivery, countFailedDelivery, countRun, countUnconfirmedToken } from './run-metrics';
+import { countDelivery, countRun, countUnconfirmedToken } from './run-metrics';
 
 /** Names what the log says of a token. The log outlives the run, whose history Temporal deletes. */
 const LOGGED_FACTS = {
@@ -151,7 +151,6 @@ export function createRunStatus() {
     ): void {
       const { unconfirmedTokens } = status;
       outcome = { failure: createFailure(type, message, { unconfirmedTokens }) };
-      if (token) countFailedDelivery(type, token);
       const facts = getFacts({ ...request, ...token, sink });
       log.warn('link-token not delivered', { ...facts, type, reason: message });
       show('undelivered', `${type}: ${message}`, nextRoundAtMs);

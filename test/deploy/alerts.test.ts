@@ -32,7 +32,9 @@ it('no alert fires on a clean worker, and alerts on counters outlast its restart
   await endingOf(await installation.start());
   atlas.faults({ on: 'availableProjects', status: 403 });
   await startScheduled(installation.taskQueue, { request: installation.newRequest() });
-  await untilScraped(port, 'link_token_schedule_runs_total', { outcome: 'AtlasRequestRejected' });
+  await untilScraped(port, 'temporal_workflow_failed_total', {
+    workflow_type: 'prepareOnSchedule',
+  });
   const failures = await refuseResult({ atlas, installation }, port);
 
   await worker.stop();

@@ -1,5 +1,5 @@
 import { freePort } from '../../../dev/temporal/free-port';
-import { DELIVERY_FAILURE_TYPES, FAILURE_TYPES } from '../../../src/contract/failure-types';
+import { FAILURE_TYPES } from '../../../src/contract/failure-types';
 import { alertRules } from '../../support/alerts';
 import { startAtlas } from '../../support/atlas';
 import { cleanUpLater } from '../../support/clean-up';
@@ -66,7 +66,7 @@ beforeAll(async () => {
     await installation.start(installation.newRequest({ sink: 'rejects' })),
     'undelivered',
   );
-  last = await untilScraped(port, 'link_token_age_at_failed_delivery_seconds_count');
+  last = await untilScraped(port, 'link_token_attempts_total', { outcome: 'SinkRejected' });
 });
 
 /** The labels of each sample of a metric, with its value. */
@@ -89,11 +89,9 @@ describe('the metrics of a worker', () => {
       AtlasRequestRejected: 1,
       delivered: 2,
     });
-    expect(counted('link_token_schedule_runs_total', 'outcome')).toEqual({
-      AtlasRequestRejected: 1,
-      prepared: 1,
-      recentToken: 1,
-    });
+    const ofSchedules = (ending: string) =>
+      counted(`temporal_workflow_${ending}_total`, 'workflow_type')['prepareOnSchedule'];
+    expect([ofSchedules('failed'), ofSchedules('completed')]).toEqual([1, 2]);
     expect(counted('link_token_unconfirmed_total')).toEqual({ '': 1 });
     expect(counted('link_token_delivered_total', 'sink')).toEqual({ files: 2 });
     expect(counted('link_token_attempts_total', 'activity', 'outcome', 'retryable')).toEqual({
@@ -115,16 +113,12 @@ describe('the metrics of a worker', () => {
       'linkTokens 429': 1,
       'linkTokens none': 1,
     });
-    const bucket = 'link_token_age_at_failed_delivery_seconds_bucket';
-    expect(counted(bucket, 'type', 'le')).toHaveProperty(['SinkRejected 60'], 1);
   });
 
   it('of runs start at 0 before the first run', () => {
     // Prometheus sees no increase in a series that appears.
-    const failures = FAILURE_TYPES.length;
     for (const [name, count] of [
-      ['runs', 2 + failures],
-      ['schedule_runs', 4 + failures + DELIVERY_FAILURE_TYPES.length + 1],
+      ['runs', 2 + FAILURE_TYPES.length],
       ['unconfirmed', 1],
     ] as const) {
       const series = seriesOf(last, `link_token_${name}_total`);
