@@ -1,5 +1,5 @@
 """Starts a run, or joins the open one of an equal request, and learns of a failed delivery at once:
-python join.py request.json
+python join.py request.json [--again <run id>]
 """
 
 import asyncio
@@ -12,7 +12,17 @@ from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.envconfig import ClientConfig
 from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 
-DELIVERY_FAILURES = {"SinkRejected", "SinkUnavailable", "SealedTokenUnreadable"}
+# Outcomes, with the exit codes that `live-migration-prep start` has for them; else the run has failed.
+UNDELIVERED = ("undelivered", 5)  # The run goes on.
+REFUSED = ("refused", 6)
+OUTCOMES = {
+    "SinkRejected": UNDELIVERED,
+    "SinkUnavailable": UNDELIVERED,
+    "SealedTokenUnreadable": UNDELIVERED,
+    "DifferentRequest": REFUSED,
+    "TokenExists": REFUSED,
+    "Cancelled": ("cancelled", 7),
+}
 
 
 def workflow_id_for(request: dict) -> str:
@@ -24,6 +34,7 @@ def workflow_id_for(request: dict) -> str:
 
 # docs/callers.md refers to this function.
 async def start_or_join(client: Client, workflow_id: str, request: dict) -> dict:
+    reuse = WorkflowIDReusePolicy
     start = WithStartWorkflowOperation(
         "prepareLiveMigration",
         request,
@@ -31,7 +42,7 @@ async def start_or_join(client: Client, workflow_id: str, request: dict) -> dict
         task_queue="live-migration-prep",
         static_summary=f"create a link-token of {request['orgId']}",
         id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-        id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
+        id_reuse_policy=reuse.ALLOW_DUPLICATE if "again" in request else reuse.ALLOW_DUPLICATE_FAILED_ONLY,
     )
     # Takes the error of a failed start, which asyncio would log as never retrieved.
     asyncio.gather(start.workflow_handle(), return_exceptions=True)
@@ -61,19 +72,20 @@ async def main(request: dict) -> int:
         failure = error.cause if isinstance(error, WorkflowUpdateFailedError) else error
         if not isinstance(failure, ApplicationError):
             raise
-        if failure.type in DELIVERY_FAILURES:
-            print(f"undelivered ({failure.type}): {failure.message}; the run goes on")
-            return 5
-        print(f"failed ({failure.type}): {failure.message}")
-        return 1
+        outcome, exit_code = OUTCOMES.get(failure.type, ("failed", 1))
+        print(f"{outcome} ({failure.type}): {failure.message}")
+        return exit_code
     print(f"delivered: {receipt['location']}")
     return 0
 
 
 if len(sys.argv) < 2:
-    sys.exit("usage: python join.py request.json")
+    sys.exit("usage: python join.py request.json [--again <run id>]")
 with open(sys.argv[1]) as file:
-    exit_code = asyncio.run(main(json.load(file)))
+    request = json.load(file)
+if sys.argv[2:3] == ["--again"]:
+    request["again"] = sys.argv[3]
+exit_code = asyncio.run(main(request))
 # Before Python 3.14, a thread of the SDK can abort an interpreter that ends (temporalio/sdk-python#300).
 sys.stdout.flush()
 os._exit(exit_code)

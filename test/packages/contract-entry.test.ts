@@ -85,7 +85,7 @@ it('types CommonJS, ECMAScript modules, README and examples without zod, and fin
     }
   }
   writeFileSync(path.join(folder, 'readme.mts'), codeBlocks(page('README.md'), 'ts').join(''));
-  for (const program of ['smallest', 'join', 'failures']) {
+  for (const program of ['smallest', 'join']) {
     writeFileSync(path.join(folder, `${program}.mts`), page(`examples/typescript/${program}.ts`));
   }
   const command = [

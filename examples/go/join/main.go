@@ -1,5 +1,5 @@
 // Starts a run, or joins the open one of an equal request, and learns of a failed delivery at once:
-// go run ./join request.json
+// go run ./join request.json [--again <run id>]
 package main
 
 import (
@@ -24,6 +24,7 @@ type Request struct {
 	SourceOrgID   *string  `json:"sourceOrgId,omitempty"`
 	AccessListIPs []string `json:"accessListIps"`
 	Sink          string   `json:"sink"`
+	Again         string   `json:"again,omitempty"`
 }
 
 type Receipt struct {
@@ -44,12 +45,16 @@ func workflowIDFor(request Request) string {
 // docs/callers.md refers to this function.
 func startOrJoin(ctx context.Context, c client.Client, request Request) (receipt Receipt, err error) {
 	workflowID := workflowIDFor(request)
+	reusePolicy := enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY
+	if request.Again != "" {
+		reusePolicy = enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE
+	}
 	start := c.NewWithStartWorkflowOperation(client.StartWorkflowOptions{
 		ID:                       workflowID,
 		TaskQueue:                "live-migration-prep",
 		StaticSummary:            "create a link-token of " + request.OrgID,
 		WorkflowIDConflictPolicy: enums.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
-		WorkflowIDReusePolicy:    enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY,
+		WorkflowIDReusePolicy:    reusePolicy,
 	}, "prepareLiveMigration", request)
 	update, err := c.UpdateWithStartWorkflow(ctx, client.UpdateWithStartWorkflowOptions{
 		StartWorkflowOperation: start,
@@ -99,11 +104,14 @@ func asSet(entries []string) []string {
 func main() {
 	var request Request
 	if len(os.Args) < 2 {
-		log.Fatal("usage: go run ./join request.json")
+		log.Fatal("usage: go run ./join request.json [--again <run id>]")
 	}
 	text, err := os.ReadFile(os.Args[1])
 	check(err)
 	check(json.Unmarshal(text, &request))
+	if len(os.Args) == 4 && os.Args[2] == "--again" {
+		request.Again = os.Args[3]
+	}
 	c, err := client.Dial(envconfig.MustLoadDefaultClientOptions())
 	check(err)
 	defer c.Close()
@@ -115,13 +123,22 @@ func main() {
 		fmt.Println("delivered:", receipt.Location)
 		return
 	}
-	switch failure.Type() {
+	outcome, exitCode := judge(failure.Type())
+	fmt.Printf("%s (%s): %s\n", outcome, failure.Type(), failure.Message())
+	os.Exit(exitCode)
+}
+
+// judge names the outcome, with the exit code that live-migration-prep start has for it.
+func judge(failureType string) (outcome string, exitCode int) {
+	switch failureType {
 	case "SinkRejected", "SinkUnavailable", "SealedTokenUnreadable":
-		fmt.Printf("undelivered (%s): %s; the run goes on\n", failure.Type(), failure.Message())
-		os.Exit(5)
+		return "undelivered", 5 // The run goes on.
+	case "DifferentRequest", "TokenExists":
+		return "refused", 6
+	case "Cancelled":
+		return "cancelled", 7
 	default:
-		fmt.Printf("failed (%s): %s\n", failure.Type(), failure.Message())
-		os.Exit(1)
+		return "failed", 1
 	}
 }
 
