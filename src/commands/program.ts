@@ -34,8 +34,14 @@ const COMMANDS = [
   scheduleCommand,
 ];
 
-/** Options that say where Temporal is; `sealing-keys` needs no Temporal. */
-const OF_TEMPORAL = ['--task-queue', '--address', '--namespace'];
+/** Global options that do nothing for a command: its help leaves them out. */
+const UNUSED: Partial<Record<string, string[]>> = {
+  watch: ['--task-queue'],
+  cancel: ['--task-queue'],
+  'api-keys': ['--task-queue'],
+  'sealing-keys': ['--task-queue', '--address', '--namespace'],
+  unpause: ['--task-queue'],
+};
 const allGlobalOptions = Object.assign(new Help(), { showGlobalOptions: true });
 
 /** @param args without the names of Node and of the program. */
@@ -93,10 +99,10 @@ function createProgram(io: Io, stop: Stop) {
     .configureHelp({
       showGlobalOptions: true,
       visibleGlobalOptions(command) {
-        const options = allGlobalOptions.visibleGlobalOptions(command);
-        return command.name() === 'sealing-keys'
-          ? options.filter(({ long }) => !OF_TEMPORAL.includes(long ?? ''))
-          : options;
+        const unused = UNUSED[command.name()] ?? [];
+        return allGlobalOptions
+          .visibleGlobalOptions(command)
+          .filter(({ long }) => !unused.includes(long ?? ''));
       },
     });
 

@@ -5,18 +5,29 @@ import { collect, parseDuration, parseTime } from './cli/option-parsers';
 import { requestCommand } from './cli/options';
 
 export const scheduleCommand = ({ stdin, withTemporal }: ProgramContext) =>
-  new Command('schedule').description('create schedules that keep links up').addCommand(
-    createCommand().action(async (options) => {
-      const [{ makeRequest }, { createSchedule }] = await Promise.all([
-        import('./runs/make-request.js'),
-        import('./runs/create-schedule.js'),
-      ]);
-      const request = await makeRequest(options, 'no schedule was created', stdin, {
-        '--cron <expression>': options.cron,
-      });
-      await withTemporal((context) => createSchedule(context, request, options));
-    }),
-  );
+  new Command('schedule')
+    .description('create schedules that keep links up, and unpause them')
+    .addCommand(
+      createCommand().action(async (options) => {
+        const [{ makeRequest }, { createSchedule }] = await Promise.all([
+          import('./runs/make-request.js'),
+          import('./runs/create-schedule.js'),
+        ]);
+        const request = await makeRequest(options, 'no schedule was created', stdin, {
+          '--cron <expression>': options.cron,
+        });
+        await withTemporal((context) => createSchedule(context, request, options));
+      }),
+    )
+    .addCommand(
+      new Command('unpause')
+        .description('unpause every schedule of the namespace that a failed run paused')
+        .addHelpText('after', formatExamples('schedule unpause'))
+        .action(async () => {
+          const { unpauseSchedules } = await import('./runs/unpause-schedules.js');
+          await withTemporal(unpauseSchedules);
+        }),
+    );
 
 const createCommand = () =>
   requestCommand('create')

@@ -1,6 +1,6 @@
 import type { Client } from '@temporalio/client';
 import { WORKFLOW_TYPES } from '../contract/workflows';
-import { SEARCH_ATTRIBUTE_CONDITIONS, SEARCH_ATTRIBUTE_OPTIONS } from '../shared/search-attributes';
+import { SEARCH_ATTRIBUTE_CONDITIONS, createAttributesCommands } from '../shared/search-attributes';
 import { escapeControls, formatHours, shellQuote } from '../shared/text';
 import { GRPC, findGrpcCode, findGrpcError } from '../temporal/grpc';
 import { findListRefusal, readRetentionMs, visibilityQuery } from '../temporal/list-runs';
@@ -67,10 +67,9 @@ export async function checkRunList(
 }
 
 function describeSearchAttributes(namespace: string): string {
-  const create = `temporal operator search-attribute create --namespace ${shellQuote(namespace)}`;
+  const { selfHosted, cloud } = createAttributesCommands(namespace);
   return (
     'the setting searchAttributes needs attributes that the namespace lacks, or has with another' +
-    ` type; create them with: ${create} ${SEARCH_ATTRIBUTE_OPTIONS} (in Temporal Cloud: in the` +
-    ' settings of the namespace), or remove the setting'
+    ` type; create them with: ${selfHosted} (in Temporal Cloud: ${cloud}), or remove the setting`
   );
 }

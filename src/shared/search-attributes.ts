@@ -4,6 +4,7 @@ import {
   type SearchAttributeUpdatePair,
 } from '@temporalio/common';
 import type { RunMemo } from '../contract/schemas';
+import { shellQuote } from './text';
 
 /*
  * The search attributes by which the Temporal UI and its list find runs that need a person. They
@@ -19,11 +20,21 @@ export const SEARCH_ATTRIBUTE_CONDITIONS = [
   `${UNCONFIRMED.name} > 0`,
 ];
 
-/** Options of `temporal operator search-attribute create`. */
-export const SEARCH_ATTRIBUTE_OPTIONS = [
-  `--name ${STATE.name} --type Keyword`,
-  `--name ${UNCONFIRMED.name} --type Int`,
-].join(' ');
+/**
+ * The commands that create both, on a self-hosted server and in Temporal Cloud. Source of the
+ * latter, which was not tried: https://docs.temporal.io/cloud/tcld/namespace.
+ */
+export function createAttributesCommands(namespace: string) {
+  const quoted = shellQuote(namespace);
+  return {
+    selfHosted:
+      `temporal operator search-attribute create --namespace ${quoted}` +
+      ` --name ${STATE.name} --type Keyword --name ${UNCONFIRMED.name} --type Int`,
+    cloud:
+      `tcld namespace search-attributes add --namespace ${quoted}` +
+      ` --search-attribute ${STATE.name}=Keyword --search-attribute ${UNCONFIRMED.name}=Int`,
+  };
+}
 
 /** Converts what a run adds to its memo. */
 export function toSearchAttributes({
