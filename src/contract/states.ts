@@ -3,15 +3,15 @@
  * imports this file.
  */
 
-export const FINAL_STEPS = ['delivered', 'failed', 'cancelled'] as const;
-
 /** What a run does, or how it ended, as the run says it. */
 export const STEPS = [
   'validating',
   'creating',
   'delivering',
   'undelivered',
-  ...FINAL_STEPS,
+  'delivered',
+  'failed',
+  'cancelled',
 ] as const;
 
 export type Step = (typeof STEPS)[number];

@@ -12,7 +12,7 @@ import { CLAIMS, forEachClaim } from '../contract/claims';
 import type { DeliveryFailureType } from '../contract/failure-types';
 import { MAX_MESSAGE_LENGTH } from '../contract/limits';
 import type { Receipt, RunMemo, SealedToken, Status } from '../contract/schemas';
-import { FINAL_STEPS, type Step } from '../contract/states';
+import type { Step } from '../contract/states';
 import { statusQuery } from '../contract/workflows';
 import type { RunPlan } from '../shared/activities';
 import { commandLine } from '../shared/command-line';
@@ -99,11 +99,6 @@ export function createRunStatus() {
     /** The last outcome; null before the first. */
     get outcome(): Outcome | null {
       return outcome;
-    },
-
-    /** True once no other outcome follows. */
-    get hasEnded(): boolean {
-      return (FINAL_STEPS as readonly Step[]).includes(status.step);
     },
 
     setPlan(plan: RunPlan, deadlineAtMs: number): void {

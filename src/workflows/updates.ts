@@ -51,7 +51,7 @@ export function handleUpdates(request: unknown, status: RunStatus) {
 
   async function nextOutcome(): Promise<Receipt> {
     const before = status.outcome;
-    const isDecided = () => status.outcome !== before || status.hasEnded;
+    const isDecided = () => status.outcome !== before;
     // In a cancelled run any other wait would throw at once, and the caller would get no outcome.
     await CancellationScope.nonCancellable(() => condition(isDecided));
     return takeReceipt(status);

@@ -4,7 +4,7 @@ import { workflowIdFor } from '../../src/contract/workflow-id';
 import { WORKFLOW_TYPES } from '../../src/contract/workflows';
 import { eventually } from '../support/eventually';
 import { newOrgId } from '../support/ids';
-import { endingOf } from '../support/runs';
+import { endingOf, startAndAwait } from '../support/runs';
 import { sharedTemporal } from '../support/temporal';
 import { HUGE } from './attempts';
 import { worker } from './shared-worker';
@@ -57,6 +57,17 @@ describe('a start option that could leave a token behind is refused:', () => {
     expect(await refusedFields(handle)).toEqual([field]);
     expect(calls).toEqual({ creations: 0, sinks: [] });
     expect((await handle.describe()).runId).toBe(handle.firstExecutionRunId);
+  });
+
+  // The run ends in its first activation, which has the Update too.
+  it.concurrent('workflowRunTimeout, and the Update that started the run says so', async () => {
+    const { installation } = worker();
+    const runOptions = { ...installation.runOptions, workflowRunTimeout: '1h' } as const;
+    const outcome = await startAndAwait({ ...installation, runOptions }, installation.newRequest());
+    expect(outcome).toMatchObject({
+      type: 'InvalidRequest',
+      message: expect.stringContaining('workflowRunTimeout is not allowed'),
+    });
   });
 
   it.concurrent('cronSchedule', async () => {
