@@ -70,6 +70,7 @@ function describeSearchAttributes(namespace: string): string {
   const { selfHosted, cloud } = createAttributesCommands(namespace);
   return (
     'the setting searchAttributes needs attributes that the namespace lacks, or has with another' +
-    ` type; create them with: ${selfHosted} (in Temporal Cloud: ${cloud}), or remove the setting`
+    ` type; create them with: ${selfHosted} (in Temporal Cloud: ${cloud}), or remove the` +
+    ' setting, which open runs keep'
   );
 }

@@ -23,7 +23,7 @@ export async function printRuns(context: CommandContext, options: ListOptions): 
   }
   output.say(formatCount(count, 'run'));
   output.note(
-    'the list may lag by a moment, and loses closed runs after the retention period',
+    'the list may lag, and loses closed runs after the retention period',
     output.columns !== null && count >= MANY
       ? 'narrow it with --since 2h, --org or --undelivered'
       : null,
@@ -34,7 +34,7 @@ export async function printRuns(context: CommandContext, options: ListOptions): 
 function printRun({ taskQueue, output }: CommandContext, run: ListedRun, options: ListOptions) {
   const { startedAt, state, workflowId, unconfirmed = [] } = run;
   const place = run.taskQueue === taskQueue ? null : `on task queue ${run.taskQueue}`;
-  const details = describeListed(run, options.details === true);
+  const details = describeListed(run, options.details === true, output.columns !== null);
   const description = [place, details].filter(Boolean).join('; ');
   const { columns } = output;
   const [time, name] =
@@ -75,12 +75,21 @@ function formatRow(
 
 /** Formats an age as `--since` reads it, such as `3h ago`. */
 function formatAge(time: string): string {
-  const ms = Math.max(0, Date.now() - Date.parse(time));
-  const [unit, unitMs] = Object.entries(UNIT_MS).findLast(([, size]) => size <= ms) ?? ['s', 1000];
-  return `${Math.floor(ms / unitMs)}${unit} ago`;
+  return `${formatDuration(Date.now() - Date.parse(time))} ago`;
 }
 
-function describeListed(run: ListedRun, hasDetails: boolean): string {
+function formatDuration(ms: number): string {
+  const [unit, unitMs] = Object.entries(UNIT_MS).findLast(([, size]) => size <= ms) ?? ['s', 1000];
+  return `${Math.max(0, Math.floor(ms / unitMs))}${unit}`;
+}
+
+function describeNextAttempt(time: string, isTerminal: boolean): string {
+  return isTerminal
+    ? `next attempt in ${formatDuration(Date.parse(time) - Date.now())}`
+    : `next attempt at ${time}`;
+}
+
+function describeListed(run: ListedRun, hasDetails: boolean, isTerminal: boolean): string {
   const { sink, status, statusProblem, deliveryId, closedAt } = run;
   const { unconfirmedTokens, unreadable, failure, request, receipt } = run;
   const parts = [
@@ -88,7 +97,7 @@ function describeListed(run: ListedRun, hasDetails: boolean): string {
     statusProblem,
     status &&
       (hasDetails ? status.description : (findFailureType(status.description) ?? status.step)),
-    status?.nextAttemptAt && `next attempt at ${status.nextAttemptAt}`,
+    status?.nextAttemptAt && describeNextAttempt(status.nextAttemptAt, isTerminal),
     closedAt && deliveryId && `token ${deliveryId} may not have arrived`,
     unconfirmedTokens > 0 && formatCount(unconfirmedTokens, 'unconfirmed token'),
     failure && `${failure.type}: ${failure.message}`,

@@ -17,7 +17,7 @@ export async function followMany(
   bulk: Bulk,
   runs: readonly StartedRun[],
 ): Promise<void> {
-  /** Of each open run; null before the first look. */
+  /** Of each open run, the one that was looked at last at the end; null before the first look. */
   const progresses = new Map<string, Progress | null>(runs.map(({ runId }) => [runId, null]));
 
   function printEnding(run: StartedRun, ending: Ending): void {
@@ -32,7 +32,9 @@ export async function followMany(
     () =>
       followRuns(client, runs, {
         onLook: ({ runId }, { progress }) => {
-          if (progress) progresses.set(runId, progress);
+          if (!progress) return;
+          progresses.delete(runId);
+          progresses.set(runId, progress);
         },
         onEnd: printEnding,
         onPause: async () => output.note(await findMissingWorker(client, taskQueue, 0)),
@@ -41,24 +43,29 @@ export async function followMany(
   );
 }
 
+/** Reasons that begin alike are one: their ends have times. A terminal has room for no more. */
+const COMPARED_LENGTH = 60;
+
 /** Describes what runs do, with the commonest reason why they are not further. */
 function describeOpen(progresses: Iterable<Progress | null>): string {
   const steps = new Map<string, number>();
-  const reasons = new Map<string, { count: number; attempt: number }>();
+  const reasons = new Map<string, { count: number; attempt: number; reason: string }>();
   for (const progress of progresses) {
     const { step = 'started', reason = null, attempt = null } = progress ?? {};
     steps.set(step, (steps.get(step) ?? 0) + 1);
     if (reason === null) continue;
-    const known = reasons.get(reason) ?? { count: 0, attempt: 0 };
-    reasons.set(reason, {
+    const beginning = reason.slice(0, COMPARED_LENGTH);
+    const known = reasons.get(beginning) ?? { count: 0, attempt: 0 };
+    reasons.set(beginning, {
       count: known.count + 1,
       attempt: Math.max(known.attempt, attempt ?? 0),
+      reason,
     });
   }
   // In the same order each time.
   const counts = describeCounts(new Map([...steps].sort()));
-  const [commonest] = [...reasons].sort(([, a], [, b]) => b.count - a.count);
+  const [commonest] = [...reasons.values()].sort((a, b) => b.count - a.count);
   if (!commonest) return counts;
-  const [reason, { attempt }] = commonest;
+  const { reason, attempt } = commonest;
   return `${counts} (${attempt > 0 ? `attempt ${attempt}: ` : ''}${reason})`;
 }

@@ -4,16 +4,20 @@ import pMap from 'p-map';
 import type { Receipt } from '../../contract/schemas';
 import { listRuns } from '../../temporal/list-runs';
 import type { RunRef } from '../../temporal/read-history';
-import { findRunState } from '../../temporal/run-state';
 import { lookAt, type OpenLook } from './look-at';
 
-/** Bounds the calls between two lists: a look makes one or two. */
-const MAX_LOOKS = 20;
+/** Looks at a time: each is one call or two. */
+const CONCURRENCY = 20;
+/** Bounds the looks at runs of which there is no news. */
+const LOOKS_IN_TURN = 40;
 
 const FIRST_INTERVAL_MS = 250;
 const MAX_INTERVAL_MS = 1000;
-/** The list comes in pages of 50 runs, and a server may take ten pages a second for all clients. */
-const INTERVAL_PER_RUN_MS = 10;
+
+/** For what ended before this command followed it. */
+const FIRST_WINDOW_MS = 600_000;
+/** The list lags. What it has even later is found in its turn. */
+const LAG_MS = 5000;
 
 /** The receipt of a run; or the error of `lookAt`, also for one that is undelivered. */
 export type Ending = { receipt: Receipt } | { error: unknown };
@@ -35,8 +39,9 @@ interface FollowedRun<R> {
 
 /**
  * Follows runs until each has ended or is undelivered. It looks at a single run several times a
- * second. Of many, Temporal's list tells which to look at; the others take turns, so that a few
- * looks show why most of them wait.
+ * second. Of many, it looks at those that Temporal lists as closed since a moment ago, which is few
+ * pages even beside thousands of other runs: a server may permit ten pages a second for all its
+ * clients. The others take turns.
  */
 export async function followRuns<R extends RunRef>(
   client: Client,
@@ -57,30 +62,33 @@ export async function followRuns<R extends RunRef>(
     await onLook(run, found);
   }
 
+  const findClosed = createClosedFinder(client);
   let intervalMs = FIRST_INTERVAL_MS;
   while (open.size > 0) {
-    const before = open.size;
-    const { chosen, listed } = await chooseRuns(client, [...open]);
-    await pMap(chosen, look, { concurrency: MAX_LOOKS });
-    // So many have ended that the next may have, too.
-    if (open.size === 0 || before - open.size === MAX_LOOKS) continue;
+    const inTurn = [...open].sort((a, b) => a.lookedAtMs - b.lookedAtMs);
+    const closed = open.size > 1 ? await findClosed() : new Set<string>();
+    const news = inTurn.filter(({ run }) => closed.has(run.runId));
+    const others = inTurn.filter(({ run }) => !closed.has(run.runId));
+    const chosen = [...news, ...others.slice(0, LOOKS_IN_TURN)];
+    await pMap(chosen, look, { concurrency: CONCURRENCY });
+    if (open.size === 0) return;
     await onPause?.();
-    const pauseMs = Math.max(intervalMs, listed * INTERVAL_PER_RUN_MS);
-    await sleep(pauseMs, undefined, { ...(signal && { signal }) });
+    await sleep(intervalMs, undefined, { ...(signal && { signal }) });
     intervalMs = Math.min(intervalMs * 1.2, MAX_INTERVAL_MS);
   }
 }
 
-/** Chooses the runs to look at now: first those of which the list has news. */
-async function chooseRuns<R extends RunRef>(client: Client, open: readonly FollowedRun<R>[]) {
-  if (open.length === 1) return { chosen: open, listed: 0 };
-  const states = new Map<string, string>();
-  for await (const run of listRuns(client, null, 'CloseTime IS NULL')) {
-    states.set(run.runId, findRunState(run));
-  }
-  // The list may not have the newest runs yet, and no longer has those that have ended.
-  const isNews = ({ run }: FollowedRun<R>) => states.get(run.runId) !== 'running';
-  const inTurn = open.toSorted((a, b) => a.lookedAtMs - b.lookedAtMs);
-  const byNews = [...inTurn.filter(isNews), ...inTurn.filter((run) => !isNews(run))];
-  return { chosen: byNews.slice(0, MAX_LOOKS), listed: states.size };
+/** Creates a function that finds the runs which have closed since its last call. */
+function createClosedFinder(client: Client) {
+  let sinceMs = Date.now() - FIRST_WINDOW_MS;
+  return async () => {
+    const runIds = new Set<string>();
+    const closedSince = `CloseTime >= '${new Date(sinceMs).toISOString()}'`;
+    for await (const { runId, closeTime } of listRuns(client, null, closedSince)) {
+      runIds.add(runId);
+      // By the server's clock.
+      if (closeTime) sinceMs = Math.max(sinceMs, closeTime.getTime() - LAG_MS);
+    }
+    return runIds;
+  };
 }

@@ -50,7 +50,7 @@ export async function redeliverAll(
   );
   const bulk = createBulk(output, runs.length, 'undelivered run');
   await bulk.showProgress(
-    (count) => `${count} to deliver`,
+    (count) => `${count} to deliver (list --undelivered says why one waits)`,
     () =>
       bulk.forEach(runs, async (run) =>
         toDelivered(await sendRedeliver(client, output, run, sink)),
@@ -110,7 +110,7 @@ function toNotContinuable(workflowId: string, problem: string): CommandError {
   const again = commandLine('redeliver', workflowId);
   const lines = [
     `${workflowId} can take no Update: ${problem}`,
-    `nothing was sent, and the token is kept. Roll the workers back or forward, then: ${again}`,
+    `this command sent nothing. Remove the cause, then: ${again}`,
   ];
   return new CommandError(lines, EXIT_CODES.failed, { workflowId });
 }

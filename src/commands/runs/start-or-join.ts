@@ -52,7 +52,9 @@ export async function startOrJoin(
 }
 
 /**
- * Looks at the runs of the id. A note says if the open run is being cancelled.
+ * Looks at the runs of the id. A note says if the open run is being cancelled. Without a newest run
+ * there is no earlier one, and Temporal's list, of which a server permits few a second, is not
+ * read; the run itself reads it.
  *
  * @returns the id reuse policy for a start, and the open run of an equal request (`open`), which a
  *   start joins even while it is being cancelled; null without one.
@@ -71,7 +73,7 @@ export async function requireStartable(
     if (isCancelRequested(open)) {
       output.note(`${workflowId} is being cancelled: wait for its end, then start again`);
     }
-  } else {
+  } else if (newestRun) {
     const permitted = request.again ?? undefined;
     const token = await findEarlierToken(client, workflowId, { permitted, newestRun });
     if (token) refuseEarlierToken(workflowId, token, request);

@@ -1,6 +1,6 @@
 import { WorkflowNotFoundError, type Client } from '@temporalio/client';
 import { connectClient } from '../../temporal/connection';
-import { findGrpcError, findReasonOfNoAccess } from '../../temporal/grpc';
+import { GRPC, findGrpcCode, findGrpcError, findReasonOfNoAccess } from '../../temporal/grpc';
 import { CommandError, EXIT_CODES } from '../cli/command-error';
 
 /**
@@ -41,7 +41,11 @@ function cannotReach({ message }: Error): CommandError {
 export function describeSdkError(error: unknown): string {
   const { message } = error as Error;
   const details = findGrpcError(error)?.details;
-  return details && details !== message ? `${message}: ${details}` : message;
+  // The SDK has tried for a while.
+  if (findGrpcCode(error) === GRPC.resourceExhausted) {
+    return `Temporal takes no more requests at present (${details}): repeat the command later`;
+  }
+  return details && !message.includes(details) ? `${message}: ${details}` : message;
 }
 
 function unknownRun({ workflowId, runId }: WorkflowNotFoundError): CommandError {

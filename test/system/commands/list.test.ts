@@ -42,7 +42,7 @@ async function listed(...filters: string[]) {
   const exit = await fixture.client('--json', 'list', ...filters);
   expect(exit.code).toBe(0);
   expect(exit.stderr).toMatch(
-    /^note: the list may lag by a moment, and loses closed runs after the retention period\n/,
+    /^note: the list may lag, and loses closed runs after the retention period\n/,
   );
   return objectsIn(exit);
 }

@@ -1,21 +1,23 @@
 import { startDevServer } from '../../../dev/temporal/dev-server';
+import { freePort } from '../../../dev/temporal/free-port';
 import { startAtlas } from '../../support/atlas';
 import { closeLater } from '../../support/clean-up';
 import { eventually } from '../../support/eventually';
-import { FILE_SINKS, install, type Config, type Handle } from '../../support/installation';
+import { FILE_SINKS, install, type Handle } from '../../support/installation';
 import { end, redeliver, untilStep } from '../../support/runs';
+import { untilScraped } from '../../support/scrape';
 import { setUp } from '../../support/set-up';
 import { temporalCli } from '../../support/temporal';
-
-const CONFIG: Config = { sinks: FILE_SINKS, searchAttributes: true };
 
 /** A server whose namespace has no search attributes yet. */
 const fixture = setUp(async () => {
   const server = await startDevServer();
   const temporal = closeLater({ ...server, close: () => server.stop() });
   const atlas = await startAtlas();
-  const installation = await install({ atlas, temporal, config: CONFIG });
-  return { atlas, temporal, installation };
+  const port = await freePort();
+  const config = { sinks: FILE_SINKS, searchAttributes: true, metrics: { port } };
+  const installation = await install({ atlas, temporal, config });
+  return { atlas, temporal, installation, port };
 });
 
 async function untilListed(query: string, ...handles: Handle[]): Promise<void> {
@@ -62,7 +64,7 @@ it('runs that need a person are found by attribute, and clean runs have none', a
 });
 
 it('a run waits for an attribute that was removed, and goes on once it is there again', async () => {
-  const { temporal, installation } = fixture();
+  const { temporal, installation, port } = fixture();
   const operate = (...args: string[]) =>
     temporalCli(temporal.address, 'operator', 'search-attribute', ...args);
   await operate('remove', '--name', 'LinkTokenState', '--yes');
@@ -73,6 +75,11 @@ it('a run waits for an attribute that was removed, and goes on once it is there 
       ({ workflowTaskFailedEventAttributes: failed }) =>
         failed?.failure?.message?.includes('LinkTokenState') ?? false,
     );
+  });
+  // The alert LinkTokenWorkflowTaskFails watches this.
+  await untilScraped(port, 'temporal_request_failure_total', {
+    operation: 'RespondWorkflowTaskCompleted',
+    status_code: 'INVALID_ARGUMENT',
   });
   await operate('create', '--name', 'LinkTokenState', '--type', 'Keyword');
   await untilStep(handle, 'undelivered');

@@ -94,7 +94,9 @@ describe('of a run whose history does not fit the code of the worker', () => {
     const all = await installation.runClient('--json', 'redeliver', '--all');
     expect(all.code).toBe(1);
     for (const [workflowId, problem] of problems()) {
-      const reason = expect.stringContaining(`can take no Update: ${problem}; nothing was sent`);
+      const reason = expect.stringContaining(
+        `can take no Update: ${problem}; this command sent nothing`,
+      );
       expect(objectsIn(all)).toContainEqual(
         expect.objectContaining({ workflowId, action: 'failed', reason }),
       );

@@ -80,7 +80,7 @@ it('on a terminal, list has ages and pairs, and details that do not fit below', 
       '2d ago    terminated   pair',
       `          on task queue ${long}`,
       '3 runs',
-      'note: the list may lag by a moment, and loses closed runs after the retention period',
+      'note: the list may lag, and loses closed runs after the retention period',
       '',
     ].join('\n'),
   );
