@@ -96,11 +96,13 @@ describe('after the check of the link, a schedule', () => {
   });
 });
 
-it.concurrent('with always: true a schedule starts a run without a check', async () => {
+it.concurrent('with always: true a schedule starts a run each time, without a check', async () => {
   const checkLink = failing(new Error('it was checked'));
   const { request, run, scheduled } = await schedule({ checkLink }, { always: true });
   expect(await scheduled.result()).toMatchObject({ outcome: 'prepared' });
   expect(await requestOf(run)).toEqual({ ...request, again: true });
+  const next = await startScheduled(worker().installation.taskQueue, { request, always: true });
+  expect(await next.result()).toMatchObject({ outcome: 'prepared' });
 });
 
 it.concurrent(
