@@ -11,6 +11,7 @@ from temporalio.client import Client, WithStartWorkflowOperation, WorkflowUpdate
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.envconfig import ClientConfig
 from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
+from temporalio.service import RPCError, RPCStatusCode
 
 # Outcomes, with the exit codes that `live-migration-prep start` has for them; else the run has failed.
 UNDELIVERED = ("undelivered", 5)  # The run goes on.
@@ -34,7 +35,10 @@ def workflow_id_for(request: dict) -> str:
 
 # docs/callers.md refers to this function.
 async def start_or_join(client: Client, workflow_id: str, request: dict) -> dict:
-    reuse = WorkflowIDReusePolicy
+    reuse = WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY
+    # A repeated call finds its own run here, before Temporal lists that as closed.
+    if "again" in request and await newest_run_id(client, workflow_id) == request["again"]:
+        reuse = WorkflowIDReusePolicy.ALLOW_DUPLICATE
     start = WithStartWorkflowOperation(
         "prepareLiveMigration",
         request,
@@ -42,7 +46,7 @@ async def start_or_join(client: Client, workflow_id: str, request: dict) -> dict
         task_queue="live-migration-prep",
         static_summary=f"create a link-token of {request['orgId']}",
         id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-        id_reuse_policy=reuse.ALLOW_DUPLICATE if "again" in request else reuse.ALLOW_DUPLICATE_FAILED_ONLY,
+        id_reuse_policy=reuse,
     )
     # Takes the error of a failed start, which asyncio would log as never retrieved.
     asyncio.gather(start.workflow_handle(), return_exceptions=True)
@@ -50,8 +54,11 @@ async def start_or_join(client: Client, workflow_id: str, request: dict) -> dict
         return await client.execute_update_with_start_workflow(
             "awaitDelivery", request, start_workflow_operation=start
         )
-    except WorkflowAlreadyStartedError as error:
-        run = client.get_workflow_handle(workflow_id, run_id=error.run_id)
+    except (WorkflowAlreadyStartedError, WorkflowUpdateFailedError) as error:
+        run_id = delivered_run_id(error)
+        if run_id is None:
+            raise
+        run = client.get_workflow_handle(workflow_id, run_id=run_id)
     # That run delivered its token, perhaps for a different request: its first event has it.
     first = await anext(run.fetch_history_events(page_size=1))
     payload = first.workflow_execution_started_event_attributes.input.payloads[0]
@@ -61,6 +68,26 @@ async def start_or_join(client: Client, workflow_id: str, request: dict) -> dict
         return await run.result()
     message = f"a token was delivered to sink {earlier['sink']} for {earlier['accessListIps']}"
     raise ApplicationError(message, type="DifferentRequest")
+
+
+async def newest_run_id(client: Client, workflow_id: str) -> str | None:
+    try:
+        return (await client.get_workflow_handle(workflow_id).describe()).run_id
+    except RPCError as error:
+        if error.status == RPCStatusCode.NOT_FOUND:
+            return None
+        raise
+
+
+def delivered_run_id(error: Exception) -> str | None:
+    """Finds the run whose delivered token forbids another one."""
+    if isinstance(error, WorkflowAlreadyStartedError):
+        return error.run_id
+    failure = error.__cause__
+    if isinstance(failure, ApplicationError) and failure.type == "TokenExists":
+        [details] = failure.details
+        return details["runId"] if details["state"] == "delivered" else None
+    return None
 
 
 async def main(request: dict) -> int:

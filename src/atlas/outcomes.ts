@@ -113,6 +113,10 @@ const OWNER_ROWS: readonly Row[] = [
  */
 const LINK_TOKEN_ROWS: readonly Row[] = [
   invalid(is2xx, FIND_KEY),
+  rejected(
+    (status, errorCode) => status === 400 && errorCode === 'MAX_API_KEYS_PER_ORG_EXCEEDED',
+    'delete unused API keys, which live-migration-prep api-keys finds, then start again',
+  ),
   rejected(oneOf(400, 422), 'correct the fields that Atlas names, then start again'),
   ...OWNER_ROWS,
   rejected(oneOf(404), 'check orgId: a credential sees only the organization it belongs to'),

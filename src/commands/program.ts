@@ -40,6 +40,7 @@ const UNUSED: Partial<Record<string, string[]>> = {
   cancel: ['--task-queue'],
   'api-keys': ['--task-queue'],
   'sealing-keys': ['--task-queue', '--address', '--namespace'],
+  pause: ['--task-queue'],
   unpause: ['--task-queue'],
 };
 const allGlobalOptions = Object.assign(new Help(), { showGlobalOptions: true });

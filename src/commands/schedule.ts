@@ -1,12 +1,12 @@
 import { Command } from '@commander-js/extra-typings';
 import type { ProgramContext } from './cli/context';
 import { formatExamples } from './cli/help';
-import { collect, parseDuration, parseTime } from './cli/option-parsers';
+import { collect, parseDuration, parseNonEmpty, parseTime } from './cli/option-parsers';
 import { requestCommand } from './cli/options';
 
 export const scheduleCommand = ({ stdin, withTemporal }: ProgramContext) =>
   new Command('schedule')
-    .description('create schedules that keep links up, and unpause them')
+    .description('create schedules that keep links up, pause and unpause them')
     .addCommand(
       createCommand().action(async (options) => {
         const [{ makeRequest }, { createSchedule }] = await Promise.all([
@@ -20,12 +20,23 @@ export const scheduleCommand = ({ stdin, withTemporal }: ProgramContext) =>
       }),
     )
     .addCommand(
+      new Command('pause')
+        .description('pause every schedule of the namespace')
+        .requiredOption('--reason <text>', 'for the note of each schedule', parseNonEmpty)
+        .addHelpText('after', formatExamples('schedule pause --reason "CHG-1042"'))
+        .action(async ({ reason }) => {
+          const { pauseSchedules } = await import('./runs/pause-schedules.js');
+          await withTemporal((context) => pauseSchedules(context, reason));
+        }),
+    )
+    .addCommand(
       new Command('unpause')
         .description('unpause every schedule of the namespace that a failed run paused')
-        .addHelpText('after', formatExamples('schedule unpause'))
-        .action(async () => {
-          const { unpauseSchedules } = await import('./runs/unpause-schedules.js');
-          await withTemporal(unpauseSchedules);
+        .option('--reason <text>', 'those that were paused with this reason instead', parseNonEmpty)
+        .addHelpText('after', formatExamples('schedule unpause --reason "CHG-1042"'))
+        .action(async ({ reason }) => {
+          const { unpauseSchedules } = await import('./runs/pause-schedules.js');
+          await withTemporal((context) => unpauseSchedules(context, reason));
         }),
     );
 

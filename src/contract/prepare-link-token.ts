@@ -12,7 +12,8 @@ import {
 /**
  * Creates a link-token and delivers it to the sink of the request. It joins the open run of an
  * equal request, and returns the receipt of a token that was delivered for one, for which it needs
- * no worker. So it can be repeated after any error.
+ * no worker. So it can be repeated after any error; after `Cancelled`, only once Temporal lists the
+ * run as closed.
  *
  * @param request with `again`, the id of the run whose token may have a successor.
  * @throws ApplicationFailure whose `type` is a FailureType, a DeliveryFailureType (the run goes on)
@@ -32,6 +33,7 @@ export async function prepareLinkToken(
     throw sdk.ApplicationFailure.nonRetryable(message, 'InvalidRequest');
   }
   const workflowId = workflowIdFor(request);
+  const newestRunId = request.again ? await findNewestRunId(client, workflowId) : null;
   const startWorkflowOperation = new sdk.WithStartWorkflowOperation<PrepareLiveMigration>(
     WORKFLOW_TYPES.prepare,
     {
@@ -40,7 +42,11 @@ export async function prepareLinkToken(
       args: [request],
       staticSummary: summaryFor(request),
       workflowIdConflictPolicy: 'USE_EXISTING',
-      workflowIdReusePolicy: request.again ? 'ALLOW_DUPLICATE' : 'ALLOW_DUPLICATE_FAILED_ONLY',
+      // A repeated call finds its own run here, before Temporal lists that as closed.
+      workflowIdReusePolicy:
+        newestRunId !== null && newestRunId === request.again
+          ? 'ALLOW_DUPLICATE'
+          : 'ALLOW_DUPLICATE_FAILED_ONLY',
     },
   );
   let runId: string;
@@ -53,7 +59,7 @@ export async function prepareLinkToken(
     const failure = error instanceof sdk.WorkflowUpdateFailedError ? error.cause : error;
     if (failure instanceof sdk.WorkflowExecutionAlreadyStartedError) {
       // The newest run of the id has delivered.
-      ({ runId } = await client.workflow.getHandle(workflowId).describe());
+      runId = String(await findNewestRunId(client, workflowId));
     } else {
       const delivered = failure instanceof sdk.ApplicationFailure && findDeliveredRun(failure);
       if (!delivered) throw failure;
@@ -66,6 +72,17 @@ export async function prepareLinkToken(
     throw sdk.ApplicationFailure.nonRetryable(message, 'DifferentRequest');
   }
   return client.workflow.getHandle<PrepareLiveMigration>(workflowId, runId).result();
+}
+
+/** Returns null if Temporal has no run of the id any more. */
+async function findNewestRunId(client: Client, workflowId: string): Promise<string | null> {
+  const { WorkflowNotFoundError } = await import('@temporalio/client');
+  try {
+    return (await client.workflow.getHandle(workflowId).describe()).runId;
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) return null;
+    throw error;
+  }
 }
 
 /** Finds the run that delivered the token which forbids another one. */

@@ -27,7 +27,7 @@ export function describeEarlierToken(
   const difference =
     fields.length > 0 ? ` That run's request differs in ${fields.join(', ')}.` : '';
   const start = commandLine('start', workflowId, '--again', '…');
-  const again = `Start with "again": true (\`${start}\`) to create another token.`;
+  const again = `Start with "again": "${runId}" (\`${start}\`) to create another token.`;
   if (state === 'delivered') {
     const where = receipt
       ? `: it is in ${cutAndEscape(receipt.location, MAX_LOCATION_LENGTH)}`

@@ -122,7 +122,12 @@ for (const [name, language] of Object.entries(LANGUAGES)) {
       expect(atlas.createdTokens()).toHaveLength(tokens);
       const { runId } = await handleOf(request).describe();
       expect(await outcome('join', request, '--again', runId)).toEqual([0, 'delivered', '']);
-      await run('join', request, '--again', runId);
+      // At once, before Temporal lists the run as closed.
+      const repeated = await Promise.all(
+        [1, 2, 3].map(() => outcome('join', request, '--again', runId)),
+      );
+      expect(repeated).toEqual(Array(3).fill([0, 'delivered', '']));
+      expect(await outcome('join', request, '--again', runId)).toEqual([0, 'delivered', '']);
       expect(atlas.createdTokens()).toHaveLength(tokens + 1);
     });
 

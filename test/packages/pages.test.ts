@@ -382,7 +382,9 @@ describe('the commands of the runbook and of the pages on keys', () => {
 
   it('find what the record calls delivered, and terminate every open run', async () => {
     const { installation, sh } = await createShell();
-    const [terminate = ''] = commandsBelow('Temporal was restored from a backup');
+    const [, terminate = ''] = commandsBelow('Temporal was restored from a backup');
+    const [, find = ''] =
+      /look for it in the record: `(grep .*)`/.exec(page('docs/runbook.md')) ?? [];
     await endingOf(await installation.start());
     const run = await installation.start(installation.newRequest({ sink: 'blocked' }));
     await untilStep(run, 'undelivered');
@@ -391,7 +393,7 @@ describe('the commands of the runbook and of the pages on keys', () => {
     // Other tests have runs in this namespace.
     const ofThisTest = terminate.replace(/ --query .*"/, ` --yes --query "${open}"`);
     expect(ofThisTest).not.toBe(terminate);
-    const printed = await sh(`cp ${installation.folder}/worker-1.log .\n${ofThisTest}`);
+    const printed = await sh(`cp ${installation.folder}/worker-1.log .\n${ofThisTest}\n${find}`);
     expect(
       printed
         .flat()

@@ -24,6 +24,8 @@ type Request struct {
 	SourceOrgID   *string  `json:"sourceOrgId,omitempty"`
 	AccessListIPs []string `json:"accessListIps"`
 	Sink          string   `json:"sink"`
+	RequestedBy   string   `json:"requestedBy,omitempty"`
+	ChangeRef     string   `json:"changeReference,omitempty"`
 	Again         string   `json:"again,omitempty"`
 }
 
@@ -31,23 +33,30 @@ type Receipt struct {
 	Location string `json:"location"`
 }
 
-func workflowIDFor(request Request) string {
+func workflowIDFor(request Request) (string, error) {
 	id := "live-migration-prep/" + request.OrgID
 	if request.SourceOrgID == nil {
-		return id
+		return id, nil
 	}
 	if *request.SourceOrgID == "" {
-		log.Fatal("sourceOrgId is empty: leave it out or write null")
+		return "", errors.New("sourceOrgId is empty: leave it out or write null")
 	}
-	return id + "/" + *request.SourceOrgID
+	return id + "/" + *request.SourceOrgID, nil
 }
 
 // docs/callers.md refers to this function.
 func startOrJoin(ctx context.Context, c client.Client, request Request) (receipt Receipt, err error) {
-	workflowID := workflowIDFor(request)
+	workflowID, err := workflowIDFor(request)
+	if err != nil {
+		return receipt, err
+	}
 	reusePolicy := enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY
 	if request.Again != "" {
-		reusePolicy = enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE
+		// A repeated call finds its own run here, before Temporal lists that as closed.
+		newest, err := c.DescribeWorkflow(ctx, workflowID, "")
+		if err == nil && newest.WorkflowExecution.RunID == request.Again {
+			reusePolicy = enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE
+		}
 	}
 	start := c.NewWithStartWorkflowOperation(client.StartWorkflowOptions{
 		ID:                       workflowID,
@@ -66,23 +75,42 @@ func startOrJoin(ctx context.Context, c client.Client, request Request) (receipt
 	})
 	if err == nil {
 		err = update.Get(ctx, &receipt)
+	}
+	runID := findDeliveredRun(err)
+	if runID == "" {
 		return receipt, err
 	}
-	var started *serviceerror.WorkflowExecutionAlreadyStarted
-	if !errors.As(err, &started) {
-		return receipt, err
-	}
-	// The newest run of this id delivered its token, perhaps for a different request.
-	earlier, err := readRequest(ctx, c, workflowID, started.RunId)
+	// That run delivered its token, perhaps for a different request.
+	earlier, err := readRequest(ctx, c, workflowID, runID)
 	if err != nil {
 		return receipt, err
 	}
 	if earlier.Sink != request.Sink || !slices.Equal(asSet(earlier.AccessListIPs), asSet(request.AccessListIPs)) {
-		message := fmt.Sprintf("run %s delivered a token to sink %s for %v", started.RunId, earlier.Sink, earlier.AccessListIPs)
+		message := fmt.Sprintf("run %s delivered a token to sink %s for %v", runID, earlier.Sink, earlier.AccessListIPs)
 		return receipt, temporal.NewNonRetryableApplicationError(message, "DifferentRequest", nil)
 	}
-	err = c.GetWorkflow(ctx, workflowID, started.RunId).Get(ctx, &receipt)
+	err = c.GetWorkflow(ctx, workflowID, runID).Get(ctx, &receipt)
 	return receipt, err
+}
+
+// findDeliveredRun finds the run whose delivered token forbids another one; "" after any other error.
+func findDeliveredRun(err error) string {
+	var started *serviceerror.WorkflowExecutionAlreadyStarted
+	if errors.As(err, &started) {
+		return started.RunId
+	}
+	var failure *temporal.ApplicationError
+	if !errors.As(err, &failure) || failure.Type() != "TokenExists" {
+		return ""
+	}
+	var details struct {
+		RunID string `json:"runId"`
+		State string `json:"state"`
+	}
+	if failure.Details(&details) != nil || details.State != "delivered" {
+		return ""
+	}
+	return details.RunID
 }
 
 // readRequest reads the request of a run, as its caller sent it, from the first event of its history.

@@ -18,6 +18,8 @@ type Request struct {
 	SourceOrgID   *string  `json:"sourceOrgId,omitempty"`
 	AccessListIPs []string `json:"accessListIps"`
 	Sink          string   `json:"sink"`
+	RequestedBy   string   `json:"requestedBy,omitempty"`
+	ChangeRef     string   `json:"changeReference,omitempty"`
 }
 
 func workflowIDFor(request Request) string {

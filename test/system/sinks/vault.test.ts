@@ -322,17 +322,6 @@ describe('docs/sinks/vault.md', () => {
     return (secret?.data['data'] as Record<string, unknown>)['linkToken'];
   }
 
-  it('has commands that create a periodic token, with which the sink delivers', async () => {
-    const sink = await vault({
-      namespace: 'platform',
-      token: { file: path.join(folder, 'vault-token') },
-    });
-    const delivery = newDelivery();
-    // A new engine responds with 400 while it sets itself up, and a later attempt succeeds.
-    expect(await deliverAtLast(sink, delivery)).toContain('version 1');
-    expect(await heldInNamespace(delivery)).toBe(delivery.linkToken);
-  });
-
   it('configures an Agent whose next token lets a waiting run deliver', async () => {
     const { bao } = fixture();
     const tokenFile = path.join(folder, 'agent-token');

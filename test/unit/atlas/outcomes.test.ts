@@ -69,6 +69,11 @@ it.each<Row>([
   },
 );
 
+it('an organization at its limit of keys is to delete some', () => {
+  const json = { errorCode: 'MAX_API_KEYS_PER_ORG_EXCEEDED' };
+  expect(responded('linkTokens', 400, json).message).toContain('; delete unused API keys');
+});
+
 it.each<[endpoint: Endpoint, status: number, remedy: string]>([
   ['oauthToken', 401, "check the service account's client id and secret"],
   ['oauthToken', 404, 'check atlas.baseUrl'],
@@ -83,7 +88,12 @@ it.each<[endpoint: Endpoint, status: number, remedy: string]>([
 it.each(Object.entries(failures.ENDPOINT_RULES))(
   'each row of the table for %s applies to some response',
   (_endpoint, { rows }) => {
-    const codes = [undefined, 'IP_ADDRESS_NOT_ON_ACCESS_LIST', 'access_denied'];
+    const codes = [
+      undefined,
+      'IP_ADDRESS_NOT_ON_ACCESS_LIST',
+      'MAX_API_KEYS_PER_ORG_EXCEEDED',
+      'access_denied',
+    ];
     const statuses = Array.from({ length: 500 }, (_, index) => 100 + index);
     const responses = statuses.flatMap((status) => codes.map((code) => [status, code] as const));
     const deciding = new Set(

@@ -150,6 +150,7 @@ const COMMANDS = [
   'sealing-keys',
   'doctor',
   'schedule create',
+  'schedule pause',
   'schedule unpause',
 ];
 
@@ -166,7 +167,7 @@ it.each(COMMANDS)('the help of %s has one line for each option that it uses', as
   const { stdout } = await run(`${command} --help`);
   const [, globals = ''] = stdout.split('\nGlobal Options:\n');
   const lines = globals.replace(/\n\n[^]*/, '').split('\n');
-  const without = ['watch', 'cancel', 'api-keys', 'schedule unpause'].includes(command);
+  const without = /^(watch|cancel|api-keys|schedule (un)?pause)$/.test(command);
   expect(lines).toHaveLength(command === 'sealing-keys' ? 3 : without ? 5 : 6);
   for (const line of lines) expect(line).toMatch(/^ {2}-/);
 });
