@@ -1,11 +1,18 @@
-import { createHash, randomUUID } from 'node:crypto';
+import { createHash } from 'node:crypto';
+import { authenticate } from '../../../dev/atlas-emulator/authentication';
+import { oauthRoutes } from '../../../dev/atlas-emulator/oauth';
+import { RouteError } from '../../../dev/atlas-emulator/responses';
+import type { Call } from '../../../dev/atlas-emulator/route';
+import { parseSeed } from '../../../dev/atlas-emulator/seed';
+import { State } from '../../../dev/atlas-emulator/state';
 import { MAX_LINK_TOKEN_BYTES } from '../../../src/contract/limits';
+import { ORG, OTHER_ORG, SOURCE_ORG } from '../../unit/samples';
 import { nowMs } from './clock';
 import { surroundings, type Reply, type SentRequest } from './network';
 
 /*
- * Atlas, and Cloud Manager's digest, which is the same: what they know of keys, access tokens and
- * nonces. Source: dev/atlas-emulator, which has what was recorded.
+ * Atlas: the parts of dev/atlas-emulator, which has what was recorded, in virtual time; and which
+ * run made each key.
  */
 
 export interface Key {
@@ -24,29 +31,60 @@ export interface Key {
   accessListIps: unknown;
 }
 
-/** None may be in a history, a memo, a log or an error. Access tokens and private keys begin so. */
+/** None may be in a history, a memo, a log or an error. */
 export const CANARY = 'CANARY';
 export const SECRETS = {
   clientId: 'mdb_sa_id_0',
   clientSecret: `${CANARY}_client_secret`,
   publicKey: 'publicKey',
   privateKey: `${CANARY}_private_key`,
+  sourcePublicKey: 'source',
+  sourcePrivateKey: `${CANARY}_source_key`,
 };
 
 export const ACCESS_TOKEN_PATH = '/api/oauth/token';
-const ACCESS_TOKEN_MS = 600_000;
-const ACCESS_TOKENS_A_MINUTE = 10;
-const MAX_LIVE_ACCESS_TOKENS = 100;
 export const MAX_KEYS = 500;
-const NONCE_MS = 300_000;
 
-const refusal = (status: number, errorCode: string, headers = {}): Reply => ({
-  status,
-  headers,
-  body: { error: status, errorCode, detail: errorCode },
+const name = 'organization';
+const SEED = parseSeed({
+  organizations: [ORG, OTHER_ORG].map((id) => ({ id, name })),
+  sourceOrganizations: [{ id: SOURCE_ORG, name }],
+  // The organization of a credential does not count here: both organizations share one.
+  serviceAccounts: [{ clientId: SECRETS.clientId, clientSecret: SECRETS.clientSecret, orgId: ORG }],
+  apiKeys: [
+    { publicKey: SECRETS.publicKey, privateKey: SECRETS.privateKey, orgId: ORG },
+    { publicKey: SECRETS.sourcePublicKey, privateKey: SECRETS.sourcePrivateKey, orgId: SOURCE_ORG },
+  ],
+  settings: { accessTokenLifetimeSeconds: 600, nonceLifetimeMs: 300_000 },
 });
 
-export type Atlas = ReturnType<typeof createAtlas>;
+export const createState = () => new State(SEED);
+
+/** Requires that a request is signed, by an access token or else by Digest. @throws RouteError */
+export function requireSignature(request: SentRequest, access: 'atlas' | 'digest', state: State) {
+  const { method, path: url } = request;
+  authenticate({ method, url, headers: toNodeHeaders(request) }, access, state);
+}
+
+const toNodeHeaders = ({ headers }: SentRequest) =>
+  Object.fromEntries(
+    Object.entries(headers).map(([header, value]) => [header.toLowerCase(), value]),
+  );
+
+/** Replies with the error that a part of the emulator throws. */
+export function replyTo(serve: () => Reply): Reply {
+  try {
+    return serve();
+  } catch (error) {
+    if (error instanceof RouteError) return error.response as Reply;
+    throw error;
+  }
+}
+
+const refusal = (status: number, errorCode: string): Reply => ({
+  status,
+  body: { error: status, errorCode, detail: errorCode },
+});
 
 /** Whose request makes a key. */
 type Maker = Pick<Key, 'runId' | 'attemptOverMs'>;
@@ -54,61 +92,45 @@ type Maker = Pick<Key, 'runId' | 'attemptOverMs'>;
 /** @param onKey is called for each key that is made. */
 export function createAtlas(findMaker: () => Maker, onKey: (key: Key) => void) {
   const keys: Key[] = [];
-  const accessTokens = new Map<string, { expiresMs: number }>();
-  const tokenRequests: { process: string; atMs: number }[] = [];
   const sessionsEndedMs: number[] = [];
   /** Of each organization. */
   const limits = { keys: MAX_KEYS };
-  const digest = createDigestServer();
+  const state = createState();
 
   function makeKey(orgId: string, maker: Maker, body = '{}'): Key {
-    // The first eight digits of a key's id are its second.
-    const second = Math.floor(nowMs() / 1000).toString(16);
-    const id = second + randomUUID().replaceAll('-', '').slice(0, 16);
-    const publicKey = id.slice(16);
-    // The private key is at a place where its text is in the token's, too.
-    const content = { privateApiKey: `${CANARY}_${id}`, publicApiKey: publicKey };
-    const linkToken = Buffer.from(JSON.stringify(content)).toString('base64');
-    const desc = `Atlas Migration Service Key - ${id.slice(17)}`;
+    const { accessListIps = [] } = JSON.parse(body) as { accessListIps?: string[] };
+    const sender = { credential: SECRETS.clientId, address: '' };
+    const made = state.linkTokens.create({ orgId, orgName: name }, accessListIps, sender);
+    const { linkToken, apiKey } = made;
     const tokenSha256 = createHash('sha256').update(linkToken).digest('hex');
-    const { accessListIps } = JSON.parse(body) as Partial<Key>;
-    const facts = {
-      id,
+    const key: Key = {
+      ...apiKey,
+      ...maker,
       orgId,
       madeMs: nowMs(),
-      publicKey,
-      desc,
       isOwner: true,
       linkToken,
       tokenSha256,
+      accessListIps,
     };
-    const key = { ...facts, ...maker, accessListIps };
     keys.push(key);
     onKey(key);
     return key;
   }
 
-  function issueAccessToken({ process, headers }: SentRequest): Reply {
-    const sent = Buffer.from(headers['Authorization']?.slice(6) ?? '', 'base64').toString();
-    if (sent !== `${SECRETS.clientId}:${SECRETS.clientSecret}`) {
-      return refusal(401, 'invalid_client');
-    }
-    const isRecent = ({ atMs, process: name }: { process: string; atMs: number }) =>
-      name === process.name && atMs > nowMs() - 60_000;
-    if (tokenRequests.filter(isRecent).length >= ACCESS_TOKENS_A_MINUTE) {
-      return refusal(429, 'RATE_LIMITED');
-    }
-    tokenRequests.push({ process: process.name, atMs: nowMs() });
-    if (accessTokens.size >= MAX_LIVE_ACCESS_TOKENS) return refusal(403, 'access_denied');
-    const token = `${CANARY}_access_${accessTokens.size}_${randomUUID()}`;
-    accessTokens.set(token, { expiresMs: nowMs() + ACCESS_TOKEN_MS });
-    return { status: 200, body: { access_token: token, expires_in: ACCESS_TOKEN_MS / 1000 } };
-  }
-
-  function isAuthenticated(request: SentRequest): boolean {
-    const [, bearer] = /^Bearer (.*)/.exec(request.headers['Authorization'] ?? '') ?? [];
-    if (bearer === undefined) return digest.verify(request, SECRETS.publicKey, SECRETS.privateKey);
-    return (accessTokens.get(bearer)?.expiresMs ?? 0) > nowMs();
+  function issueAccessToken(request: SentRequest): Reply {
+    const { body, path, process } = request;
+    const call: Call = {
+      state,
+      path,
+      body,
+      address: process.name,
+      params: {},
+      query: {},
+      headers: toNodeHeaders(request),
+    };
+    const route = oauthRoutes.find(({ url }) => url === path);
+    return (route as { handle: (call: Call) => object }).handle(call) as Reply;
   }
 
   return {
@@ -119,25 +141,23 @@ export function createAtlas(findMaker: () => Maker, onKey: (key: Key) => void) {
     /** Ends every access token and every nonce. */
     endSessions(): void {
       sessionsEndedMs.push(nowMs());
-      accessTokens.clear();
-      digest.forgetNonces();
+      state.accessTokens.expire();
+      state.nonces.expire();
     },
-    worksForMs: (accessToken: string) => (accessTokens.get(accessToken)?.expiresMs ?? 0) - nowMs(),
 
-    serve(request: SentRequest): Reply {
-      const { path } = request;
-      if (path === ACCESS_TOKEN_PATH) return issueAccessToken(request);
-      if (!isAuthenticated(request)) {
-        return refusal(401, 'USER_UNAUTHORIZED', { 'www-authenticate': digest.challenge(request) });
-      }
-      const [, orgId = '', resource] = /orgs\/(\w+)\/liveMigrations\/(\w+)/.exec(path) ?? [];
-      if (resource === 'availableProjects') return { status: 200, body: '[]' };
-      const ofOrg = keys.filter((one) => one.orgId === orgId);
-      if (ofOrg.length >= limits.keys) return refusal(400, 'MAX_API_KEYS_PER_ORG_EXCEEDED');
-      const key = makeKey(orgId, findMaker(), request.body);
-      const status = surroundings.network?.tape.pick([201, 201, 201, 200]) ?? 201;
-      return { status, body: { linkToken: key.linkToken } };
-    },
+    serve: (request: SentRequest) =>
+      replyTo(() => {
+        const { path } = request;
+        if (path === ACCESS_TOKEN_PATH) return issueAccessToken(request);
+        requireSignature(request, 'atlas', state);
+        const [, orgId = '', resource] = /orgs\/(\w+)\/liveMigrations\/(\w+)/.exec(path) ?? [];
+        if (resource === 'availableProjects') return { status: 200, body: '[]' };
+        const ofOrg = keys.filter((one) => one.orgId === orgId);
+        if (ofOrg.length >= limits.keys) return refusal(400, 'MAX_API_KEYS_PER_ORG_EXCEEDED');
+        const key = makeKey(orgId, findMaker(), request.body);
+        const status = surroundings.network?.tape.pick([201, 201, 201, 200]) ?? 201;
+        return { status, body: { linkToken: key.linkToken } };
+      }),
   };
 }
 
@@ -147,34 +167,3 @@ export const FINAL_REPLIES: readonly Reply[] = [
   { status: 201, body: {} },
   { status: 201, body: { linkToken: `${CANARY}${'x'.repeat(MAX_LINK_TOKEN_BYTES)}` } },
 ];
-
-const md5 = (...parts: unknown[]) => createHash('md5').update(parts.join(':')).digest('hex');
-
-/** HTTP Digest (RFC 7616) with MD5 and qop=auth. A count is good once for each nonce. */
-export function createDigestServer() {
-  const realm = 'MMS Public API';
-  const nonces = new Map<string, { endMs: number; counts: Set<string> }>();
-
-  return {
-    forgetNonces: () => nonces.clear(),
-    challenge({ headers }: SentRequest): string {
-      const nonce = randomUUID();
-      nonces.set(nonce, { endMs: nowMs() + NONCE_MS, counts: new Set() });
-      const [, sent] = / nonce="([^"]+)"/.exec(headers['Authorization'] ?? '') ?? [];
-      const stale = sent !== undefined && (nonces.get(sent)?.endMs ?? 0) <= nowMs();
-      return `Digest realm="${realm}", nonce="${nonce}", algorithm=MD5, qop="auth", stale=${stale}`;
-    },
-    verify({ method, path, headers }: SentRequest, publicKey: string, privateKey: string): boolean {
-      const pairs = [...(headers['Authorization'] ?? '').matchAll(/(\w+)="?([^",]*)"?/g)];
-      const sent: Record<string, string | undefined> = Object.fromEntries(
-        pairs.map(([, name = '', value]) => [name, value]),
-      );
-      const { nonce = '', nc = '', cnonce, response } = sent;
-      const known = nonces.get(nonce);
-      if (!known || known.endMs <= nowMs() || known.counts.has(nc)) return false;
-      known.counts.add(nc);
-      const secret = md5(publicKey, realm, privateKey);
-      return response === md5(secret, nonce, nc, cnonce, 'auth', md5(method, path));
-    },
-  };
-}

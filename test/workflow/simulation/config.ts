@@ -18,7 +18,7 @@ const env = {
   ATLAS_KEY: SECRETS.privateKey,
   HOOK: SINK_SECRETS.hook,
   VAULT: SINK_SECRETS.vault,
-  SOURCE_KEY: SINK_SECRETS.privateKey,
+  SOURCE_KEY: SECRETS.sourcePrivateKey,
   SEALING: JSON.stringify({ keys: [makeKey(new Date())] }),
 };
 const timeoutMs = REQUEST_TIMEOUT_MS;
@@ -34,7 +34,7 @@ const SINKS = {
     token: { env: 'VAULT' },
   },
   source: {
-    ...{ type: 'cloudManager', baseUrl: 'https://source.test', publicKey: SINK_SECRETS.publicKey },
+    ...{ type: 'cloudManager', baseUrl: 'https://source.test', publicKey: SECRETS.sourcePublicKey },
     ...{ privateKey: { env: 'SOURCE_KEY' }, syncTimeoutMs: 20_000, timeoutMs },
   },
   files: { type: 'file', directory: '/tokens' },

@@ -1,18 +1,18 @@
 import type * as Undici from 'undici';
 import type { Dispatcher } from 'undici';
-import { nowMs, sleep } from './clock';
+import { byClock, nowMs, sleep } from './clock';
 import type { Tape } from './tape';
 
 /*
  * The network below src/http/send.ts, in the place of undici's EnvHttpProxyAgent. Of undici it
  * keeps what a caller sees: `onRequestStart` comes on a connection, right before the request is
- * written, and an abort ends the request at any time (network.test.ts compares).
+ * written, and an abort ends the request at any time (test/unit/http/send.test.ts and network.test.ts compare).
  */
 
 /** The process of a worker, as the network sees it. */
 export interface Process {
   name: string;
-  clock: { errorMs: number; timesSet: number };
+  clock: { errorMs: number };
   /** Resolves once the process goes on, if it is frozen. */
   awake(): Promise<void>;
   freeze(ms: number): void;
@@ -205,7 +205,7 @@ async function carry(
   controller.onResponse = onWritten(request);
   if (when === 'after') setTimeout(disturb, 20);
 
-  const serve = () => (servers[host] as Serve)(request);
+  const serve = () => byClock({ errorMs: 0 }, () => (servers[host] as Serve)(request));
   if (fate.acts === 'late') {
     const lateMs = tape.pick([15_000, 30_000, MAX_REQUEST_MS]);
     keepBusy(() => sleep(lateMs).then(() => void serve()));
@@ -254,5 +254,6 @@ function toHeaders(reply: Reply): Record<string, string> {
   const { 'retry-after': retryAfter, ...others } = reply.headers ?? {};
   const date = (ms: number) => new Date(nowMs() + ms).toUTCString();
   const value = retryAfter === 'date' ? date(toWaitMs(reply)) : retryAfter;
-  return { date: date(0), ...others, ...(value && { 'retry-after': value }) };
+  const all = Object.entries({ date: date(0), ...others, ...(value && { 'retry-after': value }) });
+  return Object.fromEntries(all.map(([name, text]) => [name.toLowerCase(), text]));
 }

@@ -3,10 +3,9 @@ import { MAX_LINK_TOKEN_BYTES } from '../../../src/contract/limits';
 import type { Backoff } from '../../../src/shared/activities';
 import { toObject } from '../../../src/shared/object';
 import type { SimulatedActivity } from './activity';
-import type { Atlas } from './atlas';
 import { nowMs } from './clock';
 import { GIVE_UP_AFTER_MS } from './config';
-import { REQUEST_TIMEOUT_MS, type OnResponse, type Process, type SentRequest } from './network';
+import { REQUEST_TIMEOUT_MS, type OnResponse, type SentRequest } from './network';
 import { watchOutages } from './outages';
 import type { Report } from './resolutions';
 import type { SimulatedRun } from './run';
@@ -32,8 +31,6 @@ export function watchRequests(temporal: SimulatedTemporal, backoff: Backoff) {
   const posted = new Map<string, boolean>();
   /** Until when each attempt waits for the response to its POST. */
   const waitsUntilMs = new Map<string, number>();
-  /** The last access token that each worker got, and how often its clock had been set. */
-  const accessTokens = new Map<Process, { token: string; timesSet: number }>();
   /** The last response that each attempt got; its status is null if none arrived. */
   const responses = new Map<string, { status?: number | null; linkToken?: string }>();
   /** Until when Atlas and each sink want no request of a run. */
@@ -105,19 +102,8 @@ export function watchRequests(temporal: SimulatedTemporal, backoff: Backoff) {
       };
     },
 
-    onAccessTokenRequest({ process }: SentRequest, atlas: Atlas): OnResponse {
-      const held = accessTokens.get(process);
-      const isSameClock = held?.timesSet === process.clock.timesSet;
-      if (held && isSameClock && atlas.worksForMs(held.token) > 60_000) {
-        problems.add('a worker requests no access token while it has one that works');
-      }
-      // Whatever the reason, it has let go of the former one.
-      accessTokens.delete(process);
-      return (status, body) => {
-        outages.onAccessToken(process, status);
-        const { access_token: token } = toObject(parse(body)) as { access_token?: string };
-        if (token) accessTokens.set(process, { token, timesSet: process.clock.timesSet });
-      };
+    onAccessTokenRequest({ process }: SentRequest): OnResponse {
+      return (status) => outages.onAccessToken(process, status);
     },
 
     /** Called when the report of an attempt reaches Temporal. */

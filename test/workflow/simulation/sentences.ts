@@ -183,7 +183,10 @@ const SINK_RULES: Record<string, (world: World) => boolean> = {
 };
 
 const BASIC = Buffer.from(`${SECRETS.clientId}:${SECRETS.clientSecret}`).toString('base64');
-const SECRET = new RegExp(`${CANARY}|${Buffer.from('CANARY').toString('base64')}|${BASIC}`);
+const encode = (text: string) => Buffer.from(text).toString('base64url');
+/** An access token and a link-token begin so. */
+const STARTS = [encode('{"alg":"ES51'), encode('{"orgId":')];
+const SECRET = new RegExp([CANARY, encode(CANARY), BASIC, ...STARTS].join('|'));
 
 /** What holds for what Temporal keeps and shows, and what workers log. */
 function findSecret({ temporal, log }: World): string | undefined {

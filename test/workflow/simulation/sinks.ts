@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto';
 import { SinkRejectedError, SinkUnavailableError } from '../../../src/sinks/sink';
-import { CANARY, createDigestServer } from './atlas';
+import { CANARY, createState, replyTo, requireSignature } from './atlas';
 import { nowMs, sleep } from './clock';
 import { surroundings, type Reply, type SentRequest, type Serve } from './network';
 
@@ -11,8 +11,6 @@ import { surroundings, type Reply, type SentRequest, type Serve } from './networ
 export const SINK_SECRETS = {
   hook: `whsec_${Buffer.from(`${CANARY}${'k'.repeat(24)}`).toString('base64')}`,
   vault: `${CANARY}_vault_token`,
-  publicKey: 'source',
-  privateKey: `${CANARY}_source_key`,
 };
 
 /** A token in a sink. */
@@ -37,7 +35,7 @@ export function createSinkServers(onStored: (stored: Stored) => void) {
   const versions = new Map<string, Record<string, unknown>[]>();
   const links = new Map<string, { linkToken: string; syncedMs: number }>();
   const files = new Map<string, string>();
-  const digest = createDigestServer();
+  const state = createState();
 
   function store(sink: string, data: Record<string, unknown>, readyMs = nowMs()): void {
     const { linkToken, orgId, createdAt } = data as Record<string, string>;
@@ -92,9 +90,7 @@ export function createSinkServers(onStored: (stored: Stored) => void) {
 
   /** Cloud Manager has one link for each organization. */
   const serveSource = (request: SentRequest): Reply => {
-    if (!digest.verify(request, SINK_SECRETS.publicKey, SINK_SECRETS.privateKey)) {
-      return { status: 401, headers: { 'www-authenticate': digest.challenge(request) } };
-    }
+    requireSignature(request, 'digest', state);
     const [, sourceOrgId = ''] = /orgs\/(\w+)\//.exec(request.path) ?? [];
     if (request.method === 'POST') {
       const { linkToken } = JSON.parse(request.body) as { linkToken: string };
@@ -110,7 +106,11 @@ export function createSinkServers(onStored: (stored: Stored) => void) {
   };
 
   return {
-    servers: { 'hook.test': serveHook, 'vault.test': serveVault, 'source.test': serveSource },
+    servers: {
+      'hook.test': serveHook,
+      'vault.test': serveVault,
+      'source.test': (request: SentRequest) => replyTo(() => serveSource(request)),
+    },
 
     /** In the place of `callFolderProcess`, whose process works in real time. */
     async callFolder(operation: string, file: string, linkToken: string): Promise<string> {

@@ -39,7 +39,7 @@ type Watch = Pick<ReturnType<typeof watchRequests>, 'onReport' | 'onArrival'>;
 class KilledError extends Error {}
 
 export class SimulatedWorker implements Process {
-  readonly clock = { errorMs: 0, timesSet: 0 };
+  readonly clock = { errorMs: 0 };
   isKilled = false;
   isStopping = false;
   /** Whether its configuration lacks the sinks that somebody has added. */
@@ -75,7 +75,6 @@ export class SimulatedWorker implements Process {
 
   setClock(errorMs: number): void {
     this.clock.errorMs = errorMs;
-    this.clock.timesSet += 1;
     if (errorMs !== 0) this.temporal.say(`${this.name} has a clock wrong by ${errorMs / 1000} s`);
   }
 

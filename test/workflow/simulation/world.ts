@@ -134,7 +134,7 @@ export function createWorld(tape: Tape, startWorkflow: StartWorkflow) {
       if (SINK_HOSTS.test(sent.host)) noteSink(String(sent.host.split('.')[0]));
       const callbacks = [watch.onWritten(sent)];
       if (asksForLinkToken(sent)) callbacks.push(watch.onPost(sent));
-      if (sent.path === ACCESS_TOKEN_PATH) callbacks.push(watch.onAccessTokenRequest(sent, atlas));
+      if (sent.path === ACCESS_TOKEN_PATH) callbacks.push(watch.onAccessTokenRequest(sent));
       return (...response) => {
         for (const callback of callbacks) callback(...response);
       };
