@@ -46,6 +46,9 @@ export class SimulatedActivity {
   /** Counts also across resets, which start the number for the worker again. */
   attempt = 1;
   private attemptsBeforeReset = 0;
+  /** Whether the attempt under way was reset, and whether the server refuses what it says. */
+  isReset = false;
+  private isRefused = false;
   /** When the attempt is due. */
   attemptScheduledAtMs = this.scheduledAtMs;
   /** Null while no attempt is under way. */
@@ -108,10 +111,19 @@ export class SimulatedActivity {
     return this.attempt - this.attemptsBeforeReset;
   }
 
-  /** `temporal activity reset`, while it waits for its next attempt, which is due at once. */
+  /**
+   * `temporal activity reset`. An attempt that waits is due at once. Under way, a first attempt
+   * learns of it with its next heartbeat, and what a later one says is refused.
+   */
   reset(): void {
-    if (!this.isPending || this.startedAtMs !== null || this.attempt === 1) return;
+    if (!this.isPending || (this.startedAtMs === null && this.attempt === 1)) return;
     this.run.say(`resets #${this.id}`);
+    if (this.startedAtMs !== null) {
+      this.isReset = true;
+      this.isRefused = this.number > 1;
+      this.attemptsBeforeReset = this.attempt - 1;
+      return;
+    }
     this.attemptsBeforeReset = this.attempt;
     this.attempt += 1;
     this.scheduleAttempt(0);
@@ -125,6 +137,8 @@ export class SimulatedActivity {
   private scheduleAttempt(delayMs: number): void {
     const { temporal } = this;
     this.startedAtMs = null;
+    this.isReset = false;
+    this.isRefused = false;
     this.attemptScheduledAtMs = nowMs() + delayMs;
     this.awaitPoller(delayMs + temporal.tape.pick(POLL_DELAYS_MS));
   }
@@ -167,13 +181,19 @@ export class SimulatedActivity {
   private judgeTimeout(startedAtMs: number): void {
     const { temporal, worker } = this;
     const frozenUntilMs = worker?.isKilled ? Infinity : (worker?.frozenUntilMs ?? 0);
-    if (this.isHung || Math.max(temporal.awayUntilMs, frozenUntilMs) >= startedAtMs) return;
+    if (
+      this.isHung ||
+      this.isRefused ||
+      Math.max(temporal.awayUntilMs, frozenUntilMs) >= startedAtMs
+    ) {
+      return;
+    }
     temporal.errors.push(`a worker that works ends its attempts in time: ${this.type}`);
   }
 
   /** @returns whether the attempt is under way. */
   takeHeartbeat(attempt: number): boolean {
-    if (!this.isUnderWay(attempt)) return false;
+    if (!this.isUnderWay(attempt) || this.isRefused) return false;
     this.lastHeartbeatMs = nowMs();
     return true;
   }
@@ -182,7 +202,7 @@ export class SimulatedActivity {
   takeReport(attempt: number, report: Report): void {
     // The server takes no cancellation that nobody requested.
     const isUnrequested = 'cancelled' in report && !this.isCancelRequested;
-    if (!this.isUnderWay(attempt) || isUnrequested) {
+    if (!this.isUnderWay(attempt) || this.isRefused || isUnrequested) {
       this.run.say(`refuses the report of #${this.id}.${attempt}`);
     } else if ('failure' in report) this.fail(report);
     else this.end(report);

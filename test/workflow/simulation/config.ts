@@ -4,7 +4,6 @@ import { workflowIdFor } from '../../../src/contract/workflow-id';
 import { makeKey } from '../../../src/secrets/sealing';
 import { ORG, OTHER_ORG, SOURCE_ORG } from '../../unit/samples';
 import { CANARY, SECRETS } from './atlas';
-import { instantly } from './clock';
 import { REQUEST_TIMEOUT_MS } from './network';
 import { SINK_SECRETS } from './sinks';
 
@@ -58,7 +57,7 @@ function makeConfig(credential: object, sinks: object): Config {
       { credential: 'shared', sinks: ofOrg.filter((name) => name in sinks) },
     ]),
   );
-  const config = settingsSchema(context, names).parse({
+  return settingsSchema(context, names).parse({
     atlas: {
       baseUrl: 'https://atlas.test',
       requestTimeoutMs: REQUEST_TIMEOUT_MS,
@@ -71,16 +70,7 @@ function makeConfig(credential: object, sinks: object): Config {
     schedules: { minimumTokenAgeMs: 100_000 },
     // Less than an attempt may take.
     worker: { heartbeatTimeoutMs: 15_000 },
-  });
-  const { sealing } = config;
-  return {
-    ...config,
-    sealing: {
-      ...sealing,
-      seal: (...args: Parameters<typeof sealing.seal>) => instantly(() => sealing.seal(...args)),
-      open: (...args: Parameters<typeof sealing.open>) => instantly(() => sealing.open(...args)),
-    },
-  } as Config;
+  }) as Config;
 }
 
 /**

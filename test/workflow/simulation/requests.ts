@@ -62,9 +62,9 @@ export function watchRequests(temporal: SimulatedTemporal, backoff: Backoff) {
     onWritten({ host }: SentRequest): OnResponse {
       const { run, activity, attempt } = findAttempt(temporal);
       const waiting = host === 'atlas.test' ? run.runId : `${run.runId} ${host}`;
-      // An attempt that somebody requests at once, also by a reset, does not wait.
+      // An attempt that somebody requests at once does not wait, and a reset forgets the wait.
       const isRedelivery = activity.options.retryPolicy?.maximumAttempts === 2;
-      const isReset = attempt > 1 && activity.number === 1;
+      const isReset = activity.number !== attempt;
       const mayWait = activity.isUnderWay(attempt) && !isRedelivery && !isReset;
       if (mayWait && nowMs() < (notBeforeMs.get(waiting) ?? 0)) {
         problems.add('no run sends a request to Atlas or its sink before a Retry-After is over');

@@ -8,7 +8,7 @@ import { runLocalActivity } from './local';
 import { decode, toChildResolution, toResolution, type End, type Report } from './resolutions';
 import type { Command, Job, RunningWorkflow } from './sdk';
 import type { SimulatedTemporal } from './temporal';
-import { SimulatedUpdates } from './updates';
+import { SimulatedUpdates, type SimulatedUpdate } from './updates';
 import type { SimulatedWorker } from './workers';
 
 /*
@@ -41,6 +41,8 @@ export class SimulatedRun {
   readonly updates = new SimulatedUpdates();
   /** What people see beside the history and the memo. */
   readonly shown: unknown[] = [];
+  /** The answers to each Query, as of the last workflow task. */
+  answers: readonly Command[] = [];
   /** What the run did, in the order of its history. */
   readonly trace: string[] = [];
   /** When each creation was scheduled. */
@@ -68,7 +70,7 @@ export class SimulatedRun {
   readonly children = new Map<SimulatedRun, number>();
   private readonly unseenEnds: Omit<SeenEnd, 'seenIn'>[] = [];
   private jobs: Job[] = [];
-  private isTaskScheduled = false;
+  isTaskScheduled = false;
   /** The workflow task under way. */
   private task: Promise<void> | null = null;
 
@@ -90,7 +92,7 @@ export class SimulatedRun {
     this.scheduleTask();
   }
 
-  private get isOpen(): boolean {
+  get isOpen(): boolean {
     return this.status === 'RUNNING';
   }
 
@@ -122,10 +124,13 @@ export class SimulatedRun {
   }
 
   /** What the validator refuses leaves no trace (test/workflow/updates.test.ts). */
-  update(name: string, ...args: unknown[]): void {
-    if (!this.isOpen) return;
+  update(name: string, args: unknown[], onEnd: (update: SimulatedUpdate) => void): void {
     this.say(`${name} ${JSON.stringify(args)}`);
-    this.addJob(this.updates.create(name, args));
+    this.addJob(this.updates.create(name, args, onEnd));
+  }
+
+  resetActivities(): void {
+    for (const activity of this.activities.values()) activity.reset();
   }
 
   /** `temporal activity complete` and `temporal activity fail`, whatever the attempt does. */
@@ -152,11 +157,19 @@ export class SimulatedRun {
   private scheduleTask(): void {
     if (this.isTaskScheduled) return;
     this.isTaskScheduled = true;
-    const delayMs = this.temporal.tape.pick(POLL_DELAYS_MS);
-    this.temporal.after(delayMs, async () => {
+    this.awaitPoller(this.temporal.tape.pick(POLL_DELAYS_MS));
+  }
+
+  private awaitPoller(delayMs: number): void {
+    const { temporal } = this;
+    temporal.after(delayMs, async () => {
       await this.task;
+      if (!temporal.workers.isPolled()) {
+        this.awaitPoller(1000);
+        return;
+      }
       this.task = this.runTask()
-        .catch((error: unknown) => void this.temporal.errors.push(error))
+        .catch((error: unknown) => void temporal.errors.push(error))
         .finally(() => (this.task = null));
     });
   }
@@ -183,7 +196,8 @@ export class SimulatedRun {
         local.map((options) => runLocalActivity(this.temporal, this, options)),
       );
     } while (jobs.length > 0);
-    this.shown.push(await instantly(() => workflow.look()));
+    this.answers = await instantly(() => workflow.look());
+    this.shown.push(this.answers);
   }
 
   private carryOut(command: Command): void {
@@ -225,7 +239,10 @@ export class SimulatedRun {
       this.addEvent({ workflowExecutionFailedEventAttributes: { failure } });
       this.close('FAILED', failure);
     }
-    if (command.cancelWorkflowExecution) this.close('CANCELLED');
+    if (command.cancelWorkflowExecution) {
+      this.addEvent({ workflowExecutionCanceledEventAttributes: {} });
+      this.close('CANCELLED');
+    }
   }
 
   private close(status: SimulatedRun['status'], ending: object | null | undefined = null): void {
@@ -238,6 +255,7 @@ export class SimulatedRun {
     // Temporal goes on describing the attempts of a terminated run.
     if (status !== 'TERMINATED') this.activities.clear();
     this.openTimers.clear();
+    this.updates.end();
     const isListed = () => (this.isListedAsClosed = true);
     this.temporal.after(this.temporal.tape.pick(LIST_LAGS_MS), isListed);
     this.parent?.resolveChild(this);

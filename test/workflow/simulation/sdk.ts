@@ -105,14 +105,14 @@ export function loadWorkflows(activities: readonly string[]) {
         return successful?.commands ?? [];
       },
       /** Asks what people see of an open run: the answer to each Query. */
-      async look(): Promise<unknown> {
+      async look(): Promise<readonly Command[]> {
         const jobs = ['status', '__temporal_workflow_metadata'].map((queryType) => ({
           variant: 'queryWorkflow' as const,
           queryWorkflow: { queryId: queryType, queryType, arguments: [] },
         }));
         const timestamp = msNumberToTs(nowMs());
         const { successful } = await workflow.activate({ runId, timestamp, jobs });
-        return successful?.commands;
+        return successful?.commands ?? [];
       },
       dispose: () => workflow.dispose(),
     };
@@ -129,7 +129,7 @@ function rankOf({ initializeWorkflow, doUpdate, resolveActivity }: Job): number 
 export type RunningWorkflow = Awaited<ReturnType<StartWorkflow>>;
 
 /** @see ActivityCancelReason in Core's API */
-type CancelReason = 'CANCELLED' | 'NOT_FOUND' | 'WORKER_SHUTDOWN';
+type CancelReason = 'CANCELLED' | 'NOT_FOUND' | 'RESET' | 'WORKER_SHUTDOWN';
 
 const dataConverter = {
   payloadConverter,
@@ -174,6 +174,7 @@ export function createAttempt(
       const details = {
         cancelRequested: reason === 'CANCELLED',
         notFound: reason === 'NOT_FOUND',
+        reset: reason === 'RESET',
         workerShutdown: reason === 'WORKER_SHUTDOWN',
       };
       activity.cancel(reason, new ActivityCancellationDetails(details));

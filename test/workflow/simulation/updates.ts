@@ -13,16 +13,26 @@ export interface SimulatedUpdate {
   /** The activation that gave its outcome, and that. */
   endedIn: number | null;
   outcome: { result: unknown } | { failure: Failure } | null;
+  onEnd: () => void;
 }
 
 /** The Updates of a run, by their ids. */
 export class SimulatedUpdates extends Map<string, SimulatedUpdate> {
-  /** @returns the job that brings a new one to the workflow. */
-  create(name: string, args: readonly unknown[]): Job {
+  /**
+   * @param onEnd is called with the outcome, or when the run ends without.
+   * @returns the job that brings a new one to the workflow.
+   */
+  create(name: string, args: readonly unknown[], onEnd: (update: SimulatedUpdate) => void): Job {
     const id = randomUUID();
     const input = args.map((arg) => payloadConverter.toPayload(arg)) as never[];
     const { sink } = name === 'redeliver' ? (args[0] as { sink?: string }) : {};
-    this.set(id, { name, sink, acceptedIn: null, endedIn: null, outcome: null });
+    const update = { name, sink, acceptedIn: null, endedIn: null, outcome: null };
+    this.set(id, {
+      ...update,
+      onEnd() {
+        onEnd(this);
+      },
+    });
     const meta = { updateId: id, identity: '' };
     return { doUpdate: { id, protocolInstanceId: id, name, input, meta, runValidator: true } };
   }
@@ -39,6 +49,14 @@ export class SimulatedUpdates extends Map<string, SimulatedUpdate> {
     }
     update.endedIn = activation;
     update.outcome = completed ? { result: decode(completed) } : { failure: rejected as Failure };
+    update.onEnd();
     return null;
+  }
+
+  /** The run has ended, so that nobody waits any longer. */
+  end(): void {
+    for (const update of this.values()) {
+      if (update.outcome === null) update.onEnd();
+    }
   }
 }

@@ -5,6 +5,7 @@ import { createActivities } from '../../../src/activities';
 import type { Config } from '../../../src/config';
 import { addAttemptTimeouts } from '../../../src/config/attempt-timeouts';
 import { createServices } from '../../../src/config/services';
+import { makeKey } from '../../../src/secrets/sealing';
 import type { Activities } from '../../../src/shared/activities';
 import type { SimulatedActivity } from './activity';
 import { createConnection } from './calls';
@@ -14,6 +15,7 @@ import { surroundings, type Process } from './network';
 import type { watchRequests } from './requests';
 import type { Report } from './resolutions';
 import { createAttempt } from './sdk';
+import { KeyFile } from './sealing';
 import type { SimulatedTemporal } from './temporal';
 
 /*
@@ -59,6 +61,7 @@ export class SimulatedWorker implements Process {
     private readonly watch: Watch,
     /** Reports that Core dropped. */
     private readonly dropped: SimulatedActivity[],
+    readonly keyFile: KeyFile,
   ) {
     this.client = new Client({ connection: createConnection(temporal, this) });
   }
@@ -66,7 +69,8 @@ export class SimulatedWorker implements Process {
   /** Makes the services: their caches and circuit breakers are those of this process. */
   async boot(config: Config): Promise<this> {
     surroundings.process = this;
-    this.services = await instantly(() => createServices(config));
+    const sealing = this.keyFile.createSealing();
+    this.services = await instantly(() => createServices({ ...config, sealing }));
     const retries = addAttemptTimeouts(config);
     const { minimumTokenAgeMs } = config.schedules;
     this.activities = createActivities(this.services, retries, minimumTokenAgeMs);
@@ -159,6 +163,7 @@ export class SimulatedWorker implements Process {
       if (this.temporal.isAway || this.isKilled || this.isFrozen) return;
       if (!activity.takeHeartbeat(attempt)) execution.cancel('NOT_FOUND');
       else if (activity.isCancelRequested) execution.cancel('CANCELLED');
+      else if (activity.isReset) execution.cancel('RESET');
     };
     const { client, logger } = this;
     const execution = createAttempt(info, this.findWork(activity.type), {
@@ -168,6 +173,8 @@ export class SimulatedWorker implements Process {
     const report = await execution.run(activity.args);
     this.underWay.delete(execution);
     this.watch.onReport(activity, attempt, report);
+    const problem = this.keyFile.findProblem(activity, report);
+    if (problem) this.temporal.errors.push(problem);
     await this.awake();
     if (this.temporal.tape.pick(FATES_OF_REPORTS) === 'hangs') await this.hang(activity, attempt);
     for (let tries = 0; this.temporal.isAway; tries += 1) {
@@ -196,6 +203,7 @@ export function createWorkers(
   const configs = temporal.tape.pick([[current], [current], [current], [current, outdated]]);
   const all: SimulatedWorker[] = [];
   const dropped: SimulatedActivity[] = [];
+  let keys = [makeKey(new Date())];
   let booting: Promise<unknown> = Promise.resolve();
   const living = () => all.filter(({ isKilled, isStopping }) => !isKilled && !isStopping);
 
@@ -208,7 +216,14 @@ export function createWorkers(
     boot(): Promise<SimulatedWorker> {
       const config = temporal.tape.pick(configs);
       booting = booting.then(async () => {
-        const worker = new SimulatedWorker(`w${all.length + 1}`, temporal, log, watch, dropped);
+        const worker = new SimulatedWorker(
+          `w${all.length + 1}`,
+          temporal,
+          log,
+          watch,
+          dropped,
+          new KeyFile(keys),
+        );
         worker.isOutdated = config === outdated;
         if (worker.isOutdated) temporal.say(`${worker.name} has an outdated configuration`);
         all.push(await worker.boot(config));
@@ -216,6 +231,21 @@ export function createWorkers(
       });
       return booting as Promise<SimulatedWorker>;
     },
+
+    /** A new key seals. Workers that run get it with the former ones, in their place, or not yet. */
+    rotateSealingKey(): void {
+      const key = makeKey(new Date());
+      temporal.say(`sealing key ${key.kid}`);
+      keys = [key, ...keys];
+      const sets = temporal.tape.pick([null, keys, [key]]);
+      for (const { keyFile } of sets ? living() : []) keyFile.keys = sets ?? [];
+    },
+
+    repairSealingKeys(): void {
+      for (const { keyFile } of all) keyFile.keys = keys;
+    },
+
+    isPolled: () => living().some(({ isFrozen }) => !isFrozen),
 
     pickForWorkflowTask(): SimulatedWorker {
       return temporal.tape.pick(living().length > 0 ? living() : all);
