@@ -241,6 +241,30 @@ describe('Temporal', () => {
     },
   );
 
+  it.concurrent('says to a first attempt that it was reset, and retries its failure', async () => {
+    const { run, taskToken } = await startAttempt();
+    await run.service.resetActivity({ namespace, execution: run.execution, id: '1' });
+    const heartbeat = await run.service.recordActivityTaskHeartbeat({ namespace, taskToken });
+    expect(heartbeat).toMatchObject({ activityReset: true });
+    await run.fail(taskToken, retryIn(10));
+    expect(await run.pollAttempt()).toMatchObject({ attempt: 2 });
+  });
+
+  it.concurrent(
+    'refuses what a later attempt says once it was reset, and counts anew',
+    async () => {
+      const { run, taskToken: first } = await startAttempt({ heartbeatTimeout: WAIT });
+      await run.fail(first, retryIn(10));
+      await run.fail((await run.pollAttempt()).taskToken, retryIn(10));
+      const { taskToken } = await run.pollAttempt();
+      await run.service.resetActivity({ namespace, execution: run.execution, id: '1' });
+      const report = { namespace, taskToken };
+      await expect(run.service.recordActivityTaskHeartbeat(report)).rejects.toThrow('NOT_FOUND');
+      await expect(run.service.respondActivityTaskCompleted(report)).rejects.toThrow('NOT_FOUND');
+      expect(await run.pollAttempt()).toMatchObject({ attempt: 2 });
+    },
+  );
+
   it.concurrent('refuses a child while a run of its id is open, with cause 1', async () => {
     const { workflowId } = (await startRun()).execution;
     const parent = await startRun();

@@ -21,8 +21,6 @@ const FAILED_BY_HAND = { message: 'by hand', applicationFailureInfo: { nonRetrya
 /** The actions of which several in one simulation show most. */
 const MORE_OFTEN = ['start again', 'terminate', 'a server fails'];
 
-export type Actions = ReturnType<typeof createActions>;
-
 /** @param pairCount the number of pairs that a wave starts. */
 export function createActions(tape: Tape, world: World, pairCount: number) {
   const { temporal, workers, atlas, requests, keepBusy, start } = world;
@@ -80,6 +78,10 @@ export function createActions(tape: Tape, world: World, pairCount: number) {
       keepBusy(() => sleep(tape.pick([100, 30_000])).then(() => workers.boot()));
     };
 
+  function resetActivity({ activities }: SimulatedRun): void {
+    for (const activity of activities.values()) activity.reset();
+  }
+
   function startAgain(run: SimulatedRun, of: Request): void {
     const again = tape.pick([run, ...world.runsOf(of)]).runId;
     start(tape.pick([{ ...of, again: true }, of, { ...of, again }, { ...of, again }]));
@@ -113,9 +115,9 @@ export function createActions(tape: Tape, world: World, pairCount: number) {
     reset: (run) => temporal.reset(run),
     'an activity failed by hand': (run) => run.endByHand({ failure: FAILED_BY_HAND }),
     'an activity completed by hand': (run) => run.endByHand({ result: {} }),
-    'an activity is reset': (run) => run.resetActivities(),
+    'an activity is reset': resetActivity,
     'an activity is reset, and cancel'(run) {
-      run.resetActivities();
+      resetActivity(run);
       run.requestCancel();
     },
     'api-keys': () => world.look(),
