@@ -127,7 +127,7 @@ export function createConnection(
     recordActivityTaskHeartbeat: serve(({ taskToken }: { taskToken: Uint8Array }) => {
       const [runId, id, attempt] = Buffer.from(taskToken).toString().split(' ');
       const run = temporal.runs.find((one) => one.runId === runId);
-      if (!run?.takeHeartbeat(String(id), Number(attempt))) {
+      if (!run?.activities.get(String(id))?.takeHeartbeat(Number(attempt))) {
         throw grpcError(NOT_FOUND, 'the attempt is over');
       }
       return {};

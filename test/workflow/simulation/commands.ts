@@ -18,8 +18,7 @@ type Said = Partial<RunOutcome> & {
   workflowId?: string;
   type?: string;
   state?: string;
-  fields?: string[];
-  joined?: boolean;
+  details?: { runId?: string };
 };
 
 const typeOf = (run: SimulatedRun) =>
@@ -69,7 +68,9 @@ export async function runCommand(
 
   function judge(said: Said): void {
     log.push(said);
-    const { workflowId, runId, receipt } = said;
+    const { workflowId, receipt } = said;
+    // A run that ends as TokenExists names the run that has the token.
+    const runId = said.details?.runId ?? said.runId;
     if (workflowId === undefined || 'progress' in said) return;
     const action = said.action ?? (receipt ? 'delivered' : 'started');
     say(`a command says of ${workflowId}: ${action}`);

@@ -1,6 +1,7 @@
 import { defaultFailureConverter } from '@temporalio/common';
 import { payloadConverter } from '../../../src/shared/payload-converter';
 import type { HistoryEvent } from '../../../src/temporal/run-history';
+import type { SimulatedActivity } from './activity';
 import type { SimulatedRun } from './run';
 
 /** How an activity or a child ends, and what Core tells the workflow of that. */
@@ -14,6 +15,14 @@ export type TimeoutType = 'START_TO_CLOSE' | 'SCHEDULE_TO_CLOSE' | 'HEARTBEAT';
 /** What a worker reports of an attempt. */
 export type Report = { result: unknown } | { failure: Failure } | { cancelled: true };
 export type End = Report | { timeout: TimeoutType };
+
+/** An end that an activation has brought to the workflow. */
+export interface SeenEnd {
+  activity: SimulatedActivity;
+  end: End;
+  isByHand: boolean;
+  seenIn: number;
+}
 
 const TIMEOUT_CODES = { START_TO_CLOSE: 1, SCHEDULE_TO_CLOSE: 3, HEARTBEAT: 4 };
 

@@ -5,7 +5,14 @@ import type { HistoryEvent } from '../../../src/temporal/run-history';
 import { POLL_DELAYS_MS, SimulatedActivity, toMs } from './activity';
 import { instantly, nowMs } from './clock';
 import { runLocalActivity } from './local';
-import { decode, toChildResolution, toResolution, type End, type Report } from './resolutions';
+import {
+  decode,
+  toChildResolution,
+  toResolution,
+  type End,
+  type Report,
+  type SeenEnd,
+} from './resolutions';
 import type { Command, Job, RunningWorkflow } from './sdk';
 import type { SimulatedTemporal } from './temporal';
 import { SimulatedUpdates, type SimulatedUpdate } from './updates';
@@ -18,15 +25,6 @@ import type { SimulatedWorker } from './workers';
 
 /** The list is eventually consistent (https://docs.temporal.io/visibility). */
 const LIST_LAGS_MS = [0, 700, 3000];
-
-const encode = (value: unknown) => payloadConverter.toPayload(value);
-
-interface SeenEnd {
-  activity: SimulatedActivity;
-  end: End;
-  isByHand: boolean;
-  seenIn: number;
-}
 
 export class SimulatedRun {
   readonly runId = randomUUID();
@@ -82,7 +80,7 @@ export class SimulatedRun {
     /** The scheduled run that started it. */
     readonly parent?: SimulatedRun,
   ) {
-    const payloads = args.map(encode) as never[];
+    const payloads = args.map((arg) => payloadConverter.toPayload(arg)) as never[];
     this.listedBefore = temporal.runs.filter(({ isListedAsClosed }) => isListedAsClosed);
     this.say(`starts ${type}`);
     this.addEvent({ workflowExecutionStartedEventAttributes: { input: { payloads } } });
@@ -99,8 +97,6 @@ export class SimulatedRun {
   say(what: string): void {
     this.temporal.say(`${this.runId.slice(0, 4)} ${what}`);
   }
-
-  // What people request.
 
   /**
    * A second request adds nothing. One that comes during a workflow task enters the history after
@@ -129,17 +125,11 @@ export class SimulatedRun {
     this.addJob(this.updates.create(name, args, onEnd));
   }
 
-  resetActivities(): void {
-    for (const activity of this.activities.values()) activity.reset();
-  }
-
   /** `temporal activity complete` and `temporal activity fail`, whatever the attempt does. */
   endByHand(report: Report): void {
     const [activity] = this.activities.values();
     if (activity?.isPending) activity.end(report, true);
   }
-
-  // Workflow tasks.
 
   addEvent(attributes: object, atMs = nowMs()): number {
     const eventId = this.events.length + 1;
@@ -261,8 +251,6 @@ export class SimulatedRun {
     this.parent?.resolveChild(this);
   }
 
-  // Activities.
-
   private scheduleActivity(options: NonNullable<Command['scheduleActivity']>): void {
     const activity = new SimulatedActivity(this.temporal, this, options);
     const { type, id, args } = activity;
@@ -272,11 +260,6 @@ export class SimulatedRun {
     this.activities.set(id, activity);
     this.scheduled.set(id, activity);
     activity.schedule();
-  }
-
-  /** @returns whether the attempt is under way. */
-  takeHeartbeat(id: string, attempt: number): boolean {
-    return this.activities.get(id)?.takeHeartbeat(attempt) ?? false;
   }
 
   noteEnd({ id }: SimulatedActivity, end: End): void {

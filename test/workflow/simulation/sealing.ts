@@ -36,7 +36,6 @@ export class KeyFile {
     const [{ jwe }] = args as [{ jwe: string }];
     const [header = ''] = jwe.split('.');
     const { kid } = JSON.parse(Buffer.from(header, 'base64url').toString()) as { kid: string };
-    if (this.readIds.has(kid)) return 'a worker opens what a key has sealed that it ever had';
-    return info.nonRetryable === true ? 'a worker without the key of a token can retry' : null;
+    return this.readIds.has(kid) ? 'a worker opens what it ever had the key for' : null;
   }
 }

@@ -22,8 +22,6 @@ export interface Stored {
   /** When its link is synced, in Cloud Manager. */
   readyMs: number;
   createdAt: string;
-  /** What it stores beside the token. */
-  facts: Readonly<Record<string, unknown>>;
 }
 
 /** Standard Webhooks: a receiver refuses a signature that is older or newer than five minutes. */
@@ -39,14 +37,12 @@ export function createSinkServers(onStored: (stored: Stored) => void) {
 
   function store(sink: string, data: Record<string, unknown>, readyMs = nowMs()): void {
     const { linkToken, orgId, createdAt } = data as Record<string, string>;
-    const { linkToken: _, ...facts } = createdAt ? data : {};
     onStored({
       sink,
       linkToken: linkToken ?? '',
       orgId: orgId ?? '',
       createdAt: createdAt ?? '',
       readyMs,
-      facts,
     });
   }
 
@@ -114,8 +110,9 @@ export function createSinkServers(onStored: (stored: Stored) => void) {
 
     /** In the place of `callFolderProcess`, whose process works in real time. */
     async callFolder(operation: string, file: string, linkToken: string): Promise<string> {
-      const { tape } = surroundings.network ?? {};
+      const { tape, say } = surroundings.network ?? {};
       const fate = tape?.pick(['stored', 'stored', 'stored', 'full', 'stored, then lost', 'hangs']);
+      say?.(`files: ${fate}`);
       await sleep(fate === 'hangs' ? 60_000 : 5);
       if (fate === 'full') throw new SinkUnavailableError('ENOSPC');
       const content = files.get(file) ?? linkToken;
