@@ -19,7 +19,9 @@ type Action = (run: SimulatedRun, of: Request) => unknown;
 
 const FAILED_BY_HAND = { message: 'by hand', applicationFailureInfo: { nonRetryable: true } };
 /** The actions of which several in one simulation show most. */
-const MORE_OFTEN = ['start again', 'terminate', 'a server fails'];
+const MORE_OFTEN = ['start again', 'terminate', 'a server fails', 'Temporal is away'];
+/** A command that waits looks at its runs every second, which takes the simulation long. */
+const WAITS = [...Array<undefined>(5).fill(undefined), true] as const;
 
 /** @param pairCount the number of pairs that a wave starts. */
 export function createActions(tape: Tape, world: World, pairCount: number) {
@@ -43,7 +45,7 @@ export function createActions(tape: Tape, world: World, pairCount: number) {
 
   /** Other services start with the Update, which is in the first activation. */
   function startSomehow(of: Request): void {
-    const wait = tape.pick<true | undefined>([undefined, true]);
+    const wait = tape.pick(WAITS);
     const ways = {
       alone: () => start(of),
       'with an Update'() {
@@ -63,7 +65,7 @@ export function createActions(tape: Tape, world: World, pairCount: number) {
       line: index + 1,
       request: { ...of, ...change },
     }));
-    const wait = tape.pick<true | undefined>([undefined, true]);
+    const wait = tape.pick(WAITS);
     command((context) => startMany(context, wave, wait));
   }
 

@@ -120,7 +120,7 @@ export class SimulatedActivity {
     this.run.say(`resets #${this.id}`);
     if (this.startedAtMs !== null) {
       this.isReset = true;
-      this.isRefused = this.number > 1;
+      this.isRefused ||= this.number > 1;
       this.attemptsBeforeReset = this.attempt - 1;
       return;
     }

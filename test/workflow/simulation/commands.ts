@@ -24,6 +24,7 @@ type Said = Partial<RunOutcome> & {
 const typeOf = (run: SimulatedRun) =>
   run.status === 'FAILED' ? readFailure(run.ending).type : null;
 const isUndelivered = ({ isOpen, memo }: SimulatedRun) => isOpen && memo['step'] === 'undelivered';
+const hasDelivered = ({ trace }: SimulatedRun) => trace.includes('stored');
 const hasToken = ({ trace }: SimulatedRun) => trace.includes('token');
 /** An Update comes before what ends in the same activation. */
 const knowsToken = ({ seenEnds, activations }: SimulatedRun) =>
@@ -46,9 +47,9 @@ const WORDS: Record<string, (run: SimulatedRun, said: Said) => boolean> = {
     run.status === 'TERMINATED' || (type !== undefined && typeOf(run) === type),
   cancelled: (run) => run.status === 'CANCELLED' || typeOf(run) === 'Cancelled',
   undelivered: isUndelivered,
-  skipped: (run, { state }) => (state === 'delivered' ? run.status === 'COMPLETED' : run.isOpen),
+  skipped: (run, { state }) => (state === 'delivered' ? hasDelivered(run) : run.isOpen),
   refused(run, { type, state }) {
-    if (state === 'delivered') return run.status === 'COMPLETED';
+    if (state === 'delivered') return hasDelivered(run);
     if (state !== undefined) return hasToken(run);
     if (type === 'OtherWorkflowType') return run.type !== WORKFLOW_TYPES.prepare;
     if (type === 'DifferentRequest') return run.isOpen;

@@ -195,13 +195,15 @@ async function carry(
     moment === 'killed' ? process.kill() : process.freeze(tape.pick(FREEZE_MS));
 
   await sleep(tape.pick(CONNECTION_MS));
+  const what = [fate.name, event].filter(Boolean).join(', ');
+  const sends = `${process.name} sends ${method} ${host}${path}: ${what}`;
+  if (fate === REFUSED || event === 'killed before') say(sends);
   if (fate === REFUSED) throw codeError('ECONNREFUSED');
   if (when === 'before') disturb();
   await process.awake();
   handler.onRequestStart?.(controller, {});
   if (controller.isOver()) return;
-  const what = [fate.name, event].filter(Boolean).join(', ');
-  say(`${process.name} sends ${method} ${host}${path}: ${what}`);
+  say(sends);
   controller.onResponse = onWritten(request);
   if (when === 'after') setTimeout(disturb, 20);
 

@@ -3,6 +3,7 @@ import { createActivities } from '../../../src/activities';
 import type * as Clock from './clock';
 import { installClocks, runUntil } from './clock';
 import type * as Network from './network';
+import { Pairs } from './pairs';
 import { startPeople } from './people';
 import { loadWorkflows } from './sdk';
 import { findProblems } from './sentences';
@@ -33,6 +34,8 @@ const RUNS = Math.max(
   RUN + 1,
   Number(process.env['RUNS'] ?? (process.env['CHECK_MORE'] ? 1000 : 100)),
 );
+/** Counts which events meet (pairs.ts). */
+const COUNT = Boolean(process.env['COUNT']);
 const START = new Date('2026-11-30T00:00:00Z');
 
 jest.mock('undici', () => ({
@@ -105,15 +108,18 @@ it(
   `${RUNS} simulations: every sentence holds`,
   async () => {
     const tapes = fc.array(fc.nat(27719), { minLength: 60, maxLength: 400, size: 'max' });
+    const pairs = new Pairs();
     const samples = fc.sample(tapes, { numRuns: RUNS, seed: SEED });
     for (const [index, tape] of samples.entries()) {
       if (RUN >= 0 && index !== RUN) continue;
-      const { problems } = await simulate(tape);
+      const { problems, trace } = await simulate(tape);
+      if (COUNT) pairs.add(trace);
       if (problems.length === 0) continue;
       const story = await shorten(tape, toSentence(problems[0]));
       const where = { SEED, RUN: index };
       expect({ ...where, ...story }).toEqual({ ...where, problems: [], trace: [] });
     }
+    if (COUNT) expect(pairs.findMissing()).toEqual([]);
   },
   TIMEOUT_MS,
 );
