@@ -28,6 +28,7 @@ export interface Key {
   isOwner: boolean;
   linkToken: string;
   tokenSha256: string;
+  accessListIps: unknown;
 }
 
 /** None may be in a history, a memo, a log or an error. */
@@ -110,6 +111,7 @@ export function createAtlas(findMaker: () => Maker, onKey: (key: Key) => void) {
       isOwner: true,
       linkToken,
       tokenSha256,
+      accessListIps,
     };
     keys.push(key);
     onKey(key);

@@ -1,16 +1,19 @@
 import { isDeepStrictEqual } from 'node:util';
+import { CLOCK_ERRORS_MS } from './clock';
 import type { SimulatedRun } from './run';
 import type { Observed } from './sentences';
 import type { SimulatedUpdate } from './updates';
 import type { World } from './world';
 
 /*
- * The sentences on what callers read: the outcomes of Updates, and endings. What a receipt says is
- * tested in test/unit/activities/deliver-link-token.test.ts.
+ * The sentences on what callers read: the outcomes of Updates, endings, and receipts.
  */
 
 /** @returns whether it holds, or what does not. */
 export type RunRule = (observed: Observed, world: World) => boolean | string;
+
+/** An attempt has its response, and seals the token, in this time. */
+const MAX_RESPONSE_MS = 30_000;
 
 export const CALLER_RULES: Record<string, RunRule> = {
   'whoever waits for an Update gets its outcome': ({ run }) =>
@@ -30,6 +33,10 @@ export const CALLER_RULES: Record<string, RunRule> = {
     const { type, message } = observed.ending;
     const expected = observed.run.status === 'FAILED' ? typeOf(observed, world) : type;
     return type === expected || `${type}, not ${expected}: ${message}`;
+  },
+  'a receipt says what is true': (observed, world) => {
+    const wrong = observed.run.status === 'COMPLETED' ? findWrongFields(observed, world) : [];
+    return wrong.length === 0 || wrong.join(', ');
   },
 };
 
@@ -84,4 +91,38 @@ function typeOf({ run, history, ending }: Observed, { watch, temporal }: World):
   );
   if (again !== true && found && found.startMs > (permitted?.startMs ?? -1)) return 'TokenExists';
   return temporal.awayUntilMs >= run.startMs ? 'TemporalUnavailable' : 'none';
+}
+
+function findWrongFields({ run, history, ending: receipt }: Observed, world: World): string[] {
+  const { tokenSha256, deliveryId, createdAt } = history.token ?? {};
+  const key = world.keys.find((one) => one.tokenSha256 === tokenSha256);
+  const copy = world.stored.findLast(
+    ({ sink, linkToken }) => sink === receipt.sink && linkToken === key?.linkToken,
+  );
+  const [{ orgId, sourceOrgId = null, requestedBy = null }] = run.args as [
+    Partial<Observed['ending']>,
+  ];
+  const truth: Record<string, unknown> = {
+    ...{ orgId, sourceOrgId, requestedBy, changeReference: null },
+    ...{ accessListIps: key?.accessListIps, credential: 'shared', warnings: [] },
+    ...{ tokenSha256, deliveryId, createdAt },
+    ...copy?.facts,
+  };
+  const said: Record<string, unknown> = { ...receipt };
+  const wrong = Object.keys(truth).filter((name) => !isDeepStrictEqual(said[name], truth[name]));
+  const { activity } = run.seenEnds.at(-1) ?? {};
+  const madeMs = key?.madeMs ?? NaN;
+  const begunMs = activity?.begunMs.get(activity.attempt) ?? NaN;
+  const isInTime =
+    isByAClock(receipt.createdAt, madeMs, madeMs + MAX_RESPONSE_MS) &&
+    isByAClock(receipt.deliveredAt, begunMs, run.closeMs ?? NaN);
+  const place = receipt.sink === 'files' ? 'file /tokens/' : `https://${receipt.sink}.test`;
+  const isPlace = receipt.location?.includes(place) === true;
+  return [...wrong, ...(isInTime ? [] : ['times']), ...(isPlace ? [] : ['location'])];
+}
+
+/** Tells whether a time is between two, by a clock that may be wrong. */
+function isByAClock(time: string | undefined, fromMs: number, untilMs: number): boolean {
+  const ms = Date.parse(String(time));
+  return CLOCK_ERRORS_MS.some((error) => ms >= fromMs + error && ms <= untilMs + error);
 }

@@ -1,10 +1,12 @@
 import { Context } from '@temporalio/activity';
 import { MAX_LINK_TOKEN_BYTES } from '../../../src/contract/limits';
+import type { Backoff } from '../../../src/shared/activities';
 import { toObject } from '../../../src/shared/object';
 import type { SimulatedActivity } from './activity';
 import { nowMs } from './clock';
 import { GIVE_UP_AFTER_MS } from './config';
 import { REQUEST_TIMEOUT_MS, type OnResponse, type SentRequest } from './network';
+import { watchOutages } from './outages';
 import type { Report } from './resolutions';
 import type { SimulatedRun } from './run';
 import type { SimulatedTemporal } from './temporal';
@@ -17,9 +19,10 @@ import type { SimulatedTemporal } from './temporal';
 /** The longest time for which a worker holds requests back, even if Atlas requests more. */
 export const MAX_HOLD_MS = 15 * 60_000;
 
-export function watchRequests(temporal: SimulatedTemporal) {
+export function watchRequests(temporal: SimulatedTemporal, backoff: Backoff) {
   /** Sentences that do not hold. */
   const problems = new Set<string>();
+  const outages = watchOutages(backoff, problems);
   /** Creations whose last response leaves open whether a key was made: `<run id> <activity id>`. */
   const uncertain = new Set<string>();
   /** The runs that sent a POST. */
@@ -73,7 +76,7 @@ export function watchRequests(temporal: SimulatedTemporal) {
       };
     },
 
-    onPost({ sentMs }: SentRequest): OnResponse {
+    onPost({ process, sentMs }: SentRequest): OnResponse {
       const { run, activity, attempt } = findAttempt(temporal);
       const id = `${run.runId} ${activity.id}`;
       const attemptId = idOf(activity, attempt);
@@ -90,11 +93,17 @@ export function watchRequests(temporal: SimulatedTemporal) {
       posted.set(attemptId, false);
       waitsUntilMs.set(attemptId, sentMs + REQUEST_TIMEOUT_MS);
       uncertain.add(id);
+      const onOutcome = outages.onPost(process, activity.begunMs.get(attempt) ?? 0);
       return (status, body) => {
+        onOutcome(status);
         posted.set(attemptId, status === 401);
         waitsUntilMs.delete(attemptId);
         if (isCertain(status, body)) uncertain.delete(id);
       };
+    },
+
+    onAccessTokenRequest({ process }: SentRequest): OnResponse {
+      return (status) => outages.onAccessToken(process, status);
     },
 
     /** Called when the report of an attempt reaches Temporal. */

@@ -22,6 +22,8 @@ export interface Stored {
   /** When its link is synced, in Cloud Manager. */
   readyMs: number;
   createdAt: string;
+  /** What it stores beside the token. */
+  facts: Readonly<Record<string, unknown>>;
 }
 
 /** Standard Webhooks: a receiver refuses a signature that is older or newer than five minutes. */
@@ -37,12 +39,14 @@ export function createSinkServers(onStored: (stored: Stored) => void) {
 
   function store(sink: string, data: Record<string, unknown>, readyMs = nowMs()): void {
     const { linkToken, orgId, createdAt } = data as Record<string, string>;
+    const { linkToken: _, ...facts } = createdAt ? data : {};
     onStored({
       sink,
       linkToken: linkToken ?? '',
       orgId: orgId ?? '',
       createdAt: createdAt ?? '',
       readyMs,
+      facts,
     });
   }
 

@@ -83,7 +83,7 @@ export function createWorld(tape: Tape, startWorkflow: StartWorkflow) {
   const fails = (host: string) => nowMs() < (failsUntilMs.get(host) ?? 0);
   const looks: Look[] = [];
   const config = tape.pick(CONFIGS);
-  const watch = watchRequests(temporal);
+  const watch = watchRequests(temporal, config.current.retries);
   const workers = createWorkers(temporal, config, (line) => log.push(line), watch);
   temporal.workers = workers;
   const first = tape.pick([...PAIRS.keys()]);
@@ -138,6 +138,7 @@ export function createWorld(tape: Tape, startWorkflow: StartWorkflow) {
       if (SINK_HOSTS.test(sent.host)) noteSink(String(sent.host.split('.')[0]));
       const callbacks = [watch.onWritten(sent)];
       if (asksForLinkToken(sent)) callbacks.push(watch.onPost(sent));
+      if (sent.path === ACCESS_TOKEN_PATH) callbacks.push(watch.onAccessTokenRequest(sent));
       return (...response) => {
         for (const callback of callbacks) callback(...response);
       };
