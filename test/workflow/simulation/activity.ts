@@ -133,6 +133,11 @@ export class SimulatedActivity {
     return this.isPending && this.attempt === attempt && this.startedAtMs !== null;
   }
 
+  /** Tells whether the server takes what an attempt says. */
+  isHeard(attempt: number): boolean {
+    return this.isUnderWay(attempt) && !this.isRefused;
+  }
+
   /** A worker may take it before the workflow task that would cancel it. */
   private scheduleAttempt(delayMs: number): void {
     const { temporal } = this;
@@ -193,7 +198,7 @@ export class SimulatedActivity {
 
   /** @returns whether the attempt is under way. */
   takeHeartbeat(attempt: number): boolean {
-    if (!this.isUnderWay(attempt) || this.isRefused) return false;
+    if (!this.isHeard(attempt)) return false;
     this.lastHeartbeatMs = nowMs();
     return true;
   }
@@ -202,7 +207,7 @@ export class SimulatedActivity {
   takeReport(attempt: number, report: Report): void {
     // The server takes no cancellation that nobody requested.
     const isUnrequested = 'cancelled' in report && !this.isCancelRequested;
-    if (!this.isUnderWay(attempt) || this.isRefused || isUnrequested) {
+    if (!this.isHeard(attempt) || isUnrequested) {
       this.run.say(`refuses the report of #${this.id}.${attempt}`);
     } else if ('failure' in report) this.fail(report);
     else this.end(report);

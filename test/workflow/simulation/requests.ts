@@ -109,7 +109,7 @@ export function watchRequests(temporal: SimulatedTemporal, backoff: Backoff) {
     /** Called when the report of an attempt reaches Temporal. */
     onArrival(activity: SimulatedActivity, attempt: number): void {
       const wait = requestedMs.get(idOf(activity, attempt));
-      if (wait && activity.isUnderWay(attempt)) notBeforeMs.set(...wait);
+      if (wait && activity.isHeard(attempt)) notBeforeMs.set(...wait);
     },
 
     onReport(activity: SimulatedActivity, attempt: number, report: Report): void {
