@@ -21,7 +21,7 @@ const FAILED_BY_HAND = { message: 'by hand', applicationFailureInfo: { nonRetrya
 /** The actions of which several in one simulation show most. */
 const MORE_OFTEN = ['start again', 'terminate', 'a server fails', 'Temporal is away'];
 /** A command that waits looks at its runs every second, which takes the simulation long. */
-const WAITS = [...Array<undefined>(5).fill(undefined), true] as const;
+const WAITS = [...Array<undefined>(9).fill(undefined), true] as const;
 
 /** @param pairCount the number of pairs that a wave starts. */
 export function createActions(tape: Tape, world: World, pairCount: number) {
@@ -139,7 +139,11 @@ export function createActions(tape: Tape, world: World, pairCount: number) {
       disturb((worker) => keepBusy(() => worker.stop(0)))(run, of);
     },
     'a clock is wrong': disturb((worker) => worker.setClock(tape.pick(CLOCK_ERRORS_MS))),
-    'the sealing key rotates': () => workers.rotateSealingKey(),
+    // A worker restarts with the new key.
+    'the sealing key rotates': disturb((worker) => {
+      workers.rotateSealingKey();
+      worker.kill();
+    }),
   };
 
   return {
