@@ -137,13 +137,15 @@ it('rejects a secret of someone else until it has the tag that the error names',
   expect(await read(SecretId)).toMatchObject({ VersionId: delivery.deliveryId });
 });
 
-it('rejects the secret of another source organization', async () => {
+it('rejects the secret of another source organization, also for none', async () => {
   const delivery = newDelivery();
   const { deliver } = await aws({ secretName: 'lm/{orgId}' });
   await deliver(delivery);
-  await expect(deliver({ ...successorOf(delivery), sourceOrgId: newOrgId() })).rejects.toThrow(
-    /holds the token of other organizations: put \{orgId\} and \{sourceOrgId\} into secretName/,
-  );
+  for (const sourceOrgId of [newOrgId(), null]) {
+    await expect(deliver({ ...successorOf(delivery), sourceOrgId })).rejects.toThrow(
+      /holds the token of other organizations: put \{orgId\} and \{sourceOrgId\} into secretName/,
+    );
+  }
 });
 
 it.each<
