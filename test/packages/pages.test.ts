@@ -386,6 +386,7 @@ describe('the commands of the runbook and of the pages on keys', () => {
     const [, find = ''] =
       /look for it in the record: `(grep .*)`/.exec(page('docs/runbook.md')) ?? [];
     await endingOf(await installation.start());
+    await installation.workers[0]?.untilOutput(/link-token delivered/);
     const run = await installation.start(installation.newRequest({ sink: 'blocked' }));
     await untilStep(run, 'undelivered');
     const open = `WorkflowId = '${run.workflowId}' AND ExecutionStatus = 'Running'`;
