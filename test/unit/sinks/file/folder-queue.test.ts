@@ -42,22 +42,25 @@ it('operations on a folder run one at a time, in order, even after a failure', a
   expect(await results).toEqual([{ status: 'rejected', reason }, ...fulfilled]);
 });
 
-it('an operation that hangs fails, and so do all others until it returns', async () => {
+it.each<[ending: string, result: () => string | Promise<string>]>([
+  ['returns', () => 'late'],
+  ['fails', () => Promise.reject(new Error('the share is gone'))],
+])('an operation that hangs fails, and so do all others until it %s', async (_ending, result) => {
   const { run, starts, end } = startFolder();
-  const [hung, waiting] = [run('hung'), run('waiting')].map((result) =>
-    expect(result).rejects.toEqual(UNANSWERED),
+  const [hung, waiting] = [run('hung'), run('waiting')].map((operation) =>
+    expect(operation).rejects.toEqual(UNANSWERED),
   );
   await jest.advanceTimersByTimeAsync(10_000);
   await Promise.all([hung, waiting]);
   await jest.advanceTimersByTimeAsync(3_600_000);
   await expect(run('an hour later')).rejects.toEqual(UNANSWERED);
-  end('hung');
+  end('hung', result());
   await jest.advanceTimersByTimeAsync(0);
-  const next = run('after its return');
+  const next = run('after its end');
   await jest.advanceTimersByTimeAsync(0);
-  expect(starts).toEqual(['hung', 'after its return']);
-  end('after its return');
-  await expect(next).resolves.toBe('after its return');
+  expect(starts).toEqual(['hung', 'after its end']);
+  end('after its end');
+  await expect(next).resolves.toBe('after its end');
 });
 
 it('a cancelled operation ends at once, and one that waited is not started', async () => {
