@@ -244,7 +244,6 @@ export class SimulatedActivity {
     this.overMs.set(this.attempt, nowMs());
     this.attempt += 1;
     this.lastFailure = 'failure' in end ? end.failure : toTimeoutFailure(end.timeout, null);
-    this.run.shown.push(this.lastFailure);
     this.scheduleAttempt(delayMs);
   }
 

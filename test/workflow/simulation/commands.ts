@@ -62,13 +62,12 @@ const WORDS: Record<string, (run: SimulatedRun, said: Said) => boolean> = {
 
 /** Runs a command to its end. One that does not reach Temporal says nothing of a run. */
 export async function runCommand(
-  { temporal, log, say }: World,
+  { temporal, say }: World,
   work: (context: CommandContext) => Promise<void>,
 ): Promise<void> {
   const { output, ...context } = contextWith(temporal.client, { json: true });
 
   function judge(said: Said): void {
-    log.push(said);
     const { workflowId, receipt } = said;
     // A run that ends as TokenExists names the run that has the token.
     const runId = said.details?.runId ?? said.runId;

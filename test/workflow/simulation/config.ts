@@ -3,7 +3,7 @@ import { settingsSchema } from '../../../src/config/settings';
 import { workflowIdFor } from '../../../src/contract/workflow-id';
 import { makeKey } from '../../../src/secrets/sealing';
 import { ORG, OTHER_ORG, SOURCE_ORG } from '../../unit/samples';
-import { CANARY, SECRETS } from './atlas';
+import { SECRETS } from './atlas';
 import { REQUEST_TIMEOUT_MS } from './network';
 import { SINK_SECRETS } from './sinks';
 
@@ -24,7 +24,7 @@ const timeoutMs = REQUEST_TIMEOUT_MS;
 const SINKS = {
   hook: {
     type: 'webhook',
-    url: `https://hook.test/${CANARY}?key=${CANARY}`,
+    url: 'https://hook.test/',
     signingSecrets: [{ env: 'HOOK' }],
     timeoutMs,
   },

@@ -219,7 +219,7 @@ async function carry(
   const reply = (fate.reply ?? own) as Reply;
   await process.awake();
   if (controller.isOver()) return;
-  const text = toText(reply, request);
+  const text = toText(reply);
   const isCut = fate === CUT_IN_BODY;
   const { status } = reply;
   handler.onResponseStart?.(controller, status, toHeaders(reply));
@@ -237,14 +237,8 @@ async function carry(
   handler.onResponseEnd?.(controller, {});
 }
 
-/** A server or a proxy that refuses a request may quote what it was sent. */
-function toText({ status, body }: Reply, { headers, body: sent }: SentRequest): string {
-  if (typeof body === 'string') return body;
-  if (body === undefined) return '';
-  if (status < 300) return JSON.stringify(body);
-  const { detail = '' } = body as { detail?: string };
-  const credential = headers['Authorization'] ?? headers['x-vault-token'];
-  return JSON.stringify({ ...body, detail: [detail, credential, sent].join(' ') });
+function toText({ body = '' }: Reply): string {
+  return typeof body === 'string' ? body : JSON.stringify(body);
 }
 
 function toWaitMs({ headers = {} }: Reply): number {

@@ -37,8 +37,6 @@ export class SimulatedRun {
   readonly activities = new Map<string, SimulatedActivity>();
   readonly scheduled = new Map<string, SimulatedActivity>();
   readonly updates = new SimulatedUpdates();
-  /** What people see beside the history and the memo. */
-  readonly shown: unknown[] = [];
   /** The answers to each Query, as of the last workflow task. */
   answers: readonly Command[] = [];
   /** What the run did, in the order of its history. */
@@ -86,7 +84,7 @@ export class SimulatedRun {
     this.addEvent({ workflowExecutionStartedEventAttributes: { input: { payloads } } });
     const lastResult = temporal.lastResultOf(workflowId);
     const start = { workflowId, runId: this.runId, type, args: payloads, lastResult };
-    this.workflow = temporal.startWorkflow(start, temporal.log);
+    this.workflow = temporal.startWorkflow(start);
     this.scheduleTask();
   }
 
@@ -187,7 +185,6 @@ export class SimulatedRun {
       );
     } while (jobs.length > 0);
     this.answers = await instantly(() => workflow.look());
-    this.shown.push(this.answers);
   }
 
   private carryOut(command: Command): void {

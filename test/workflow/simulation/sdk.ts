@@ -10,7 +10,7 @@ import {
 } from '@temporalio/common';
 import { msNumberToTs } from '@temporalio/common/lib/time';
 import { defaultActivityInfo } from '@temporalio/testing';
-import type { Logger } from '@temporalio/worker';
+import { DefaultLogger } from '@temporalio/worker';
 import { Activity } from '@temporalio/worker/lib/activity';
 import type { Workflow, WorkflowCreateOptions } from '@temporalio/worker/lib/workflow/interface';
 import * as reusableVm from '@temporalio/worker/lib/workflow/reusable-vm';
@@ -50,16 +50,13 @@ export function loadWorkflows(activities: readonly string[]) {
   const noLimit = undefined as never;
   const creator = new Creator(script, bundle, noLimit, new Set(activities), undefined);
 
-  return async function startWorkflow(
-    start: {
-      workflowId: string;
-      runId: string;
-      type: string;
-      args: Payload[];
-      lastResult: unknown;
-    },
-    log: (line: unknown) => void,
-  ) {
+  return async function startWorkflow(start: {
+    workflowId: string;
+    runId: string;
+    type: string;
+    args: Payload[];
+    lastResult: unknown;
+  }) {
     const { workflowId, runId, type: workflowType, lastResult } = start;
     const startTime = new Date(nowMs());
     const info = {
@@ -100,7 +97,6 @@ export function loadWorkflows(activities: readonly string[]) {
         const activation = { runId, timestamp, historyLength, jobs };
         first = [];
         const { successful, failed } = await workflow.activate(activation);
-        for (const { args } of await workflow.getAndResetSinkCalls()) log(args);
         if (failed) throw new Error(`the workflow task failed: ${failed.failure?.message}`);
         return successful?.commands ?? [];
       },
@@ -136,6 +132,7 @@ const dataConverter = {
   failureConverter: defaultFailureConverter,
   payloadCodecs: [],
 };
+const NO_LOGGER = new DefaultLogger('INFO', () => undefined);
 const WORKER_SHUTDOWN: Report = {
   failure: {
     message: 'Worker is shutting down and this activity did not complete in time',
@@ -147,7 +144,7 @@ const WORKER_SHUTDOWN: Report = {
 export function createAttempt(
   info: Partial<Info>,
   work: (...args: unknown[]) => Promise<unknown>,
-  { client, logger, onHeartbeat }: { client: Client; logger: Logger; onHeartbeat: () => void },
+  { client, onHeartbeat }: { client: Client; onHeartbeat: () => void },
 ) {
   const attemptInfo = { ...defaultActivityInfo, ...info };
   const { activityId, isLocal } = attemptInfo;
@@ -160,7 +157,7 @@ export function createAttempt(
     undefined,
     onHeartbeat,
     client,
-    logger,
+    NO_LOGGER,
     noopMetricMeter,
     [],
   );

@@ -32,7 +32,6 @@ export class SimulatedTemporal {
     readonly tape: Tape,
     readonly startWorkflow: StartWorkflow,
     readonly say: (what: string) => void,
-    readonly log: (line: unknown) => void,
   ) {}
 
   get isAway(): boolean {

@@ -1,6 +1,5 @@
 import type { Info } from '@temporalio/activity';
 import { Client } from '@temporalio/client';
-import { DefaultLogger } from '@temporalio/worker';
 import { createActivities } from '../../../src/activities';
 import type { Config } from '../../../src/config';
 import { addAttemptTimeouts } from '../../../src/config/attempt-timeouts';
@@ -57,7 +56,6 @@ export class SimulatedWorker implements Process {
   constructor(
     readonly name: string,
     private readonly temporal: SimulatedTemporal,
-    private readonly log: (line: unknown) => void,
     private readonly watch: Watch,
     /** Reports that Core dropped. */
     private readonly dropped: SimulatedActivity[],
@@ -127,18 +125,10 @@ export class SimulatedWorker implements Process {
     return (...args) => byClock(this.clock, () => (work as Call)(...args));
   }
 
-  private readonly logger = new DefaultLogger('INFO', ({ message, meta }) => {
-    const { error } = (meta ?? {}) as { error?: Error };
-    this.log([message, meta]);
-    for (let cause = error; cause instanceof Error; cause = cause.cause as Error | undefined) {
-      this.log([cause.message, cause.stack]);
-    }
-  });
-
   /** Local activities run within a workflow task, which no worker leaves in the middle here. */
   runLocal(info: Partial<Info>, type: string, args: unknown[]): Promise<Report> {
     const { client } = this.temporal;
-    const options = { client, logger: this.logger, onHeartbeat: () => undefined };
+    const options = { client, onHeartbeat: () => undefined };
     return createAttempt(info, this.findWork(type), options).run(args);
   }
 
@@ -165,10 +155,8 @@ export class SimulatedWorker implements Process {
       else if (activity.isCancelRequested) execution.cancel('CANCELLED');
       else if (activity.isReset) execution.cancel('RESET');
     };
-    const { client, logger } = this;
-    const execution = createAttempt(info, this.findWork(activity.type), {
-      ...{ client, logger, onHeartbeat },
-    });
+    const options = { client: this.client, onHeartbeat };
+    const execution = createAttempt(info, this.findWork(activity.type), options);
     this.underWay.add(execution);
     const report = await execution.run(activity.args);
     this.underWay.delete(execution);
@@ -196,7 +184,6 @@ export class SimulatedWorker implements Process {
 export function createWorkers(
   temporal: SimulatedTemporal,
   { current, outdated }: (typeof CONFIGS)[number],
-  log: (line: unknown) => void,
   watch: Watch,
 ) {
   /** In a quarter of the runs somebody is adding sinks, which not every worker knows yet. */
@@ -219,7 +206,6 @@ export function createWorkers(
         const worker = new SimulatedWorker(
           `w${all.length + 1}`,
           temporal,
-          log,
           watch,
           dropped,
           new KeyFile(keys),

@@ -6,7 +6,7 @@ import { WORKFLOW_TYPES } from '../../../src/contract/workflows';
 import { SinkUnavailableError } from '../../../src/sinks/sink';
 import { readRun } from '../../../src/temporal/read-history';
 import { ORG, OTHER_ORG } from '../../unit/samples';
-import { ACCESS_TOKEN_PATH, CANARY, FINAL_REPLIES, MAX_KEYS, createAtlas } from './atlas';
+import { ACCESS_TOKEN_PATH, FINAL_REPLIES, MAX_KEYS, createAtlas } from './atlas';
 import { nowMs } from './clock';
 import { CONFIGS, PAIRS } from './config';
 import { FAULTS, surroundings, type Network, type SentRequest } from './network';
@@ -27,12 +27,6 @@ const ORGS = [ORG, OTHER_ORG];
 const SINK_HOSTS = /^(hook|vault|source)\.test$/;
 /** For a webhook, any success is a delivery. */
 const PAGE_HOSTS = /^(vault|source)\.test$/;
-/** A refusal may quote what no request of this worker held. */
-const ECHO_OF_ANOTHER = {
-  name: "503 with another's access token",
-  acts: false,
-  reply: { status: 503, body: { errorCode: 'UNAVAILABLE', detail: `${CANARY}_access_of_another` } },
-};
 const PAGE = {
   name: '200 with a page',
   acts: false,
@@ -58,8 +52,7 @@ export function createWorld(tape: Tape, startWorkflow: StartWorkflow) {
   const startMs = nowMs();
   const trace: string[] = [];
   const say = (what: string) => trace.push(`${((nowMs() - startMs) / 1000).toFixed(2)} ${what}`);
-  const log: unknown[] = [];
-  const temporal = new SimulatedTemporal(tape, startWorkflow, say, (line) => log.push(line));
+  const temporal = new SimulatedTemporal(tape, startWorkflow, say);
   const findMaker = () => {
     const { run, activity, attempt } = findAttempt(temporal);
     return { runId: run.runId, attemptOverMs: activity.overMs.get(attempt) ?? Infinity };
@@ -84,7 +77,7 @@ export function createWorld(tape: Tape, startWorkflow: StartWorkflow) {
   const looks: Look[] = [];
   const config = tape.pick(CONFIGS);
   const watch = watchRequests(temporal, config.current.retries);
-  const workers = createWorkers(temporal, config, (line) => log.push(line), watch);
+  const workers = createWorkers(temporal, config, watch);
   temporal.workers = workers;
   const first = tape.pick([...PAIRS.keys()]);
   const requests = [...PAIRS.slice(first), ...PAIRS.slice(0, first)].map(
@@ -123,7 +116,6 @@ export function createWorld(tape: Tape, startWorkflow: StartWorkflow) {
     chancesOf(sent) {
       const ofSinks = SINK_HOSTS.test(sent.host);
       const served = fails(sent.host) ? 0 : 20 * (ofSinks ? sinkCalm : calm);
-      if (sent.path === ACCESS_TOKEN_PATH) return { served, faults: [...faults, ECHO_OF_ANOTHER] };
       if (ofSinks) {
         const ofHost = PAGE_HOSTS.test(sent.host) ? [...faults, PAGE] : faults;
         return { served, faults: ofHost };
@@ -181,7 +173,6 @@ export function createWorld(tape: Tape, startWorkflow: StartWorkflow) {
     failsUntilMs,
     trace,
     say,
-    log,
     watch,
     sinkCalls,
     looks,
