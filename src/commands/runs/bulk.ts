@@ -47,13 +47,15 @@ export type Bulk = ReturnType<typeof createBulk>;
  */
 export function createBulk(output: Output, total: number, noun: string) {
   const counts = new Map<Action, number>();
+  let previousReason = '';
 
   function print({ line, workflowId }: BulkItem, outcome: RunOutcome): void {
-    const { action } = outcome;
+    const { action, reason } = outcome;
     counts.set(action, (counts.get(action) ?? 0) + 1);
     // JSON drops a line that is undefined.
     const facts = { line, workflowId, ...outcome };
-    output.print(facts, formatOutcome(output.columns, workflowId, outcome));
+    output.print(facts, formatOutcome(output.columns, workflowId, outcome, previousReason));
+    previousReason = reason;
   }
 
   return {
@@ -130,17 +132,19 @@ const ACTION_WIDTH = 13;
 
 /**
  * Formats an outcome as one line. On a terminal, a delivered token has its sink and not its place,
- * and any other reason that does not fit goes below.
+ * any other reason that does not fit goes below, and one that was just printed is not repeated.
  */
 function formatOutcome(
   columns: number | null,
   workflowId: string,
   { action, reason, receipt }: RunOutcome,
+  previousReason: string,
 ): OutputLine[] {
   const gap = createGap(action, ACTION_WIDTH);
   if (columns === null) return [{ word: action, after: `${gap}${workflowId}: ${reason}` }];
   const pair = workflowId.replace(/^live-migration-prep\//, '');
-  const text = receipt ? `sink ${receipt.sink}${describeUnconfirmedTokens(receipt)}` : reason;
+  const own = reason === previousReason ? 'reason as above' : reason;
+  const text = receipt ? `sink ${receipt.sink}${describeUnconfirmedTokens(receipt)}` : own;
   const after = `${gap}${pair}  ${text}`;
   if (action.length + after.length <= columns) return [{ word: action, after }];
   return [{ word: action, after: gap + pair }, `  ${text}`];

@@ -116,15 +116,18 @@ it('a bulk command prints its progress every ten seconds, with --json, too', asy
   expect(objects.at(-1)).toEqual({ total: 60, counts: { delivered: 60 } });
 });
 
-it('a bulk command on a terminal fits 80 columns, with a long reason on a line below', () => {
+it('a bulk command on a terminal prints a long reason once, on a line below', () => {
   const { output, printed } = contextWith({}, { columns: 80 });
   const workflowId = `live-migration-prep/${ORG}/${SOURCE_ORG}`;
   const bulk = createBulk(output, 2, 'request');
   bulk.print({ workflowId }, toDelivered(aReceipt({ sink: 'drop', unconfirmedTokens: 0 })));
-  bulk.print({ workflowId }, { action: 'failed', reason: 'x'.repeat(90) });
+  const failedRun: RunOutcome = { action: 'failed', reason: 'x'.repeat(90) };
+  bulk.print({ workflowId }, failedRun);
+  bulk.print({ workflowId }, failedRun);
   expect(stripVTControlCharacters(printed.join(''))).toBe(
     `delivered    ${ORG}/${SOURCE_ORG}  sink drop\n` +
-      `failed       ${ORG}/${SOURCE_ORG}\n  ${'x'.repeat(90)}\n`,
+      `failed       ${ORG}/${SOURCE_ORG}\n  ${'x'.repeat(90)}\n` +
+      `failed       ${ORG}/${SOURCE_ORG}  reason as above\n`,
   );
 });
 
