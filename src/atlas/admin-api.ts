@@ -174,10 +174,8 @@ function createAccesses(
 }
 
 function createCredential(config: CredentialConfig, transport: Transport): Credential {
-  if (config.type === 'serviceAccount') {
-    return createServiceAccount(config, transport.createSend(config.clientSecret));
-  }
-  const send = transport.createSend(config.privateKey);
+  const { send } = transport;
+  if (config.type === 'serviceAccount') return createServiceAccount(config, send);
   const withDigest = createDigest(config.publicKey, config.privateKey);
   return {
     send: (request) =>

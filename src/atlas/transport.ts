@@ -1,10 +1,8 @@
 import { z } from 'zod';
-import { isSuccess, type HttpResponse } from '../http/response';
+import type { HttpResponse } from '../http/response';
 import { HttpError, createSender } from '../http/send';
-import type { Secret } from '../secrets/read-secret';
 import type { AtlasRequest, Endpoint, Send } from './credential';
 import { connectionError } from './outcomes';
-import { redactCredentials } from './redact';
 
 /** What is known of a request after it ended. */
 export interface RequestSummary {
@@ -24,10 +22,7 @@ export interface TransportOptions {
   onRequest?: ((request: RequestSummary) => void) | undefined;
 }
 
-/**
- * Creates the transport that sends requests to Atlas, each once. The JSON of a response that is not
- * a success has its credentials redacted.
- */
+/** Creates the transport that sends requests to Atlas, each once. */
 export function createTransport({
   baseUrl,
   requestTimeoutMs,
@@ -57,22 +52,14 @@ export function createTransport({
     }
   }
 
+  const send: Send = (request) =>
+    sendTimed(request).catch((error: unknown) => {
+      if (!(error instanceof HttpError)) throw error;
+      throw connectionError(request.endpoint, error.isWritten, error.code, baseUrl);
+    });
+
   return {
-    /**
-     * @param secret of the credential that signs the requests; a response that is not a success may
-     *   quote it.
-     */
-    createSend(secret: Secret): Send {
-      return async (request) => {
-        const response = await sendTimed(request).catch((error: unknown) => {
-          if (!(error instanceof HttpError)) throw error;
-          throw connectionError(request.endpoint, error.isWritten, error.code, baseUrl);
-        });
-        // A success may hold a token, which must stay as it is.
-        if (isSuccess(response)) return response;
-        return redactCredentials(response, request.headers['Authorization'], secret);
-      };
-    },
+    send,
 
     close: () => sender.close(),
   };

@@ -85,7 +85,10 @@ async function endRuns(): Promise<void> {
   const late = { 'Retry-After': '7200' };
   const misnamed = { link_token: secret('a misnamed token') };
   const cut = `{"linkToken":"${secret('a cut token')}`;
-  const refusal = { linkToken: secret('a refusal') };
+  const refusal = {
+    linkToken: secret('a refusal'),
+    detail: `one exists: ${secret('a quoted token')}`,
+  };
   const rows: [type: Ending['type'], faults: Fault[], credential?: CredentialType][] = [
     ['delivered', [{ on, reset: 'mid-body' }]],
     ['delivered', [], 'apiKey'],
