@@ -10,12 +10,9 @@ const readSchema = z.object({
     metadata: z.object({ version: z.int() }),
   }),
 });
-/**
- * Messages quote the words that Vault answers with, so they hold no other character, and are
- * shorter than the private key in a token, which is a UUID.
- */
-const engineType = z.string().regex(/^[\w.-]{1,32}$/);
-const engineVersion = z.string().regex(/^\w{1,10}$/);
+/** Messages quote these words: without capitals and digits, the type is no token of Vault. */
+const engineType = z.string().regex(/^[a-z_-]{1,32}$/);
+const engineVersion = z.string().regex(/^\d{1,3}$/);
 const mountSchema = z.object({
   data: z.object({
     type: engineType,

@@ -263,6 +263,8 @@ describe('the server:', () => {
       [404, '{"errors":[]}'],
       [200, '<html>Sign in</html>'],
       [200, String.raw`{"data":{"type":"\u001b[2J","options":null}}`],
+      // A token that is echoed as the type is not quoted.
+      [200, '{"data":{"type":"s.4tokenOfOpenBao","options":null}}'],
       [503, ''],
     ] as const) {
       const message = new RegExp(
