@@ -7,12 +7,27 @@ import { NEAR_MS, type Attempt, type Known, type Token } from './join-keys';
 export function addRecord(histories: Known, record: Known): Known {
   const { attempts } = histories;
   const recorded = record.tokens.map((token) => judgeLoss(token, attempts));
+  const retainedSinceMs = lacksRuns(histories, record) ? Infinity : histories.sinceMs;
   return {
     // What a person says counts more: runs may have been deleted before their time.
-    sinceMs: record.sinceMs === Infinity ? histories.sinceMs : record.sinceMs,
+    sinceMs: record.sinceMs === Infinity ? retainedSinceMs : record.sinceMs,
     tokens: mergeTokens([...histories.tokens, ...recorded]),
     attempts: [...attempts, ...findMissing(record.attempts, attempts)],
   };
+}
+
+/**
+ * Tells whether the record has a run that Temporal should still retain and does not have. Then
+ * others may be missing too: the record is that of another namespace, or runs were deleted or lost.
+ */
+function lacksRuns(histories: Known, record: Known): boolean {
+  const runIds = new Set([...histories.tokens, ...histories.attempts].map(({ runId }) => runId));
+  const isMissing = (runId: string | null, at: string) =>
+    !runIds.has(runId) && Date.parse(at) >= histories.sinceMs;
+  return (
+    record.tokens.some(({ runId, createdAt }) => isMissing(runId, createdAt)) ||
+    record.attempts.some(({ runId, startedAt }) => isMissing(runId, startedAt))
+  );
 }
 
 /**

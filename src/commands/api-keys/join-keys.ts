@@ -41,7 +41,7 @@ export interface Attempt {
 }
 
 export interface Known {
-  /** Since when every token and attempt is known, in milliseconds since 1970. */
+  /** Since when every token and attempt is known, in ms since 1970; Infinity if nothing says so. */
   sinceMs: number;
   tokens: readonly Token[];
   attempts: readonly Attempt[];
@@ -129,6 +129,7 @@ function findDoubt(
   const madeMs = madeAtMs(key);
   if (attempts.some(({ endedAt }) => endedAt === null)) return 'a request is in progress';
   if (madeMs > nowMs - HOUR_MS) return 'made less than an hour ago';
+  if (sinceMs === Infinity) return '--record has runs that Temporal lacks';
   // A run that created a token in the retention period ends in it or later: Temporal still has it.
   if (madeMs < sinceMs) return 'older than what Temporal retains and than --complete-since';
   if (attempts.length === 0) return 'made when no known attempt was in progress';

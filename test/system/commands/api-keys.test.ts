@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Fault } from '../../../dev/atlas-emulator';
 import { wrongClock } from '../../../dev/support/wrong-clock';
 import { devServerEnv } from '../../../dev/temporal/dev-server-env';
@@ -214,6 +215,9 @@ async function terminateBeforeArrival() {
 
 it('api-keys finds keys in the record where Temporal has no run', async () => {
   const { installation } = own();
+  // The id of a key has the whole second in which it was made.
+  await sleep(1000 - (Date.now() % 1000));
+  const since = new Date().toISOString();
   const delivered = await startToEnd(own());
   const lostRun = await startToEnd(own(), LOST, REJECTED);
   const terminated = await terminateBeforeArrival();
@@ -230,7 +234,12 @@ it('api-keys finds keys in the record where Temporal has no run', async () => {
   const { keys } = await find(own(), delivered.request, ...record);
   const { deliveryId } = delivered.receipt ?? {};
   expect(keys).toMatchObject([{ state: 'delivered', token: { deliveryId, sink: 'files' } }]);
+  const lacking = '--record has runs that Temporal lacks';
   expect((await find(own(), lostRun.request, ...record)).keys).toMatchObject([
+    { state: 'unknown', why: lacking },
+  ]);
+  const complete = [...record, '--complete-since', since];
+  expect((await find(own(), lostRun.request, ...complete)).keys).toMatchObject([
     { state: 'orphan', attempts: [{ reason: expect.stringContaining('503') }] },
   ]);
   const { deliveryId: arrivedId, runId } = terminated.received;

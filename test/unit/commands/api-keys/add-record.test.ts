@@ -1,6 +1,6 @@
 import { addRecord } from '../../../../src/commands/api-keys/add-record';
 import type { Known, Token } from '../../../../src/commands/api-keys/join-keys';
-import { newAttempt, newToken, NOTHING } from './samples';
+import { at, newAttempt, newToken, NOTHING } from './samples';
 
 const add = (histories: Partial<Known>, record: Partial<Known>) =>
   addRecord({ ...NOTHING, ...histories }, { ...NOTHING, ...record });
@@ -82,8 +82,32 @@ it('addRecord takes each attempt once, and those that a restored history lacks',
   expect(attempts).toEqual([newAttempt(0, 1), newAttempt(9, null), lacking, ofOther]);
 });
 
-it('addRecord knows all since the time that a person names, else since the retention period', () => {
-  expect(add({ sinceMs: 2 }, { sinceMs: 1 }).sinceMs).toBe(1);
-  expect(add({ sinceMs: 2 }, { sinceMs: 3 }).sinceMs).toBe(3);
-  expect(add({ sinceMs: 2 }, {}).sinceMs).toBe(2);
+const OTHER_RUN = { runId: 'other' };
+
+it.each<[what: string, expected: number, histories: Partial<Known>, record: Partial<Known>]>([
+  ['Temporal retains runs', 2, {}, {}],
+  ['a person says, if that is earlier', 1, {}, { sinceMs: 1 }],
+  ['a person says, if that is later', 3, {}, { sinceMs: 3 }],
+  [
+    'Temporal retains runs, with a run that both have',
+    2,
+    { attempts: [newAttempt(0, 1)] },
+    { tokens: [of('unknown')] },
+  ],
+  ['Infinity, with an attempt that Temporal lacks', Infinity, {}, { attempts: [newAttempt(0, 1)] }],
+  [
+    'Infinity, with a token that Temporal lacks',
+    Infinity,
+    { tokens: [of('open')] },
+    { tokens: [of('delivered', OTHER_RUN)] },
+  ],
+  ['a person says, whatever Temporal lacks', 3, {}, { sinceMs: 3, attempts: [newAttempt(0, 1)] }],
+  [
+    'Temporal retains runs, with older ones in the record',
+    Date.parse(at(2)),
+    { sinceMs: Date.parse(at(2)) },
+    { tokens: [of('delivered')], attempts: [newAttempt(0, 1)] },
+  ],
+])('addRecord knows all since %s', (_what, expected, histories, record) => {
+  expect(add({ sinceMs: 2, ...histories }, record).sinceMs).toBe(expected);
 });

@@ -77,6 +77,11 @@ it.each<[what: string, state: string, known: Partial<Known>, key?: Partial<ApiKe
     { attempts: ATTEMPTS, sinceMs: Date.parse(at(1)) },
   ],
   [
+    'while the record has runs that Temporal lacks',
+    '--record has runs that Temporal lacks',
+    { attempts: ATTEMPTS, sinceMs: Infinity },
+  ],
+  [
     'with another description',
     'its description does not begin with "Atlas Migration Service Key"',
     { attempts: ATTEMPTS },
