@@ -40,8 +40,8 @@ export interface ReferenceContext {
   remedy?: string;
 }
 
-/** Prefixes of the secrets of service accounts, of webhooks and of Temporal Cloud. */
-const SECRET = /^(mdb_sa_sk_|whsec_|tmprl_)/;
+/** How the secrets of service accounts, webhooks, Temporal Cloud, Vault and OpenBao begin. */
+const SECRET = /^(mdb_sa_sk_|whsec_|tmprl_|hv[sbr]\.|s\.\w{24}$)/;
 
 /** Recognises most secrets that are written in a wrong place, before a message quotes them. */
 export function looksLikeSecret(text: string): boolean {

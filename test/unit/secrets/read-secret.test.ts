@@ -59,6 +59,8 @@ describe('a reference to a secret', () => {
     ['the secret itself', CANARY],
     ['the secret as a name', { env: CANARY }],
     ['the secret as a file', { file: 'secrets/mdb_sa_sk_CANARY' }],
+    ['a token of Vault as a file', { file: 'hvs.CANARY' }],
+    ['a token of OpenBao as a file', { file: 's.CANARYcanaryCANARYcanary' }],
     ['a client secret as a name', { env: 'mdb_sa_sk_CANARY' }],
     ['a reference and the secret', { env: 'NAME', value: CANARY }],
   ])('that is %s is refused and not quoted', (_what, reference) => {
