@@ -7,10 +7,10 @@ import { addAttemptTimeouts } from '../../src/config/attempt-timeouts';
 import { makeKey } from '../../src/secrets/sealing';
 import { cleanUpLater, newFolder } from '../support/clean-up';
 import { workflowBundle } from '../support/replay';
-import { endingOf, scheduledActivities } from '../support/runs';
+import { endingOf, redeliver, scheduledActivities, untilStep } from '../support/runs';
 import { setUp } from '../support/set-up';
 import { notCreated, sinkRejects, unconfirmed, type Creation, type Delivery } from './attempts';
-import { startScriptedWorker, type Script } from './scripted-worker';
+import { startScriptedWorker, type Script, type ScriptedRun } from './scripted-worker';
 
 const MINUTE_MS = 60_000;
 
@@ -40,6 +40,23 @@ async function run(script: Script) {
   const { startTime, closeTime } = await handle.describe();
   const tookMinutes = ((closeTime?.getTime() ?? Infinity) - startTime.getTime()) / MINUTE_MS;
   return { handle, ...ending, ...calls, tookMinutes };
+}
+
+/** Lists when each delivery was scheduled, in minutes. */
+async function timesOfDeliveries(handle: ScriptedRun['handle']): Promise<number[]> {
+  const activities = await scheduledActivities(handle);
+  const deliveries = activities.filter(({ type }) => type === 'deliverLinkToken');
+  return deliveries.map(({ atMs }) => atMs / MINUTE_MS);
+}
+
+function expectPauses(times: readonly number[], minutes: readonly number[]): void {
+  const pauses = times.slice(1).map((time, i) => time - (times[i] ?? 0));
+  expect(pauses).toHaveLength(minutes.length);
+  minutes.forEach((pause, i) => {
+    // Jitter takes up to a fifth, and a minute is for the attempt itself.
+    expect(pauses[i]).toBeGreaterThanOrEqual(0.8 * pause);
+    expect(pauses[i]).toBeLessThan(pause + 1);
+  });
 }
 
 describe('with the default settings', () => {
@@ -74,17 +91,16 @@ describe('with the default settings', () => {
 
   it('pauses between rounds of delivery double from a minute up to 6 hours', async () => {
     const { handle } = await run({ deliver: Array<Delivery>(10).fill(sinkRejects) });
-    const rounds = (await scheduledActivities(handle)).filter(
-      ({ type }) => type === 'deliverLinkToken',
-    );
-    const pauses = rounds
-      .slice(1)
-      .map(({ atMs }, i) => (atMs - (rounds[i]?.atMs ?? 0)) / MINUTE_MS);
-    expect(pauses).toHaveLength(10);
-    [1, 2, 4, 8, 16, 32, 64, 128, 256, 360].forEach((minutes, i) => {
-      // Jitter takes up to a fifth, and a minute is for the attempt itself.
-      expect(pauses[i]).toBeGreaterThanOrEqual(0.8 * minutes);
-      expect(pauses[i]).toBeLessThan(minutes + 1);
-    });
+    const times = await timesOfDeliveries(handle);
+    expectPauses(times, [1, 2, 4, 8, 16, 32, 64, 128, 256, 360]);
+  });
+
+  it('redeliveries that fail neither move nor lengthen the pauses between rounds', async () => {
+    const { handle } = await worker().start({ deliver: Array<Delivery>(6).fill(sinkRejects) });
+    await untilStep(handle, 'undelivered');
+    for (let count = 0; count < 4; count += 1) await redeliver(handle);
+    expect(await endingOf(handle)).toMatchObject({ type: 'delivered' });
+    const [first = 0, ...others] = await timesOfDeliveries(handle);
+    expectPauses([first, ...others.slice(4)], [1, 2]);
   });
 });
