@@ -182,6 +182,14 @@ it('a circuit that closes forgets a Retry-After that came during the outage', as
   expect(circuit.describe()).toContain('until 2026-01-02T03:05:05.000Z');
 });
 
+it('a request that was under way when Atlas failed closes nothing by its success', async () => {
+  const circuit = createCircuitBreaker('acme', BACKOFF);
+  const endEarlierRequest = startRequest(circuit);
+  await circuit.run(() => Promise.reject(responded(503))).catch(() => undefined);
+  await endEarlierRequest();
+  expect(circuit.describe()).not.toBeNull();
+});
+
 it('a request that is stopped leaves the circuit as it is', async () => {
   const { request, sendMany, describeState } = start();
   await request(new Error('stopped'));
