@@ -71,8 +71,8 @@ it('readKeys reads one page from standard input', async () => {
   await expect(readKeys(['-'], ORG, stdin)).resolves.toEqual([FOUND]);
 });
 
-it('api-keys refuses pages of which one is missing', async () => {
-  const pages = [writePage('keys-1.json', 3, KEY), writePage('keys-3.json', 3, OTHER_KEY)];
+it('api-keys refuses pages of which one is missing, although another has a key again', async () => {
+  const pages = [writePage('keys-1.json', 3, KEY), writePage('keys-3.json', 3, KEY, OTHER_KEY)];
   const { code, stderr } = await run(['api-keys', '--org', ORG, '--keys', ...pages]);
   expect(code).toBe(2);
   expect(stderr).toContain(
