@@ -108,8 +108,8 @@ const OWNER_ROWS: readonly Row[] = [
 ];
 
 /**
- * Rows of the link-token request. errorCode does not decide: UNEXPECTED_ERROR came with 401, 404
- * and 500.
+ * Rows of the link-token request. errorCode may choose a remedy, but never decides whether a row is
+ * retried: UNEXPECTED_ERROR came with 401, 404 and 500.
  */
 const LINK_TOKEN_ROWS: readonly Row[] = [
   invalid(is2xx, FIND_KEY),

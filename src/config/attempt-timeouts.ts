@@ -23,8 +23,8 @@ export function addAttemptTimeouts({
   worker,
 }: Pick<Config, 'retries' | 'atlas' | 'worker'>): Retries {
   const { heartbeatTimeoutMs } = worker;
-  // After its requests, an attempt may wait for Temporal. That is worth the heartbeat timeout:
-  // after it, the attempt counts as lost.
+  // After its requests, an attempt may wait for Temporal. After the heartbeat timeout it counts as
+  // lost, so it need not wait longer.
   const marginMs = Math.max(heartbeatTimeoutMs, LEAST_MARGIN_MS);
   return {
     ...retries,

@@ -46,7 +46,7 @@ export const MAX_MEMO_LENGTH = 16 * 1024;
 /** Findings of a report, which has at most `MAX_RECEIPT_LENGTH` characters. */
 export const MAX_FINDINGS = 2000;
 
-/** A genuine link-token has about 1 KB, in bytes of its JSON text. */
+/** Bytes of its JSON text; that of a genuine link-token has about 1 KB. */
 export const MAX_LINK_TOKEN_BYTES = 32 * 1024;
 
 /** Bytes of the quotes and the comma around a text in a JSON list. */
