@@ -38,6 +38,10 @@ it.concurrent('a call for a different request fails, open or delivered', async (
   const different = { type: 'DifferentRequest', message: expect.stringContaining('sink') };
   await call(request);
   await expect(call({ ...request, sink: 'rejects' })).rejects.toMatchObject(different);
+  // Now a newer run has failed, so that another one starts and finds the delivered token.
+  await untilClosedAreListed(workflowIdFor(request), 1);
+  await expect((await installation.start(request)).result()).rejects.toThrow();
+  await expect(call({ ...request, sink: 'rejects' })).rejects.toMatchObject(different);
   const open = installation.newRequest({ sink: 'rejects' });
   await expect(call(open)).rejects.toMatchObject({ type: 'SinkRejected' });
   await expect(call({ ...open, sink: 'files' })).rejects.toMatchObject(different);

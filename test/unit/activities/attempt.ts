@@ -50,7 +50,7 @@ export function attemptIn(
     ...info,
   };
   const options: MockActivityEnvironmentOptions = {
-    logger: new DefaultLogger('WARN', writeLog),
+    logger: new DefaultLogger('INFO', writeLog),
   };
   if (client) options.client = client;
   return new MockActivityEnvironment(attempt, options);

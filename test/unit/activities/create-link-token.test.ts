@@ -286,6 +286,17 @@ it.each(FAILING_ATTEMPTS)(
   },
 );
 
+it('a token is in the log before its attempt waits for Temporal, where a worker may end', async () => {
+  const order: string[] = [];
+  const recordHeartbeat = () => {
+    order.push('heartbeat');
+    return {};
+  };
+  const env = attemptIn({}, clientOf({ recordHeartbeat }), ({ message }) => order.push(message));
+  await worker().attempt({}, {}, env);
+  expect(order).toEqual(['link-token received', 'heartbeat']);
+});
+
 /** The failure of an attempt that is stopped before its POST. */
 function failureOnceStopped(details: object) {
   const { post, attempt } = worker();

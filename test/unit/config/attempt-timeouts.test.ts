@@ -1,4 +1,5 @@
 import { addAttemptTimeouts } from '../../../src/config/attempt-timeouts';
+import { drainTimeMs } from '../../../src/worker/shutdown';
 import { SINKS, load } from './configuration';
 
 it.each([
@@ -6,10 +7,11 @@ it.each([
   ['5 minutes', '5 minutes', 300_000, 300_000],
   ['3 s (the least)', '60 s', 3000, 60_000],
 ])(
-  'with a heartbeat timeout of %s, a creation may outlast its four requests by %s',
+  'with a heartbeat timeout of %s, a creation may outlast its four requests by %s, also in a drain',
   (_timeout, _margin, heartbeatTimeoutMs, marginMs) => {
     const config = load(`${SINKS}worker: {heartbeatTimeoutMs: ${heartbeatTimeoutMs}}`);
-    const { attemptTimeoutMs } = addAttemptTimeouts(config).create;
-    expect(attemptTimeoutMs).toBe(4 * config.atlas.requestTimeoutMs + marginMs);
+    const retries = addAttemptTimeouts(config);
+    expect(retries.create.attemptTimeoutMs).toBe(4 * config.atlas.requestTimeoutMs + marginMs);
+    expect(drainTimeMs(retries)).toBe(retries.create.attemptTimeoutMs);
   },
 );

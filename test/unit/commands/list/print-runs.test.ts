@@ -1,5 +1,6 @@
 import { defaultPayloadConverter } from '@temporalio/common';
 import { printRuns } from '../../../../src/commands/list/print-runs';
+import { ORG } from '../../samples';
 import { STATUS, clientOf, grpcError, listedRun, timestamp } from '../../temporal/scripted-server';
 import { contextWith } from '../runs/context';
 
@@ -23,6 +24,22 @@ it('list says why a run cannot be read, and goes on', async () => {
   expect(printed.join('')).toMatch(
     /pair +cannot be read: Cannot convert object to primitive value\n1 run\n/,
   );
+});
+
+it('a list since a moment still has the runs of one organization only', async () => {
+  const queries: string[] = [];
+  const client = clientOf({
+    list({ query }) {
+      queries.push(query);
+      return { executions: [] };
+    },
+  });
+  const since = new Date('2026-11-29T10:00:00Z');
+  await printRuns(contextWith(client), { org: ORG, since });
+  const [type, ofOrg, ...sinceThen] = String(queries[0]).split(' AND ');
+  expect([type, ofOrg]).toEqual([expect.stringContaining('prepare'), expect.stringContaining(ORG)]);
+  const time = "'2026-11-29T10:00:00.000Z'";
+  expect(sinceThen).toEqual([`(CloseTime IS NULL OR CloseTime >= ${time})`]);
 });
 
 it('a call that Temporal rejects ends the list', async () => {
