@@ -62,10 +62,13 @@ it.concurrent(
     await untilClosedAreListed(id, 2);
     const again = { ...request, sink: 'files', again: runId };
     const receipt = await call(again);
+    const delivered = await installation.handleOf(request).describe();
     // At once, before Temporal lists the run as closed.
     for (let repetition = 1; repetition <= 10; repetition += 1) {
       expect(await call(again)).toEqual(receipt);
     }
+    const newest = await installation.handleOf(request).describe();
+    expect(newest.runId).toBe(delivered.runId);
     await untilClosedAreListed(id, 3);
     expect(await call(again)).toEqual(receipt);
     expect(tokensFor(request)).toBe(2);
