@@ -11,15 +11,17 @@ import { readListedRuns, type ListedRun, type ListOptions } from './read-runs';
 const READ_CONCURRENCY = 20;
 
 /**
- * Prints the request of the newest listed run of each workflow id. With `--abandoned`, each permits
- * another token than that of its run. It prints all at the end, so that a list that fails half-way
- * prints nothing that a pipe would start.
+ * Prints the request of the newest listed run of each workflow id, on the task queue on which
+ * `start --from` starts it. With `--abandoned`, each permits another token than that of its run. It
+ * prints all at the end, so that a list that fails half-way prints nothing that a pipe would start.
  */
 export async function printRequests(context: CommandContext, options: ListOptions): Promise<void> {
-  const { client, output } = context;
+  const { client, taskQueue, output } = context;
   const newestRuns = new Map<string, ListedRun>();
+  let onOtherQueues = 0;
   for await (const run of readListedRuns(context, options)) {
-    if (!newestRuns.has(run.workflowId)) newestRuns.set(run.workflowId, run);
+    if (run.taskQueue !== taskQueue) onOtherQueues += 1;
+    else if (!newestRuns.has(run.workflowId)) newestRuns.set(run.workflowId, run);
   }
   const readRunRequest = (run: ListedRun) => readStartable(client, run, options);
   const candidates = await pMap(newestRuns.values(), readRunRequest, {
@@ -31,6 +33,12 @@ export async function printRequests(context: CommandContext, options: ListOption
   if (omitted > 0) {
     output.note(
       `left out ${formatCount(omitted, 'run')}: the request is not valid, or the history is gone`,
+    );
+  }
+  if (onOtherQueues > 0) {
+    output.note(
+      `left out ${formatCount(onOtherQueues, 'run')} on other task queues: for those,` +
+        ' give --task-queue to list and to start',
     );
   }
 }

@@ -64,14 +64,13 @@ export interface ListOptions {
 
 /**
  * Yields the runs that match every filter, in Temporal's order: of every task queue unless one is
- * given. Requests are those of one, on which `start --from` starts them.
+ * given.
  */
 export function readListedRuns(
   { client, taskQueue, isTaskQueueGiven }: CommandContext,
   options: ListOptions,
 ): AsyncIterable<ListedRun> {
-  const isOfOneQueue = isTaskQueueGiven || options.requests;
-  const infos = listRuns(client, isOfOneQueue ? taskQueue : null, ...buildConditions(options));
+  const infos = listRuns(client, isTaskQueueGiven ? taskQueue : null, ...buildConditions(options));
   const concurrency = options.undelivered ? QUERY_CONCURRENCY : READ_CONCURRENCY;
   return pMapIterable(infos, createRunReader(client, options), { concurrency });
 }
