@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Fault } from '../../../dev/atlas-emulator';
 import { wrongClock } from '../../../dev/support/wrong-clock';
 import { devServerEnv } from '../../../dev/temporal/dev-server-env';
@@ -215,9 +214,9 @@ async function terminateBeforeArrival() {
 
 it('api-keys finds keys in the record where Temporal has no run', async () => {
   const { installation } = own();
-  // The id of a key has the whole second in which it was made.
-  await sleep(1000 - (Date.now() % 1000));
-  const since = new Date().toISOString();
+  // The id of a key has the whole second in which it was made, which must not be before this time.
+  const since = new Date(Math.ceil(Date.now() / 1000) * 1000).toISOString();
+  await eventually(since, () => Date.now() >= Date.parse(since));
   const delivered = await startToEnd(own());
   const lostRun = await startToEnd(own(), LOST, REJECTED);
   const terminated = await terminateBeforeArrival();
