@@ -47,15 +47,19 @@ const fixture = setUp(async () => {
 it('schedule pause pauses what is not paused, and unpause finds it by its reason', async () => {
   const { command, untilPaused } = fixture();
   await untilPaused('failed', 'held');
-  const done = (stdout: string) => ({ code: 0, stdout, stderr: '' });
+  const done = (stdout: string, left: string) => ({
+    code: 0,
+    stdout: `${stdout}\n1 schedule\n`,
+    stderr: expect.stringContaining(`note: left ${left} paused for another reason`),
+  });
   expect(await command('pause', '--reason', 'restored')).toEqual(
-    done('paused schedule runs\n1 schedule\n'),
+    done('paused schedule runs', '2 schedules'),
   );
   await untilPaused('failed', 'held', 'runs');
-  expect(await command('unpause')).toEqual(done('unpaused schedule failed\n1 schedule\n'));
+  expect(await command('unpause')).toEqual(done('unpaused schedule failed', '2 schedules'));
   await untilPaused('held', 'runs');
   expect(await command('unpause', '--reason', 'restored')).toEqual(
-    done('unpaused schedule runs\n1 schedule\n'),
+    done('unpaused schedule runs', '1 schedule'),
   );
   await untilPaused('held');
 });
