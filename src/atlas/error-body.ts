@@ -12,18 +12,20 @@ const MAX_QUOTED_FIELDS = 20;
 
 /**
  * A word of 25 characters: an id of Atlas has 24, and the private key of an API key cut to 24 lacks
- * 48 bits. Colons part the words, so that IPv6 addresses stay.
+ * 48 bits. Colons and full stops part the words, so that IPv6 addresses and an id that ends a
+ * sentence stay.
  */
-const LONG_WORD = /[^\s:,;"'`<>(){}[\]]{25,}/g;
+const LONG_WORD = /[^\s.:,;"'`<>(){}[\]]{25,}/g;
 
 /**
  * Leaves out what may be a credential, in any encoding: Atlas or a proxy may quote what this worker
  * sent, or what another caller got. Error codes and plain words have one case and no digit.
  */
 function omitCredentials(text: string): string {
-  return text.replace(LONG_WORD, (word) =>
-    /\d|[a-z].*[A-Z]|[A-Z].*[a-z]/s.test(word) ? '(omitted)' : word,
-  );
+  return text.replace(LONG_WORD, (word) => {
+    const hasBothCases = /[a-z]/.test(word) && /[A-Z]/.test(word);
+    return hasBothCases || /\d/.test(word) ? '(omitted)' : word;
+  });
 }
 
 /** Bounds a text and escapes control characters, since Atlas quotes what callers sent. */

@@ -208,11 +208,17 @@ it.each<[what: string, text: string, quoted: string]>([
 });
 
 it.each([
-  `No organization with ID ${ORG} exists.`,
+  `No organization has the ID ${ORG}.`,
   'The address 2001:0db8:85a3:0000:0000:8a2e:0370:7334/128 (or 192.0.2.0/24) is not allowed.',
   'IP_ADDRESS_NOT_ON_ACCESS_LIST, see https://www.mongodb.com/docs/atlas/security',
 ])('an error of Atlas is quoted whole: %s', async (detail) => {
   await expect(createWith(400, { detail })).rejects.toMatchObject(failedWith({ detail }));
+});
+
+it('an error of Atlas that is one word of a million letters is cut', async () => {
+  await expect(createWith(400, { detail: 'a'.repeat(1_000_000) })).rejects.toMatchObject(
+    failedWith({ detail: 'a'.repeat(200) }),
+  );
 });
 
 describe('a service account', () => {
