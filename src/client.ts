@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import './shared/require-modern-node';
 import { EXIT_CODES } from './commands/cli/command-error';
 import { runProgram } from './commands/program';
 

@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import './shared/require-modern-node';
 import { Command } from '@commander-js/extra-typings';
 import { DEFAULT_CONFIG_FILE, loadConfig } from './config';
 import { VERSION } from './version';

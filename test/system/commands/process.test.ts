@@ -10,7 +10,8 @@ import { matchesIn } from '../../support/markdown';
 import { NOWHERE } from '../../support/run-command';
 import { sharedTemporal } from '../../support/temporal';
 
-const CLIENT = path.join(__dirname, '../../../dist/client.js');
+const DIST = path.join(__dirname, '../../../dist');
+const CLIENT = path.join(DIST, 'client.js');
 const UNREACHABLE = 'http://127.0.0.1:1';
 const REQUEST = ['--org', newOrgId(), '--no-access-list', '--sink', 'files'];
 
@@ -47,6 +48,16 @@ const OF_WORKER = [
 ];
 const isOneOf = (patterns: RegExp[]) => (file: string) =>
   patterns.some((pattern) => pattern.test(file));
+
+it.each(['client', 'worker'])('the built %s names the Node.js that it needs', async (name) => {
+  // As a Node.js from before it could require ES modules.
+  const args = ['--no-experimental-require-module', path.join(DIST, `${name}.js`)];
+  const child = spawn(process.execPath, args, { env: NOWHERE, stdio: ['ignore', 'pipe', 'pipe'] });
+  expect(await endOf(child)).toEqual({
+    code: 1,
+    errors: expect.stringMatching(/^live-migration-prep needs Node.js 22.12 .*: this is v/),
+  });
+});
 
 describe('the built client', () => {
   it('exits with 130 on Ctrl-C, and says how to follow the run', async () => {
