@@ -11,13 +11,14 @@ import {
 
 /**
  * Creates a link-token and delivers it to the sink of the request. It joins the open run of an
- * equal request, and returns the receipt of a token that was delivered for one, for which it needs
- * no worker. So it can be repeated after any error; after `Cancelled`, only once Temporal lists the
- * run as closed.
+ * equal request. While Temporal retains a run that delivered for one, it returns the receipt of
+ * that run, without a worker. So it can be repeated after any error; after `Cancelled`, only once
+ * Temporal lists the run as closed.
  *
- * @param request with `again`, the id of the run whose token may have a successor.
+ * @param request with `again`, the id of the run whose token may have a successor: the same in each
+ *   repetition, since every new id permits another token.
  * @throws ApplicationFailure whose `type` is a FailureType, a DeliveryFailureType (the run goes on)
- *   or `DifferentRequest`; the errors of Temporal's client.
+ *   or, without details, `DifferentRequest`; the errors of Temporal's client.
  */
 export async function prepareLinkToken(
   client: Client,

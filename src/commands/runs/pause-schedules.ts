@@ -58,7 +58,7 @@ async function changeSchedules(
   if (left > 0) {
     output.note(
       `left ${formatCount(left, 'schedule')} paused for another reason:` +
-        ' the note in temporal schedule describe has it',
+        ' temporal schedule describe shows it, as the note',
     );
   }
 }
