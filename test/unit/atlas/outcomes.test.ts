@@ -69,9 +69,12 @@ it.each<Row>([
   },
 );
 
-it('an organization at its limit of keys is to delete some', () => {
-  const json = { errorCode: 'MAX_API_KEYS_PER_ORG_EXCEEDED' };
-  expect(responded('linkTokens', 400, json).message).toContain('; delete unused API keys');
+it.each<[status: number, errorCode: string, remedy: string]>([
+  [400, 'MAX_API_KEYS_PER_ORG_EXCEEDED', 'delete unused API keys'],
+  [403, 'NOT_ORG_OWNER', 'make the credential Organization Owner'],
+  [403, 'IP_ADDRESS_NOT_ON_ACCESS_LIST', "add the worker's IP address to the API access list"],
+])('a refusal of linkTokens with %i and %s says what to do: %s', (status, errorCode, remedy) => {
+  expect(responded('linkTokens', status, { errorCode }).message).toContain(`; ${remedy}`);
 });
 
 it.each<[endpoint: Endpoint, status: number, remedy: string]>([
