@@ -389,7 +389,7 @@ describe('the commands of the runbook and of the pages on keys', () => {
     await installation.workers[0]?.untilOutput(/link-token delivered/);
     const run = await installation.start(installation.newRequest({ sink: 'blocked' }));
     await untilStep(run, 'undelivered');
-    const open = `WorkflowId = '${run.workflowId}' AND ExecutionStatus = 'Running'`;
+    const open = `WorkflowId = '${run.workflowId}' AND CloseTime IS NULL`;
     await untilListed(open, 1);
     // Other tests have runs in this namespace.
     const ofThisTest = terminate.replace(/ --query .*"/, ` --yes --query "${open}"`);
