@@ -12,8 +12,8 @@ import {
 /**
  * Creates a link-token and delivers it to the sink of the request. It joins the open run of an
  * equal request. While Temporal retains a run that delivered for one, it returns the receipt of
- * that run, without a worker. So it can be repeated after any error; after `Cancelled`, only once
- * Temporal lists the run as closed.
+ * that run, without a worker. So it can be repeated after any error; after `Cancelled` with a
+ * `deliveryId`, only with `again`.
  *
  * @param request with `again`, the id of the run whose token may have a successor: the same in each
  *   repetition, since every new id permits another token.
