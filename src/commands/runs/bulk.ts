@@ -76,7 +76,7 @@ export function createBulk(output: Output, total: number, noun: string) {
       await pMap(
         items,
         async (item) => {
-          const outcome = await work(item).catch(toFailed);
+          const outcome = await work(item).catch(toOutcome);
           if (outcome) print(item, outcome);
         },
         { concurrency, signal: output.signal },
@@ -112,7 +112,7 @@ export function createBulk(output: Output, total: number, noun: string) {
      * @throws CommandError with the summary when a run failed, was cancelled, is undelivered, or
      *   was refused.
      */
-    end(): void {
+    printSummary(): void {
       const countsByAction = describeCounts(counts);
       const count = formatCount(total, noun);
       const summary = countsByAction ? `${count}: ${countsByAction}` : count;
@@ -165,7 +165,8 @@ function describeUnconfirmedTokens({ unconfirmedTokens }: Receipt): string {
   return unconfirmedTokens > 0 ? `; ${formatCount(unconfirmedTokens, 'unconfirmed token')}` : '';
 }
 
-export function toFailed(error: unknown): RunOutcome {
+/** @throws the error of a call that did not reach Temporal. */
+export function toOutcome(error: unknown): RunOutcome {
   if (!(error instanceof CommandError)) {
     if (findReasonOfNoAccess(error) !== null) throw error;
     return { action: 'failed', reason: describeSdkError(error) };

@@ -1,6 +1,6 @@
 import type { RunRef } from '../../temporal/read-history';
 import type { CommandContext } from '../cli/context';
-import { describeCounts, toDelivered, toFailed, type Bulk, type BulkItem } from './bulk';
+import { describeCounts, toDelivered, toOutcome, type Bulk, type BulkItem } from './bulk';
 import { followRuns, type Ending } from './follow-runs';
 import type { Progress } from './look-at';
 import { findMissingWorker } from './why-stuck';
@@ -22,7 +22,7 @@ export async function followMany(
 
   function printEnding(run: StartedRun, ending: Ending): void {
     const { runId } = run;
-    const outcome = 'receipt' in ending ? toDelivered(ending.receipt) : toFailed(ending.error);
+    const outcome = 'receipt' in ending ? toDelivered(ending.receipt) : toOutcome(ending.error);
     progresses.delete(runId);
     bulk.print(run, { ...outcome, runId });
   }

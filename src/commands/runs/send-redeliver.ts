@@ -56,7 +56,7 @@ export async function redeliverAll(
         toDelivered(await sendRedeliver(client, output, run, sink)),
       ),
   );
-  bulk.end();
+  bulk.printSummary();
 }
 
 function describeOtherQueues(count: number): string | null {
@@ -78,10 +78,10 @@ async function sendRedeliver(
   // A worker that has died counts as polling for a while.
   if (problem === NO_RESPONSE) output.note(`${problem}: this command waits for one`);
   else if (problem !== null) throw toNotContinuable(workflowId, problem);
+  // Without its run id: a run that was reset meanwhile has a successor, to which the Update goes.
+  const newestRun = client.workflow.getHandle(workflowId);
   try {
-    return await client.workflow
-      .getHandle(workflowId)
-      .executeUpdate(redeliverUpdate, { args: [{ sink }] });
+    return await newestRun.executeUpdate(redeliverUpdate, { args: [{ sink }] });
   } catch (error) {
     // The run has ended since.
     if (error instanceof WorkflowNotFoundError) return refuseClosed(client, workflowId);

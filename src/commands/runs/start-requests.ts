@@ -79,17 +79,18 @@ export async function startMany(
     return joined ? toSkipped(runId) : { action: 'started', reason: `run ${runId}`, runId };
   }
 
-  await bulk.showProgress(
-    (count) =>
-      `${wait ? `${runs.length} started, ` : ''}${count - (wait ? runs.length : 0)} to start`,
-    () => holdHangUp(() => bulk.forEach(requests, startOne)),
-  );
+  /** A run that is followed has no outcome once it is started. */
+  function describeRest(count: number): string {
+    return wait ? `${runs.length} started, ${count - runs.length} to start` : `${count} to start`;
+  }
+
+  await bulk.showProgress(describeRest, () => holdHangUp(() => bulk.forEach(requests, startOne)));
   output.setFollowUp(
     'all runs go on; to follow them again, repeat the command;' +
       ' to list them: live-migration-prep list',
   );
   if (wait) await followMany(context, bulk, runs);
-  bulk.end();
+  bulk.printSummary();
 }
 
 /** Lets a worker check every request of a file, and says what a start would do. */
@@ -113,7 +114,7 @@ export async function dryRunMany(
     (count) => `${count} to check`,
     () => bulk.forEach(requests, checkOne, MAX_CONCURRENT_CHECKS),
   );
-  bulk.end();
+  bulk.printSummary();
 }
 
 function toSkipped(runId: string): RunOutcome {

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { CommandError } from '../../../src/commands/cli/command-error';
 import type { CommandContext } from '../../../src/commands/cli/context';
-import { toFailed, type RunOutcome } from '../../../src/commands/runs/bulk';
+import { toOutcome, type RunOutcome } from '../../../src/commands/runs/bulk';
 import { WORKFLOW_TYPES } from '../../../src/contract/workflows';
 import { findReasonOfNoAccess } from '../../../src/temporal/grpc';
 import { contextWith } from '../../unit/commands/runs/context';
@@ -87,6 +87,6 @@ export async function runCommand(
   } catch (error) {
     if (findReasonOfNoAccess(error) !== null) return;
     if (!(error instanceof CommandError)) throw error;
-    judge(toFailed(error));
+    judge(toOutcome(error));
   }
 }

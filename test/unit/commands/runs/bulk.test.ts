@@ -27,7 +27,7 @@ async function workOn(outcomes: (RunOutcome | Error)[], untilDone = () => Promis
       if (outcome instanceof Error) throw outcome;
       return outcome;
     })
-    .then(() => bulk.end());
+    .then(() => bulk.printSummary());
   const error = (await work.catch((thrown: unknown) => thrown)) as CommandError | undefined;
   const lines = printed.map((line) => line.trim());
   return { code: error?.exitCode ?? done, lines: [...lines, ...(error?.lines ?? [])] };
@@ -104,7 +104,7 @@ it('a bulk command prints its progress every ten seconds, with --json, too', asy
   );
   await jest.runAllTimersAsync();
   await work;
-  bulk.end();
+  bulk.printSummary();
   jest.useRealTimers();
   expect(errors).toEqual([
     '2 delivered, 58 to do\n',
