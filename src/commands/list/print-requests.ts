@@ -12,8 +12,9 @@ const READ_CONCURRENCY = 20;
 
 /**
  * Prints the request of the newest listed run of each workflow id, on the task queue on which
- * `start --from` starts it. With `--abandoned`, each permits another token than that of its run. It
- * prints all at the end, so that a list that fails half-way prints nothing that a pipe would start.
+ * `start --from` starts it. With `--abandoned`, each permits another token than that of its run;
+ * otherwise one that names a run in `again` still does. It prints all at the end, so that a list
+ * that fails half-way prints nothing that a pipe would start.
  */
 export async function printRequests(context: CommandContext, options: ListOptions): Promise<void> {
   const { client, taskQueue, output } = context;
@@ -50,8 +51,11 @@ async function readStartable(
   { abandoned }: ListOptions,
 ): Promise<PrepareRequest | null> {
   const { request: input } = await readRun(client, run);
-  const { again: _, ...request } = input as PrepareRequest;
+  const { again, ...request } = input as PrepareRequest;
   if (validateFields(request).problems.length > 0) return null;
   if (workflowIdFor(request) !== run.workflowId) return null;
-  return abandoned ? { ...request, again: run.runId } : request;
+  const permittedRunId = abandoned ? run.runId : again;
+  // `true` would permit one more token each time.
+  if (typeof permittedRunId !== 'string') return request;
+  return { ...request, again: permittedRunId };
 }
