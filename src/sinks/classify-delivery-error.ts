@@ -24,7 +24,7 @@ export function classifyDeliveryError(error: unknown): AttemptFailure<DeliveryFa
   }
   if (error instanceof SecretUnavailableError) return { ...unavailable, message: error.message };
   if (error instanceof CancelledFailure) {
-    const message = 'the attempt was stopped before the sink had accepted the token';
+    const message = 'the attempt was stopped, and the sink may have the token';
     return { ...unavailable, message };
   }
   // The message of a library may hold a secret.
