@@ -66,7 +66,8 @@ async def start_or_join(client: Client, workflow_id: str, request: dict) -> dict
     is_same_list = set(earlier["accessListIps"]) == set(request["accessListIps"])
     if earlier["sink"] == request["sink"] and is_same_list:
         return await run.result()
-    message = f"a token was delivered to sink {earlier['sink']} for {earlier['accessListIps']}"
+    asked = f"sink {earlier['sink']}, access list {earlier['accessListIps']}"
+    message = f"run {run_id} delivered a token for another request ({asked}): its receipt has the place"
     raise ApplicationError(message, type="DifferentRequest")
 
 

@@ -8,6 +8,7 @@ import { startDemoWorker } from '../../dev/support/demo-worker';
 import { devServerEnv } from '../../dev/temporal/dev-server-env';
 import type { PrepareRequest, Status } from '../../src/contract/schemas';
 import { workflowIdFor } from '../../src/contract/workflow-id';
+import { WORKFLOW_TYPES } from '../../src/contract/workflows';
 import { cleanUpLater, closeLater, newFolder } from '../support/clean-up';
 import { eventually } from '../support/eventually';
 import { CACHE, LANGUAGES, installExamples, isTestable } from '../support/examples';
@@ -129,6 +130,17 @@ for (const [name, language] of Object.entries(LANGUAGES)) {
       expect(repeated).toEqual(Array(3).fill([0, 'delivered', '']));
       expect(await outcome('join', request, '--again', runId)).toEqual([0, 'delivered', '']);
       expect(atlas.createdTokens()).toHaveLength(tokens + 1);
+    });
+
+    it('join takes the receipt of a run that was started with "again": true', async () => {
+      const request = newRequest();
+      const run = await client.workflow.start(WORKFLOW_TYPES.prepare, {
+        workflowId: workflowIdFor(request),
+        taskQueue: 'live-migration-prep',
+        args: [{ ...request, again: true }],
+      });
+      await run.result();
+      expect(await outcome('join', request)).toEqual([0, 'delivered', '']);
     });
 
     it('every program refuses an empty source organization', async () => {

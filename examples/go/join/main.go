@@ -86,7 +86,8 @@ func startOrJoin(ctx context.Context, c client.Client, request Request) (receipt
 		return receipt, err
 	}
 	if earlier.Sink != request.Sink || !slices.Equal(asSet(earlier.AccessListIPs), asSet(request.AccessListIPs)) {
-		message := fmt.Sprintf("run %s delivered a token to sink %s for %v", runID, earlier.Sink, earlier.AccessListIPs)
+		message := fmt.Sprintf("run %s delivered a token for another request (sink %s, access list %v): its receipt has the place",
+			runID, earlier.Sink, earlier.AccessListIPs)
 		return receipt, temporal.NewNonRetryableApplicationError(message, "DifferentRequest", nil)
 	}
 	err = c.GetWorkflow(ctx, workflowID, runID).Get(ctx, &receipt)
@@ -113,8 +114,15 @@ func findDeliveredRun(err error) string {
 	return details.RunID
 }
 
+// earlierRequest has what makes two requests equal. Other fields may have other types than ours: the `again` of a run
+// may be true.
+type earlierRequest struct {
+	AccessListIPs []string `json:"accessListIps"`
+	Sink          string   `json:"sink"`
+}
+
 // readRequest reads the request of a run, as its caller sent it, from the first event of its history.
-func readRequest(ctx context.Context, c client.Client, workflowID, runID string) (request Request, err error) {
+func readRequest(ctx context.Context, c client.Client, workflowID, runID string) (request earlierRequest, err error) {
 	history := c.GetWorkflowHistory(ctx, workflowID, runID, false, enums.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
 	event, err := history.Next()
 	if err != nil {
