@@ -13,8 +13,8 @@ const READ_CONCURRENCY = 20;
 /**
  * Prints the request of the newest listed run of each workflow id, on the task queue on which
  * `start --from` starts it. With `--abandoned`, each permits another token than that of its run;
- * otherwise one that names a run in `again` still does. It prints all at the end, so that a list
- * that fails half-way prints nothing that a pipe would start.
+ * otherwise, each keeps an `again` that names a run. It prints all at the end, so that a list that
+ * fails half-way prints nothing that a pipe would start.
  */
 export async function printRequests(context: CommandContext, options: ListOptions): Promise<void> {
   const { client, taskQueue, output } = context;
