@@ -44,18 +44,17 @@ export async function printRequests(context: CommandContext, options: ListOption
   }
 }
 
-/** Reads the request of a run, if a start of this pair can repeat it. */
+/** Reads the request that repeats a run; null if it is not valid, or that of another pair. */
 async function readStartable(
   client: Client,
   run: ListedRun,
   { abandoned }: ListOptions,
 ): Promise<PrepareRequest | null> {
   const { request: input } = await readRun(client, run);
-  const { again, ...request } = input as PrepareRequest;
-  if (validateFields(request).problems.length > 0) return null;
-  if (workflowIdFor(request) !== run.workflowId) return null;
-  const permittedRunId = abandoned ? run.runId : again;
+  const { again, ...others } = input as PrepareRequest;
+  const permitted = abandoned ? run.runId : again;
   // `true` would permit one more token each time.
-  if (typeof permittedRunId !== 'string') return request;
-  return { ...request, again: permittedRunId };
+  const request = permitted === true ? others : { ...others, again: permitted };
+  if (validateFields(request).problems.length > 0) return null;
+  return workflowIdFor(request) === run.workflowId ? request : null;
 }

@@ -47,3 +47,10 @@ it.each<[again: true | string | undefined, printed: string | undefined]>([
   const { requests } = await printRequestsOf([runOfPair('failed')], requestOf);
   expect(requests).toEqual([printed === undefined ? aRequest() : aRequest({ again: printed })]);
 });
+
+it('a request with an again that is no id is left out, since start would refuse the file', async () => {
+  const requestOf = () => aRequest({ again: 'yes' });
+  const { requests, notes } = await printRequestsOf([runOfPair('failed')], requestOf);
+  expect(requests).toEqual([]);
+  expect(notes).toContain('left out 1 run: the request is not valid');
+});
