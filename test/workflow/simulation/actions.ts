@@ -2,7 +2,7 @@ import { redeliver, redeliverAll } from '../../../src/commands/runs/send-redeliv
 import { start as startAndFollow, startMany } from '../../../src/commands/runs/start-requests';
 import { workflowIdFor } from '../../../src/contract/workflow-id';
 import { WORKFLOW_TYPES } from '../../../src/contract/workflows';
-import { CLOCK_ERRORS_MS, nowMs, sleep } from './clock';
+import { sleep } from './clock';
 import { runCommand } from './commands';
 import { GIVE_UP_AFTER_MS } from './config';
 import type { SimulatedRun } from './run';
@@ -17,9 +17,10 @@ import type { World } from './world';
 type Request = World['requests'][number];
 type Action = (run: SimulatedRun, of: Request) => unknown;
 
-const FAILED_BY_HAND = { message: 'by hand', applicationFailureInfo: { nonRetryable: true } };
 /** The actions of which several in one simulation show most. */
 const MORE_OFTEN = ['start again', 'terminate', 'a server fails', 'Temporal is away'];
+/** A cancel may come together with every other action. */
+const CANCELS = [...Array<boolean>(9).fill(false), true];
 /** A command that waits looks at its runs every second, which takes the simulation long. */
 const WAITS = [...Array<undefined>(9).fill(undefined), true] as const;
 
@@ -90,9 +91,9 @@ export function createActions(tape: Tape, world: World, pairCount: number) {
   }
 
   function failServer(): void {
-    const host = tape.pick(['atlas.test', 'hook.test', 'vault.test', 'source.test', 'files']);
-    world.failsUntilMs.set(host, nowMs() + tape.pick([30_000, 200_000, 900_000]));
-    world.say(`${host} fails`);
+    const server = tape.pick(['atlas', 'hook', 'archive', 'vault', 'source']);
+    world.failsUntilMs.set(`${server}.test`, Date.now() + tape.pick([30_000, 200_000, 900_000]));
+    world.say(`${server} fails`);
   }
 
   /** Those that need Temporal. */
@@ -100,13 +101,9 @@ export function createActions(tape: Tape, world: World, pairCount: number) {
     nothing: () => undefined,
     cancel: (run) => run.requestCancel(),
     'redeliver to hook': redeliverTo('hook'),
-    'redeliver to files': redeliverTo('files'),
+    'redeliver to archive': redeliverTo('archive'),
     'redeliver to vault': redeliverTo('vault'),
     'redeliver to nowhere': redeliverTo('nowhere'),
-    'redeliver to files and cancel'(run, of) {
-      run.requestCancel();
-      redeliverTo('files')(run, of);
-    },
     'redeliver all': () => command((context) => redeliverAll(context)),
     'await the delivery': (run) => run.isOpen && awaitDelivery(run, run.args[0]),
     'start again': startAgain,
@@ -115,30 +112,20 @@ export function createActions(tape: Tape, world: World, pairCount: number) {
     schedule: (_run, of) => schedule(of),
     terminate: (run) => run.terminate(),
     reset: (run) => temporal.reset(run),
-    'an activity failed by hand': (run) => run.endByHand({ failure: FAILED_BY_HAND }),
-    'an activity completed by hand': (run) => run.endByHand({ result: {} }),
     'an activity is reset': resetActivity,
-    'an activity is reset, and cancel'(run) {
-      resetActivity(run);
-      run.requestCancel();
-    },
     'api-keys': () => world.look(),
   };
   const ofOthers: Record<string, Action> = {
     'Temporal is away': () => temporal.goAway(tape.pick([3000, 30_000, 55_000])),
     'a key by hand': (_run, of) => atlas.makeKeyByHand(of.orgId),
-    'Atlas ends sessions': () => atlas.endSessions(),
     'a server fails': failServer,
     'a worker freezes': disturb((worker) =>
       worker.freeze(tape.pick([4000, 15_000, 70_000, 200_000])),
     ),
     'a worker is killed': disturb((worker) => worker.kill()),
-    'a worker stops': disturb((worker) => keepBusy(() => worker.stop(GIVE_UP_AFTER_MS))),
-    'a worker stops at once and cancel'(run, of) {
-      if (!temporal.isAway) run.requestCancel();
-      disturb((worker) => keepBusy(() => worker.stop(0)))(run, of);
-    },
-    'a clock is wrong': disturb((worker) => worker.setClock(tape.pick(CLOCK_ERRORS_MS))),
+    'a worker stops': disturb((worker) =>
+      keepBusy(() => worker.stop(tape.pick([GIVE_UP_AFTER_MS, 0]))),
+    ),
     // A worker restarts with the new key.
     'the sealing key rotates': disturb((worker) => {
       workers.rotateSealingKey();
@@ -156,7 +143,9 @@ export function createActions(tape: Tape, world: World, pairCount: number) {
       const of = tape.pick(requests);
       const run = temporal.newestRun(workflowIdFor(of)) ?? temporal.runs[0];
       const action = temporal.isAway && name in ofRuns ? null : { ...ofRuns, ...ofOthers }[name];
-      if (run) await action?.(run, of);
+      if (!run) return;
+      if (tape.pick(CANCELS) && !temporal.isAway) run.requestCancel();
+      await action?.(run, of);
     },
   };
 }

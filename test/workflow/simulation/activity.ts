@@ -1,6 +1,5 @@
 import { optionalTsToMs } from '@temporalio/common/lib/time';
 import { payloadConverter } from '../../../src/shared/payload-converter';
-import { nowMs } from './clock';
 import { GIVE_UP_AFTER_MS } from './config';
 import {
   toTimeoutFailure,
@@ -39,7 +38,7 @@ export class SimulatedActivity {
   readonly type: string;
   readonly id: string;
   readonly args: unknown[];
-  readonly scheduledAtMs = nowMs();
+  readonly scheduledAtMs = Date.now();
   readonly scheduleToCloseMs: number;
   readonly startToCloseMs: number;
   readonly heartbeatTimeoutMs: number;
@@ -144,7 +143,7 @@ export class SimulatedActivity {
     this.startedAtMs = null;
     this.isReset = false;
     this.isRefused = false;
-    this.attemptScheduledAtMs = nowMs() + delayMs;
+    this.attemptScheduledAtMs = Date.now() + delayMs;
     this.awaitPoller(delayMs + temporal.tape.pick(POLL_DELAYS_MS));
   }
 
@@ -159,7 +158,7 @@ export class SimulatedActivity {
         return;
       }
       this.run.say(`${this.worker.name} takes #${this.id}.${attempt}`);
-      const startedAtMs = nowMs();
+      const startedAtMs = Date.now();
       this.startedAtMs = startedAtMs;
       this.startedMs.set(attempt, startedAtMs);
       this.lastHeartbeatMs = startedAtMs;
@@ -171,9 +170,9 @@ export class SimulatedActivity {
   private watch(timeout: 'START_TO_CLOSE' | 'HEARTBEAT', limitMs: number, since: () => number) {
     const { attempt } = this;
     if (limitMs === 0) return;
-    this.temporal.after(since() + limitMs - nowMs(), () => {
+    this.temporal.after(since() + limitMs - Date.now(), () => {
       if (!this.isUnderWay(attempt)) return;
-      if (nowMs() < since() + limitMs) {
+      if (Date.now() < since() + limitMs) {
         this.watch(timeout, limitMs, since);
         return;
       }
@@ -199,7 +198,7 @@ export class SimulatedActivity {
   /** @returns whether the attempt is under way. */
   takeHeartbeat(attempt: number): boolean {
     if (!this.isHeard(attempt)) return false;
-    this.lastHeartbeatMs = nowMs();
+    this.lastHeartbeatMs = Date.now();
     return true;
   }
 
@@ -233,7 +232,7 @@ export class SimulatedActivity {
       info?.nonRetryable !== true &&
       !(nonRetryableErrorTypes ?? []).includes(type) &&
       (!maximumAttempts || this.number < maximumAttempts) &&
-      nowMs() + delayMs < this.scheduledAtMs + this.scheduleToCloseMs;
+      Date.now() + delayMs < this.scheduledAtMs + this.scheduleToCloseMs;
     if (!isRetried) {
       this.end(end);
       return;
@@ -241,7 +240,7 @@ export class SimulatedActivity {
     const reason = 'failure' in end ? end.failure.message : end.timeout;
     this.run.say(`retries #${this.id} in ${delayMs / 1000} s: ${reason}`);
     this.run.retries.push({ type: this.type, dueMs: this.attemptScheduledAtMs, delayMs });
-    this.overMs.set(this.attempt, nowMs());
+    this.overMs.set(this.attempt, Date.now());
     this.attempt += 1;
     this.lastFailure = 'failure' in end ? end.failure : toTimeoutFailure(end.timeout, null);
     this.scheduleAttempt(delayMs);
@@ -250,21 +249,21 @@ export class SimulatedActivity {
   /** Its run has ended. */
   abandon(): void {
     this.isPending = false;
-    this.overMs.set(this.attempt, nowMs());
+    this.overMs.set(this.attempt, Date.now());
   }
 
   /** The start of the last attempt enters the history with its end. */
-  end(end: End, isByHand = false): void {
+  end(end: End): void {
     const { scheduledEventId, startedAtMs } = this;
     this.isPending = false;
-    this.overMs.set(this.attempt, nowMs());
+    this.overMs.set(this.attempt, Date.now());
     if (startedAtMs !== null) {
       const attributes = { activityTaskStartedEventAttributes: { scheduledEventId } };
       this.run.addEvent(attributes, startedAtMs);
     }
     this.run.addEvent(this.toEvent(end));
     this.run.noteEnd(this, end);
-    if (!this.isForgotten) this.run.resolveActivity(this, end, isByHand);
+    if (!this.isForgotten) this.run.resolveActivity(this, end);
   }
 
   private toEvent(end: End): object {

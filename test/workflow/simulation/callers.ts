@@ -1,5 +1,4 @@
 import { isDeepStrictEqual } from 'node:util';
-import { CLOCK_ERRORS_MS } from './clock';
 import type { SimulatedRun } from './run';
 import type { Observed } from './sentences';
 import type { SimulatedUpdate } from './updates';
@@ -11,9 +10,6 @@ import type { World } from './world';
 
 /** @returns whether it holds, or what does not. */
 export type RunRule = (observed: Observed, world: World) => boolean | string;
-
-/** An attempt has its response, and seals the token, in this time. */
-const MAX_RESPONSE_MS = 30_000;
 
 export const CALLER_RULES: Record<string, RunRule> = {
   'whoever waits for an Update gets its outcome': ({ run }) =>
@@ -77,15 +73,13 @@ function typeOf({ run, history, ending }: Observed, { watch, temporal }: World):
   }
   if (last) {
     const gaveUp = ending.message?.startsWith('gave up') === true && !run.isCancelRequested;
-    if (gaveUp || (last.isByHand && 'failure' in last.end)) return 'AtlasUnavailable';
-    if (last.isByHand) return 'TokenLost';
+    if (gaveUp) return 'AtlasUnavailable';
     const { id, attempt } = last.activity;
-    const { status, linkToken } = watch.responses.get(`${run.runId} ${id} ${attempt}`) ?? {};
-    if (status !== 201) return 'AtlasRequestRejected';
-    return linkToken === undefined ? 'AtlasResponseInvalid' : 'TokenLost';
+    const reply = watch.responses.get(`${run.runId} ${id} ${attempt}`);
+    if (reply?.status !== 201) return 'AtlasRequestRejected';
+    return 'linkToken' in (reply.json ?? {}) ? 'TokenLost' : 'AtlasResponseInvalid';
   }
-  const [{ sink, again }] = run.args as [{ sink: string; again?: true | string }];
-  if (run.validatedBy?.isOutdated === true && sink !== 'files') return 'InvalidRequest';
+  const [{ again }] = run.args as [{ again?: true | string }];
   const [found, permitted] = [ending.runId, again].map((id) =>
     temporal.runs.find(({ runId, workflowId }) => runId === id && workflowId === run.workflowId),
   );
@@ -110,19 +104,6 @@ function findWrongFields({ run, history, ending: receipt }: Observed, world: Wor
   };
   const said: Record<string, unknown> = { ...receipt };
   const wrong = Object.keys(truth).filter((name) => !isDeepStrictEqual(said[name], truth[name]));
-  const { activity } = run.seenEnds.at(-1) ?? {};
-  const madeMs = key?.madeMs ?? NaN;
-  const begunMs = activity?.begunMs.get(activity.attempt) ?? NaN;
-  const isInTime =
-    isByAClock(receipt.createdAt, madeMs, madeMs + MAX_RESPONSE_MS) &&
-    isByAClock(receipt.deliveredAt, begunMs, run.closeMs ?? NaN);
-  const place = receipt.sink === 'files' ? 'file /tokens/' : `https://${receipt.sink}.test`;
-  const isPlace = receipt.location?.includes(place) === true;
-  return [...wrong, ...(isInTime ? [] : ['times']), ...(isPlace ? [] : ['location'])];
-}
-
-/** Tells whether a time is between two, by a clock that may be wrong. */
-function isByAClock(time: string | undefined, fromMs: number, untilMs: number): boolean {
-  const ms = Date.parse(String(time));
-  return CLOCK_ERRORS_MS.some((error) => ms >= fromMs + error && ms <= untilMs + error);
+  const isPlace = receipt.location?.includes(`https://${receipt.sink}.test`) === true;
+  return [...wrong, ...(isPlace ? [] : ['location'])];
 }

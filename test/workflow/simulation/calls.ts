@@ -3,7 +3,6 @@ import type { Payload } from '@temporalio/common';
 import { msNumberToTs } from '@temporalio/common/lib/time';
 import { payloadConverter } from '../../../src/shared/payload-converter';
 import { grpcError } from '../../unit/temporal/scripted-server';
-import { nowMs } from './clock';
 import type { Process } from './network';
 import { decode } from './resolutions';
 import type { SimulatedRun } from './run';
@@ -19,6 +18,7 @@ const STATUS_CODES = { RUNNING: 1, COMPLETED: 2, FAILED: 3, CANCELLED: 4, TERMIN
 const DEADLINE_EXCEEDED = 4;
 const NOT_FOUND = 5;
 const ALREADY_EXISTS = 6;
+const UNAVAILABLE = 14;
 const ALLOW_DUPLICATE_FAILED_ONLY = 2;
 const CLOSE_EVENT = 2;
 const COMPLETED = 3;
@@ -61,7 +61,7 @@ export function createConnection(
       await process?.awake().catch(() => {
         throw grpcError(NOT_FOUND, 'killed');
       });
-      if (temporal.isAway) throw grpcError(temporal.awayStatus, 'Temporal is away');
+      if (temporal.isAway) throw grpcError(UNAVAILABLE, 'Temporal is away');
       return await respond(request);
     };
   /** A call that waits until the Update or its run has ended. */
@@ -102,7 +102,7 @@ export function createConnection(
       },
     ),
     describeTaskQueue: serve(() => ({
-      pollers: temporal.workers.living().map(() => ({ lastAccessTime: msNumberToTs(nowMs()) })),
+      pollers: temporal.workers.living().map(() => ({ lastAccessTime: msNumberToTs(Date.now()) })),
     })),
     describeNamespace: serve(() => ({
       config: { workflowExecutionRetentionTtl: msNumberToTs(RETENTION_MS) },

@@ -1,42 +1,16 @@
-import { AsyncLocalStorage } from 'node:async_hooks';
-
 /*
  * Virtual time: jest's fake timers. The timers of one moment fire together, those of the next once
- * all that they have caused is done, so a simulation is the same each time. Each worker has a clock
- * of its own, which may be wrong: `Date` adds its error wherever the worker's code runs. The
- * simulation itself asks `nowMs`.
+ * all that they have caused is done, so a simulation is the same each time.
  */
 
 /** A simulated run that takes more steps than this hangs. */
 const MAX_STEPS = 15_000;
 
-/** By how much the clock of a worker may be wrong. */
-export const CLOCK_ERRORS_MS = [0, 3_600_000, 0, -3_600_000, 0, 60_000];
-
-const clocks = new AsyncLocalStorage<{ errorMs: number }>();
 let working = 0;
-export let nowMs = () => Date.now();
 
 /** Replaces the timers and `Date` of this realm. */
-export function installClocks(): void {
+export function installClock(): void {
   jest.useFakeTimers({ doNotFake: ['nextTick', 'setImmediate', 'queueMicrotask', 'hrtime'] });
-  const VirtualDate = Date;
-  nowMs = () => VirtualDate.now();
-  const readMs = () => nowMs() + (clocks.getStore()?.errorMs ?? 0);
-  globalThis.Date = class extends VirtualDate {
-    constructor(...args: [] | [number]) {
-      super(...((args.length > 0 ? args : [readMs()]) as [number]));
-    }
-
-    static override now(): number {
-      return readMs();
-    }
-  } as DateConstructor;
-}
-
-/** Runs work by a clock. */
-export function byClock<T>(clock: { errorMs: number }, work: () => T): T {
-  return clocks.run(clock, work);
 }
 
 /** Real work that takes no virtual time, such as cryptography in Node's thread pool. */
@@ -55,7 +29,7 @@ export const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(r
 export function sleepUnlessAborted(
   ms: number,
   value?: unknown,
-  { signal }: { signal?: AbortSignal } = {},
+  { signal }: { signal?: AbortSignal | undefined } = {},
 ): Promise<unknown> {
   return new Promise((resolve, reject) => {
     const stop = () => {
@@ -73,8 +47,7 @@ export function sleepUnlessAborted(
 /** @returns whether it was over before the steps or the timers ran out. */
 export async function runUntil(isOver: () => boolean): Promise<boolean> {
   for (let step = 0; step < MAX_STEPS; step += 1) {
-    // A turn of the event loop settles every promise that nothing outside of it holds up. A stream
-    // of undici that breaks takes another one.
+    // A turn of the event loop settles every promise that nothing outside of it holds up.
     do {
       await new Promise(setImmediate);
       await new Promise(setImmediate);

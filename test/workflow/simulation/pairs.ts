@@ -9,7 +9,7 @@ import { FAULTS } from './network';
 
 type Kind = 'action' | 'sink' | 'POST' | 'worker';
 
-const SINKS = ['hook', 'vault', 'source'];
+const SINKS = ['hook', 'archive', 'vault', 'source'];
 const FATES = FAULTS.map(({ name }) => name);
 const CALL = /sends \S+ (\w+)\.test(\S*): (.*?)(?:, ((?:killed|frozen) \w+))?$/;
 
@@ -30,11 +30,9 @@ export class Pairs {
     };
     for (const line of trace) {
       const [, action] = / people: (.*)/.exec(line) ?? [];
-      const [, file] = / files: (.*)/.exec(line) ?? [];
       const [, report] = / (hangs in|drops the report)/.exec(line) ?? [];
       const [, host = '', path = '', fate, moment] = CALL.exec(line) ?? [];
       if (action) note('action', action);
-      if (file) note('sink', `files: ${file}`);
       if (fate && SINKS.includes(host)) note('sink', `${host}: ${fate}`);
       if (fate && path.endsWith('/linkTokens')) note('POST', `POST: ${fate}`);
       if (moment ?? report) note('worker', `worker: ${moment ?? report}`);

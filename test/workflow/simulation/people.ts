@@ -1,8 +1,6 @@
 import { WORKFLOW_TYPES } from '../../../src/contract/workflows';
 import { createActions } from './actions';
-import { MAX_KEYS } from './atlas';
-import { CLOCK_ERRORS_MS, sleep } from './clock';
-import { MAX_HOLD_MS } from './requests';
+import { sleep } from './clock';
 import type { Tape } from './tape';
 import type { World } from './world';
 
@@ -11,12 +9,14 @@ import type { World } from './world';
  */
 
 const MAX_ACTIONS = 8;
+/** The longest time for which a worker holds requests back. */
+const MAX_HOLD_MS = 15 * 60_000;
 /** After the last fault, every run ends in this time, unless its sink refuses its token. */
 const SETTLED_AFTER_MS = 20 * 60_000;
 
 /** Starts workers and the first runs, and lets people act until the last run has closed. */
 export async function startPeople(tape: Tape, world: World): Promise<void> {
-  const { temporal, workers, atlas, requests, stored, failsUntilMs, keepBusy, start } = world;
+  const { temporal, workers, requests, stored, failsUntilMs, keepBusy, start } = world;
   const pairCount = tape.pick([1, 2, 3]);
   const actions = createActions(tape, world, pairCount);
   const names = tape.pickSome(actions.names);
@@ -49,13 +49,8 @@ export async function startPeople(tape: Tape, world: World): Promise<void> {
     tape.end();
     // A worker may be about to start.
     await sleep(1);
-    for (const worker of workers.all) {
-      worker.setClock(0);
-      if (worker.isOutdated) worker.kill();
-    }
     workers.repairSealingKeys();
     failsUntilMs.clear();
-    atlas.limits.keys = MAX_KEYS;
     await untilRunsEnd();
     // A request of an attempt that is over may still freeze its worker.
     do await sleep(120_000);
@@ -88,10 +83,7 @@ export async function startPeople(tape: Tape, world: World): Promise<void> {
   }
 
   const workerCount = tape.pick([2, 1, 3]);
-  for (let count = 0; count < workerCount; count += 1) {
-    const worker = await workers.boot();
-    worker.setClock(tape.pick(CLOCK_ERRORS_MS));
-  }
+  for (let count = 0; count < workerCount; count += 1) await workers.boot();
   if (tape.pick([false, false, false, true])) actions.startAll({});
   else for (const of of requests.slice(0, pairCount)) actions.startSomehow(of);
   keepBusy(live);

@@ -1,12 +1,8 @@
 import { Context } from '@temporalio/activity';
 import { MAX_LINK_TOKEN_BYTES } from '../../../src/contract/limits';
-import type { Backoff } from '../../../src/shared/activities';
-import { toObject } from '../../../src/shared/object';
 import type { SimulatedActivity } from './activity';
-import { nowMs } from './clock';
 import { GIVE_UP_AFTER_MS } from './config';
-import { REQUEST_TIMEOUT_MS, type OnResponse, type SentRequest } from './network';
-import { watchOutages } from './outages';
+import { REQUEST_TIMEOUT_MS, type OnResponse, type Reply, type SentRequest } from './network';
 import type { Report } from './resolutions';
 import type { SimulatedRun } from './run';
 import type { SimulatedTemporal } from './temporal';
@@ -16,27 +12,19 @@ import type { SimulatedTemporal } from './temporal';
  * nothing of how the worker decides.
  */
 
-/** The longest time for which a worker holds requests back, even if Atlas requests more. */
-export const MAX_HOLD_MS = 15 * 60_000;
-
-export function watchRequests(temporal: SimulatedTemporal, backoff: Backoff) {
+export function watchRequests(temporal: SimulatedTemporal) {
   /** Sentences that do not hold. */
   const problems = new Set<string>();
-  const outages = watchOutages(backoff, problems);
   /** Creations whose last response leaves open whether a key was made: `<run id> <activity id>`. */
   const uncertain = new Set<string>();
   /** The runs that sent a POST. */
   const senders = new Set<SimulatedRun>();
-  /** The attempts that sent a POST; true if Atlas refused its authentication. */
-  const posted = new Map<string, boolean>();
+  /** The attempts that sent a POST. */
+  const posted = new Set<string>();
   /** Until when each attempt waits for the response to its POST. */
   const waitsUntilMs = new Map<string, number>();
-  /** The last response that each attempt got; its status is null if none arrived. */
-  const responses = new Map<string, { status?: number | null; linkToken?: string }>();
-  /** Until when Atlas and each sink want no request of a run. */
-  const notBeforeMs = new Map<string, number>();
-  /** The same, as the last response to an attempt requests; it holds once its report arrives. */
-  const requestedMs = new Map<string, [string, number]>();
+  /** The last response that each attempt got; null if none arrived. */
+  const responses = new Map<string, Reply | null>();
 
   /** An attempt that has waited looks at its run when it begins. */
   function isPermitted(run: SimulatedRun, activity: SimulatedActivity, attempt: number): boolean {
@@ -59,24 +47,12 @@ export function watchRequests(temporal: SimulatedTemporal, backoff: Backoff) {
     senders,
 
     /** Of any request of an attempt, once it is written. */
-    onWritten({ host }: SentRequest): OnResponse {
-      const { run, activity, attempt } = findAttempt(temporal);
-      const waiting = host === 'atlas.test' ? run.runId : `${run.runId} ${host}`;
-      // An attempt that somebody requests at once does not wait, and a reset forgets the wait.
-      const isRedelivery = activity.options.retryPolicy?.maximumAttempts === 2;
-      const isReset = activity.number !== attempt;
-      const mayWait = activity.isUnderWay(attempt) && !isRedelivery && !isReset;
-      if (mayWait && nowMs() < (notBeforeMs.get(waiting) ?? 0)) {
-        problems.add('no run sends a request to Atlas or its sink before a Retry-After is over');
-      }
-      return (status, body, retryAfterMs) => {
-        responses.set(idOf(activity, attempt), { ...toObject(parse(body)), status });
-        // A date has whole seconds.
-        requestedMs.set(idOf(activity, attempt), [waiting, nowMs() + retryAfterMs - 1000]);
-      };
+    onWritten(): OnResponse {
+      const { activity, attempt } = findAttempt(temporal);
+      return (reply) => responses.set(idOf(activity, attempt), reply);
     },
 
-    onPost({ process, sentMs }: SentRequest): OnResponse {
+    onPost({ sentMs }: SentRequest): OnResponse {
       const { run, activity, attempt } = findAttempt(temporal);
       const id = `${run.runId} ${activity.id}`;
       const attemptId = idOf(activity, attempt);
@@ -87,41 +63,19 @@ export function watchRequests(temporal: SimulatedTemporal, backoff: Backoff) {
             ' unless it is the first of its run',
         );
       }
-      if (posted.get(attemptId) === false) {
-        problems.add('an attempt sends one POST, unless refused');
-      }
-      posted.set(attemptId, false);
+      if (posted.has(attemptId)) problems.add('an attempt sends one POST');
+      posted.add(attemptId);
       waitsUntilMs.set(attemptId, sentMs + REQUEST_TIMEOUT_MS);
       uncertain.add(id);
-      const onOutcome = outages.onPost(process, activity.begunMs.get(attempt) ?? 0);
-      return (status, body) => {
-        onOutcome(status);
-        posted.set(attemptId, status === 401);
+      return (reply) => {
         waitsUntilMs.delete(attemptId);
-        if (isCertain(status, body)) uncertain.delete(id);
+        if (isCertain(reply)) uncertain.delete(id);
       };
-    },
-
-    onAccessTokenRequest({ process }: SentRequest): OnResponse {
-      return (status) => outages.onAccessToken(process, status);
-    },
-
-    /** Called when the report of an attempt reaches Temporal. */
-    onArrival(activity: SimulatedActivity, attempt: number): void {
-      const wait = requestedMs.get(idOf(activity, attempt));
-      if (wait && activity.isHeard(attempt)) notBeforeMs.set(...wait);
     },
 
     onReport(activity: SimulatedActivity, attempt: number, report: Report): void {
       if (!('failure' in report)) return;
-      const { applicationFailureInfo } = report.failure;
-      const attemptId = idOf(activity, attempt);
-      const { status } = responses.get(attemptId) ?? {};
-      const isRejected = /Rejected$/.test(applicationFailureInfo?.type ?? '');
-      if (isRejected && status !== undefined && isTemporary(status)) {
-        problems.add('an attempt is rejected for good only by a response that is not temporary');
-      }
-      if (nowMs() < (waitsUntilMs.get(attemptId) ?? 0)) {
+      if (Date.now() < (waitsUntilMs.get(idOf(activity, attempt)) ?? 0)) {
         problems.add('an attempt waits for the response to its POST until its timeout');
       }
     },
@@ -140,21 +94,11 @@ export function findAttempt({ runs }: SimulatedTemporal) {
   };
 }
 
-const isTemporary = (status: number | null) =>
-  status === null || status >= 500 || [408, 425, 429].includes(status);
-
 /** Tells whether a response says if a key was made. */
-function isCertain(status: number | null, body: string): boolean {
-  if (status === null) return false;
+function isCertain(reply: Reply | null): boolean {
+  if (reply === null) return false;
+  const { status, json } = reply;
   if (status >= 300) return status < 500 && status !== 408 && status !== 425;
-  const { linkToken } = toObject(parse(body)) as { linkToken?: string };
+  const { linkToken } = json as { linkToken?: string };
   return linkToken !== undefined && linkToken.length < MAX_LINK_TOKEN_BYTES;
-}
-
-function parse(body: string): unknown {
-  try {
-    return JSON.parse(body);
-  } catch {
-    return null;
-  }
 }

@@ -20,7 +20,6 @@ export type End = Report | { timeout: TimeoutType };
 export interface SeenEnd {
   activity: SimulatedActivity;
   end: End;
-  isByHand: boolean;
   seenIn: number;
 }
 

@@ -3,20 +3,11 @@ import { msNumberToTs } from '@temporalio/common/lib/time';
 import { payloadConverter } from '../../../src/shared/payload-converter';
 import type { HistoryEvent } from '../../../src/temporal/run-history';
 import { POLL_DELAYS_MS, SimulatedActivity, toMs } from './activity';
-import { instantly, nowMs } from './clock';
-import { runLocalActivity } from './local';
-import {
-  decode,
-  toChildResolution,
-  toResolution,
-  type End,
-  type Report,
-  type SeenEnd,
-} from './resolutions';
+import { instantly } from './clock';
+import { decode, toChildResolution, toResolution, type End, type SeenEnd } from './resolutions';
 import type { Command, Job, RunningWorkflow } from './sdk';
 import type { SimulatedTemporal } from './temporal';
 import { SimulatedUpdates, type SimulatedUpdate } from './updates';
-import type { SimulatedWorker } from './workers';
 
 /*
  * A run, as the server treats it: its workflow tasks, with what they command, what people request
@@ -28,7 +19,7 @@ const LIST_LAGS_MS = [0, 700, 3000];
 
 export class SimulatedRun {
   readonly runId = randomUUID();
-  readonly startMs = nowMs();
+  readonly startMs = Date.now();
   /** The closed runs that the list had when this one started. */
   readonly listedBefore: readonly SimulatedRun[];
   readonly events: HistoryEvent[] = [];
@@ -59,7 +50,6 @@ export class SimulatedRun {
   readonly seenEnds: SeenEnd[] = [];
   /** Counts them. */
   activations = 0;
-  validatedBy: SimulatedWorker | null = null;
 
   private readonly workflow: Promise<RunningWorkflow>;
   private readonly openTimers = new Set<unknown>();
@@ -105,7 +95,7 @@ export class SimulatedRun {
     if (!this.isOpen || this.isCancelRequested) return;
     this.say('cancel');
     this.isCancelRequested = true;
-    this.cancelRequestedMs = nowMs();
+    this.cancelRequestedMs = Date.now();
     this.trace.push('cancel');
     this.addEvent({ workflowExecutionCancelRequestedEventAttributes: {} });
     this.addJob({ cancelWorkflow: { reason: '' } });
@@ -123,13 +113,7 @@ export class SimulatedRun {
     this.addJob(this.updates.create(name, args, onEnd));
   }
 
-  /** `temporal activity complete` and `temporal activity fail`, whatever the attempt does. */
-  endByHand(report: Report): void {
-    const [activity] = this.activities.values();
-    if (activity?.isPending) activity.end(report, true);
-  }
-
-  addEvent(attributes: object, atMs = nowMs()): number {
+  addEvent(attributes: object, atMs = Date.now()): number {
     const eventId = this.events.length + 1;
     const event = { eventId, eventTime: msNumberToTs(atMs), ...attributes };
     this.events.push(event as unknown as HistoryEvent);
@@ -180,9 +164,8 @@ export class SimulatedRun {
       const commands = await instantly(() => workflow.activate(given, this.events.length));
       for (const command of commands) this.carryOut(command);
       const local = commands.flatMap(({ scheduleLocalActivity }) => scheduleLocalActivity ?? []);
-      jobs = await Promise.all(
-        local.map((options) => runLocalActivity(this.temporal, this, options)),
-      );
+      const { workers } = this.temporal;
+      jobs = await Promise.all(local.map((options) => workers.runLocal(this, options)));
     } while (jobs.length > 0);
     this.answers = await instantly(() => workflow.look());
   }
@@ -192,7 +175,7 @@ export class SimulatedRun {
     if (command.startTimer) {
       const { seq, startToFireTimeout } = command.startTimer;
       this.openTimers.add(seq);
-      const startedMs = nowMs();
+      const startedMs = Date.now();
       this.timers.push({ startedMs, endMs: startedMs + toMs(startToFireTimeout) });
       const fire = () => this.openTimers.delete(seq) && this.addJob({ fireTimer: { seq } } as Job);
       this.temporal.after(toMs(startToFireTimeout), fire);
@@ -234,7 +217,7 @@ export class SimulatedRun {
 
   private close(status: SimulatedRun['status'], ending: object | null | undefined = null): void {
     this.status = status;
-    this.closeMs = nowMs();
+    this.closeMs = Date.now();
     this.ending = ending ?? {};
     this.say(`${status}${'message' in this.ending ? `: ${String(this.ending.message)}` : ''}`);
     // From now on its attempts learn that they are over, and their reports are refused.
@@ -253,7 +236,7 @@ export class SimulatedRun {
     const { type, id, args } = activity;
     this.say(`schedules ${type} #${id}`);
     this.trace.push(type === 'deliverLinkToken' ? `deliver to ${String(args[1])}` : type);
-    if (type === 'createLinkToken') this.creations.push(nowMs());
+    if (type === 'createLinkToken') this.creations.push(Date.now());
     this.activities.set(id, activity);
     this.scheduled.set(id, activity);
     activity.schedule();
@@ -268,9 +251,9 @@ export class SimulatedRun {
     if ('deliveredAt' in result) this.trace.push('stored');
   }
 
-  resolveActivity(activity: SimulatedActivity, end: End, isByHand = false): void {
+  resolveActivity(activity: SimulatedActivity, end: End): void {
     const result = toResolution(end, activity);
-    this.unseenEnds.push({ activity, end, isByHand });
+    this.unseenEnds.push({ activity, end });
     this.addJob({ resolveActivity: { seq: activity.options.seq, result } } as Job);
   }
 

@@ -13,10 +13,9 @@ import { defaultActivityInfo } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
 import { Activity } from '@temporalio/worker/lib/activity';
 import type { Workflow, WorkflowCreateOptions } from '@temporalio/worker/lib/workflow/interface';
-import * as reusableVm from '@temporalio/worker/lib/workflow/reusable-vm';
+import { ReusableVMWorkflowCreator } from '@temporalio/worker/lib/workflow/reusable-vm';
 import { payloadConverter } from '../../../src/shared/payload-converter';
 import { workflowBundle } from '../../support/replay';
-import { nowMs } from './clock';
 import type { Report } from './resolutions';
 
 /*
@@ -31,16 +30,10 @@ type Completion = Awaited<ReturnType<Workflow['activate']>>;
 export type Job = NonNullable<Activation['jobs']>[number];
 export type Command = NonNullable<NonNullable<Completion['successful']>['commands']>[number];
 
-const MOVED =
-  'the SDK has no ReusableVMWorkflowCreator where test/workflow/simulation/sdk.ts looks for it:' +
-  ' that file says what to do after an upgrade of the SDK';
-
 export type StartWorkflow = ReturnType<typeof loadWorkflows>;
 
 /** Loads the shipped bundle; returns what starts one of its workflows. */
 export function loadWorkflows(activities: readonly string[]) {
-  const { ReusableVMWorkflowCreator: Creator } = reusableVm as Partial<typeof reusableVm>;
-  if (!Creator) throw new Error(MOVED);
   const { codePath } = workflowBundle;
   const code = readFileSync(codePath, 'utf8');
   const bundle = { code, filename: codePath, sourceMap: null as never };
@@ -48,7 +41,13 @@ export function loadWorkflows(activities: readonly string[]) {
   // Its `create` also records a stack trace for each promise, and a limit of time starts a thread for
   // each call: both would take most of the time.
   const noLimit = undefined as never;
-  const creator = new Creator(script, bundle, noLimit, new Set(activities), undefined);
+  const creator = new ReusableVMWorkflowCreator(
+    script,
+    bundle,
+    noLimit,
+    new Set(activities),
+    undefined,
+  );
 
   return async function startWorkflow(start: {
     workflowId: string;
@@ -58,7 +57,7 @@ export function loadWorkflows(activities: readonly string[]) {
     lastResult: unknown;
   }) {
     const { workflowId, runId, type: workflowType, lastResult } = start;
-    const startTime = new Date(nowMs());
+    const startTime = new Date(Date.now());
     const info = {
       workflowId,
       runId,
@@ -75,9 +74,9 @@ export function loadWorkflows(activities: readonly string[]) {
       memo: {},
       lastResult,
       searchAttributes: {},
-      unsafe: { isReplaying: false, isReplayingHistoryEvents: false, now: () => nowMs() },
+      unsafe: { isReplaying: false, isReplayingHistoryEvents: false, now: () => Date.now() },
     };
-    const options = { info, now: nowMs(), randomnessSeed: [1], showStackTraceSources: false };
+    const options = { info, now: Date.now(), randomnessSeed: [1], showStackTraceSources: false };
     const workflow = await creator.createWorkflow(options as unknown as WorkflowCreateOptions);
     const initializeWorkflow = {
       workflowType,
@@ -85,14 +84,14 @@ export function loadWorkflows(activities: readonly string[]) {
       arguments: start.args,
       attempt: 1,
       firstExecutionRunId: runId,
-      startTime: msNumberToTs(nowMs()),
+      startTime: msNumberToTs(Date.now()),
     };
     let first: Job[] = [{ initializeWorkflow }];
 
     return {
       /** @throws what would fail the workflow task, and repeat it for ever. */
       async activate(given: readonly Job[], historyLength: number): Promise<Command[]> {
-        const timestamp = msNumberToTs(nowMs());
+        const timestamp = msNumberToTs(Date.now());
         const jobs = [...first, ...given].toSorted((a, b) => rankOf(a) - rankOf(b));
         const activation = { runId, timestamp, historyLength, jobs };
         first = [];
@@ -106,7 +105,7 @@ export function loadWorkflows(activities: readonly string[]) {
           variant: 'queryWorkflow' as const,
           queryWorkflow: { queryId: queryType, queryType, arguments: [] },
         }));
-        const timestamp = msNumberToTs(nowMs());
+        const timestamp = msNumberToTs(Date.now());
         const { successful } = await workflow.activate({ runId, timestamp, jobs });
         return successful?.commands ?? [];
       },

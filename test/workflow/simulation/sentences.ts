@@ -35,8 +35,7 @@ const RUN_RULES: Record<string, RunRule> = {
   },
   'the memo counts the attempts after which a token may exist': ({ run }, { watch }) => {
     const mayExist = creationsOf(run).filter(
-      ({ activity, end, isByHand }) =>
-        isByHand || 'timeout' in end || watch.uncertain.has(`${run.runId} ${activity.id}`),
+      ({ activity, end }) => 'timeout' in end || watch.uncertain.has(`${run.runId} ${activity.id}`),
     );
     return isTerminated(run) || countOf(run) === mayExist.length;
   },
@@ -93,15 +92,6 @@ const RUN_RULES: Record<string, RunRule> = {
       ({ type, dueMs, delayMs }) => type !== 'createLinkToken' || dueMs + delayMs < deadlineMs,
     );
   },
-  'no run fails for its credential, unless Atlas ended the session of its last attempt': (
-    { run, ending },
-    { atlas },
-  ) => {
-    const begunMs = Math.max(
-      ...[...run.scheduled.values()].flatMap((one) => [...one.begunMs.values()]),
-    );
-    return ending.status !== 401 || atlas.sessionsEndedMs.some((endedMs) => endedMs >= begunMs);
-  },
   'nothing that people do brings a round forward': ({ run }) =>
     run.timers.every(({ endMs }, index) => endMs >= (run.timers[index - 1]?.endMs ?? 0)),
   'the memo of a run that completed shows no undelivered token': ({ run }) =>
@@ -155,24 +145,6 @@ async function observe(run: SimulatedRun, world: World): Promise<Observed> {
 
 /** What holds for the sinks. */
 const SINK_RULES: Record<string, (world: World) => boolean> = {
-  'a sink stores each token once, but Cloud Manager': ({ stored }) => {
-    const ids = stored.map(({ sink, linkToken }) => `${sink} ${linkToken}`);
-    return ids.every((id, index) => id.startsWith('source') || ids.indexOf(id) === index);
-  },
-  'Vault keeps the tokens of one pair at a path, and never goes back to an older one': ({
-    stored,
-    keys,
-    prepareRuns,
-  }) => {
-    const inVault = stored.filter(({ sink }) => sink === 'vault');
-    const times = inVault.map(({ createdAt }) => createdAt);
-    const makers = inVault.map(
-      ({ linkToken }) => keys.find((key) => key.linkToken === linkToken)?.runId,
-    );
-    const pairs = prepareRuns().filter(({ runId }) => makers.includes(runId));
-    const isOnePair = new Set(pairs.map(({ workflowId }) => workflowId)).size <= 1;
-    return isOnePair && times.every((time, index) => time >= (times[index - 1] ?? ''));
-  },
   'a sink gets tokens of its organizations only': ({ stored, keys, prepareRuns }) =>
     stored.every(({ sink, linkToken, orgId }) => {
       const key = keys.find((one) => one.linkToken === linkToken);

@@ -1,17 +1,9 @@
-import { Webhook } from 'standardwebhooks';
-import { SinkRejectedError, SinkUnavailableError } from '../../../src/sinks/sink';
-import { createState, replyTo, requireSignature } from './atlas';
-import { nowMs, sleep } from './clock';
-import { surroundings, type Reply, type SentRequest, type Serve } from './network';
+import { surroundings, type Serve } from './network';
 
 /*
- * The servers of the sinks, and the folder of the file sink: what each has stored.
+ * The servers of the sinks, and what each has stored. As Atlas does, they accept every request as
+ * authenticated.
  */
-
-export const SINK_SECRETS = {
-  hook: `whsec_${Buffer.from('k'.repeat(24)).toString('base64')}`,
-  vault: 'vaultToken',
-};
 
 /** A token in a sink. */
 export interface Stored {
@@ -21,111 +13,74 @@ export interface Stored {
   orgId: string;
   /** When its link is synced, in Cloud Manager. */
   readyMs: number;
-  createdAt: string;
   /** What it stores beside the token. */
   facts: Readonly<Record<string, unknown>>;
 }
 
 /** @param onStored is called when a sink stores a token, also if it has it already. */
 export function createSinkServers(onStored: (stored: Stored) => void) {
-  const receipts = new Map<string, string>();
   const versions = new Map<string, Record<string, unknown>[]>();
   const links = new Map<string, { linkToken: string; syncedMs: number }>();
-  const files = new Map<string, string>();
-  const state = createState();
 
-  function store(sink: string, data: Record<string, unknown>, readyMs = nowMs()): void {
-    const { linkToken, orgId, createdAt } = data as Record<string, string>;
-    const { linkToken: _, ...facts } = createdAt ? data : {};
-    onStored({
-      sink,
-      linkToken: linkToken ?? '',
-      orgId: orgId ?? '',
-      createdAt: createdAt ?? '',
-      readyMs,
-      facts,
-    });
+  function store(sink: string, { linkToken, ...facts }: Record<string, unknown>): void {
+    const orgId = String(facts['orgId']);
+    onStored({ sink, linkToken: String(linkToken), orgId, readyMs: Date.now(), facts });
   }
 
-  const serveHook: Serve = ({ headers, body }) => {
-    try {
-      new Webhook(SINK_SECRETS.hook).verify(body, headers);
-    } catch {
-      // It also refuses a signature that is older or newer than five minutes.
-      return { status: 401 };
-    }
-    const { 'webhook-id': id = '' } = headers;
-    // The receiver recognizes a repetition by its id.
-    if (receipts.has(id)) return { status: receipts.get(id) === body ? 200 : 409 };
-    receipts.set(id, body);
-    const { data } = JSON.parse(body) as { data: Record<string, unknown> };
-    store('hook', data);
-    return { status: 204 };
-  };
+  /** A receiver of a webhook, which recognizes a repetition by its id. */
+  function createHook(sink: string): Serve {
+    const received = new Map<string, string>();
+    return ({ headers, body }) => {
+      const { 'webhook-id': id = '' } = headers;
+      if (received.has(id)) return { status: received.get(id) === body ? 200 : 409 };
+      received.set(id, body);
+      const { data } = JSON.parse(body) as { data: Record<string, unknown> };
+      store(sink, data);
+      return { status: 204 };
+    };
+  }
 
   /** A key/value engine of version 2 (Vault's HTTP API). */
-  const serveVault: Serve = ({ method, path, headers, body }) => {
-    if (headers['x-vault-token'] !== SINK_SECRETS.vault) {
-      return { status: 403, body: { errors: [] } };
-    }
+  const serveVault: Serve = ({ method, path, body }) => {
     if (path.includes('/sys/internal/ui/mounts/')) {
-      return { status: 200, body: { data: { type: 'kv', options: { version: '2' } } } };
+      return { status: 200, json: { data: { type: 'kv', options: { version: '2' } } } };
     }
     const secret = versions.get(path) ?? [];
     const version = secret.length;
     if (method === 'GET') {
-      if (version === 0) return { status: 404, body: { errors: [] } };
-      return { status: 200, body: { data: { data: secret.at(-1), metadata: { version } } } };
+      if (version === 0) return { status: 404, json: { errors: [] } };
+      return { status: 200, json: { data: { data: secret.at(-1), metadata: { version } } } };
     }
     const { options, data } = JSON.parse(body) as { options: { cas: number }; data: object };
     if (options.cas !== version) {
-      return { status: 400, body: { errors: ['check-and-set parameter did not match'] } };
+      return { status: 400, json: { errors: ['check-and-set parameter did not match'] } };
     }
     versions.set(path, [...secret, data as Record<string, unknown>]);
     store('vault', data as Record<string, unknown>);
-    return { status: 200, body: { data: { version: version + 1 } } };
+    return { status: 200, json: { data: { version: version + 1 } } };
   };
 
   /** Cloud Manager has one link for each organization. */
-  const serveSource = (request: SentRequest): Reply => {
-    requireSignature(request, 'digest', state);
-    const [, sourceOrgId = ''] = /orgs\/(\w+)\//.exec(request.path) ?? [];
-    if (request.method === 'POST') {
-      const { linkToken } = JSON.parse(request.body) as { linkToken: string };
+  const serveSource: Serve = ({ method, path, body }) => {
+    const [, sourceOrgId = ''] = /orgs\/(\w+)\//.exec(path) ?? [];
+    if (method === 'POST') {
+      const { linkToken } = JSON.parse(body) as { linkToken: string };
       if (links.get(sourceOrgId)?.linkToken !== linkToken) {
         const syncMs = surroundings.network?.tape.pick([0, 3000, 30_000, 1_000_000]) ?? 0;
-        links.set(sourceOrgId, { linkToken, syncedMs: nowMs() + syncMs });
+        links.set(sourceOrgId, { linkToken, syncedMs: Date.now() + syncMs });
       }
-      store('source', { linkToken, orgId: sourceOrgId }, links.get(sourceOrgId)?.syncedMs);
+      const readyMs = links.get(sourceOrgId)?.syncedMs ?? 0;
+      onStored({ sink: 'source', linkToken, orgId: sourceOrgId, readyMs, facts: {} });
     }
     const link = links.get(sourceOrgId);
-    const isSynced = link !== undefined && link.syncedMs <= nowMs();
-    return { status: 200, body: { status: isSynced ? 'SYNCED' : 'NOT_SYNCED' } };
+    const isSynced = link !== undefined && link.syncedMs <= Date.now();
+    return { status: 200, json: { status: isSynced ? 'SYNCED' : 'NOT_SYNCED' } };
   };
 
   return {
-    servers: {
-      'hook.test': serveHook,
-      'vault.test': serveVault,
-      'source.test': (request: SentRequest) => replyTo(() => serveSource(request)),
-    },
-
-    /** In the place of `callFolderProcess`, whose process works in real time. */
-    async callFolder(operation: string, file: string, linkToken: string): Promise<string> {
-      const { tape, say } = surroundings.network ?? {};
-      const fate = tape?.pick(['stored', 'stored', 'stored', 'full', 'stored, then lost', 'hangs']);
-      say?.(`files: ${fate}`);
-      await sleep(fate === 'hangs' ? 60_000 : 5);
-      if (fate === 'full') throw new SinkUnavailableError('ENOSPC');
-      const content = files.get(file) ?? linkToken;
-      if (content !== linkToken) throw new SinkRejectedError('the file has another token');
-      if (operation === 'storeToken' && !files.has(file)) {
-        files.set(file, linkToken);
-        const [orgId = ''] = file.split('/').at(-1)?.split('.') ?? [];
-        store('files', { linkToken, orgId });
-      }
-      if (fate === 'stored, then lost') throw new SinkUnavailableError('the process ended');
-      return `file ${file}`;
-    },
+    'hook.test': createHook('hook'),
+    'archive.test': createHook('archive'),
+    'vault.test': serveVault,
+    'source.test': serveSource,
   };
 }

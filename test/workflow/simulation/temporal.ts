@@ -1,6 +1,5 @@
 import { Client } from '@temporalio/client';
 import { createConnection } from './calls';
-import { nowMs } from './clock';
 import { SimulatedRun } from './run';
 import type { StartWorkflow } from './sdk';
 import type { Tape } from './tape';
@@ -15,9 +14,6 @@ import type { createWorkers } from './workers';
  * another source names it.
  */
 
-const DEADLINE_EXCEEDED = 4;
-const UNAVAILABLE = 14;
-
 export class SimulatedTemporal {
   readonly runs: SimulatedRun[] = [];
   readonly client = new Client({ connection: createConnection(this) });
@@ -25,8 +21,6 @@ export class SimulatedTemporal {
   readonly errors: unknown[] = [];
   workers!: ReturnType<typeof createWorkers>;
   awayUntilMs = 0;
-  /** The gRPC status of its responses while it is away. */
-  awayStatus = UNAVAILABLE;
 
   constructor(
     readonly tape: Tape,
@@ -35,20 +29,19 @@ export class SimulatedTemporal {
   ) {}
 
   get isAway(): boolean {
-    return nowMs() < this.awayUntilMs;
+    return Date.now() < this.awayUntilMs;
   }
 
   /** While it is away, it takes no call, and nothing falls due. */
   goAway(ms: number): void {
-    this.awayUntilMs = nowMs() + ms;
-    this.awayStatus = this.tape.pick([UNAVAILABLE, DEADLINE_EXCEEDED]);
+    this.awayUntilMs = Date.now() + ms;
     this.say('Temporal is away');
     setTimeout(() => this.say('Temporal is back'), ms);
   }
 
   after(ms: number, work: () => unknown): void {
     setTimeout(() => {
-      if (this.isAway) this.after(this.awayUntilMs - nowMs(), work);
+      if (this.isAway) this.after(this.awayUntilMs - Date.now(), work);
       else void work();
     }, ms);
   }

@@ -1,26 +1,25 @@
 import type { Info } from '@temporalio/activity';
 import { Client } from '@temporalio/client';
+import { msNumberToTs } from '@temporalio/common/lib/time';
 import { createActivities } from '../../../src/activities';
-import type { Config } from '../../../src/config';
 import { addAttemptTimeouts } from '../../../src/config/attempt-timeouts';
 import { createServices } from '../../../src/config/services';
-import { makeKey } from '../../../src/secrets/sealing';
+import { createSealer, makeKey } from '../../../src/secrets/sealing';
 import type { Activities } from '../../../src/shared/activities';
-import type { SimulatedActivity } from './activity';
+import { computeRetryDelayMs, type SimulatedActivity } from './activity';
 import { createConnection } from './calls';
-import { byClock, instantly, nowMs, sleep } from './clock';
-import type { CONFIGS } from './config';
+import { instantly, sleep } from './clock';
+import { CONFIG } from './config';
 import { surroundings, type Process } from './network';
 import type { watchRequests } from './requests';
-import type { Report } from './resolutions';
-import { createAttempt } from './sdk';
-import { KeyFile } from './sealing';
+import { decode, toResolution } from './resolutions';
+import type { SimulatedRun } from './run';
+import { createAttempt, type Command, type Job } from './sdk';
 import type { SimulatedTemporal } from './temporal';
 
 /*
- * Workers: processes with the real activities and services, that are frozen, killed and stopped,
- * and whose clocks are wrong. A frozen one goes on later where it was: nothing enters or leaves it
- * meanwhile.
+ * Workers: processes with the real activities and services, that are frozen, killed and stopped. A
+ * frozen one goes on later where it was: nothing enters or leaves it meanwhile.
  */
 
 /**
@@ -31,20 +30,21 @@ const REPORT_TRIES = 10;
 
 const FATES_OF_REPORTS = [...Array<string>(60).fill('sent'), 'hangs'];
 
+/** How long an attempt of a local activity takes, within its workflow task. */
+const LOCAL_DURATIONS_MS = [0, 0, 40, 3000];
+
+type LocalOptions = NonNullable<Command['scheduleLocalActivity']>;
 type Call = (...args: unknown[]) => Promise<unknown>;
 type Services = Awaited<ReturnType<typeof createServices>>;
 
-type Watch = Pick<ReturnType<typeof watchRequests>, 'onReport' | 'onArrival'>;
+type Watch = Pick<ReturnType<typeof watchRequests>, 'onReport'>;
 
 /** Ends what a killed worker does. */
 class KilledError extends Error {}
 
 export class SimulatedWorker implements Process {
-  readonly clock = { errorMs: 0 };
   isKilled = false;
   isStopping = false;
-  /** Whether its configuration lacks the sinks that somebody has added. */
-  isOutdated = false;
   private readonly underWay = new Set<ReturnType<typeof createAttempt>>();
   frozenUntilMs = 0;
   /** A poll that was under way when the worker froze. */
@@ -59,29 +59,30 @@ export class SimulatedWorker implements Process {
     private readonly watch: Watch,
     /** Reports that Core dropped. */
     private readonly dropped: SimulatedActivity[],
-    readonly keyFile: KeyFile,
+    /** In its file. The first one seals, and all of them open. */
+    public sealingKeys: readonly ReturnType<typeof makeKey>[],
   ) {
     this.client = new Client({ connection: createConnection(temporal, this) });
   }
 
   /** Makes the services: their caches and circuit breakers are those of this process. */
-  async boot(config: Config): Promise<this> {
+  async boot(): Promise<this> {
     surroundings.process = this;
-    const sealing = this.keyFile.createSealing();
-    this.services = await instantly(() => createServices({ ...config, sealing }));
-    const retries = addAttemptTimeouts(config);
-    const { minimumTokenAgeMs } = config.schedules;
+    const sealer = createSealer(() => JSON.stringify({ keys: this.sealingKeys }));
+    const sealing: typeof sealer = {
+      ...sealer,
+      seal: (...args) => instantly(() => sealer.seal(...args)),
+      open: (...args) => instantly(() => sealer.open(...args)),
+    };
+    this.services = await instantly(() => createServices({ ...CONFIG, sealing }));
+    const retries = addAttemptTimeouts(CONFIG);
+    const { minimumTokenAgeMs } = CONFIG.schedules;
     this.activities = createActivities(this.services, retries, minimumTokenAgeMs);
     return this;
   }
 
-  setClock(errorMs: number): void {
-    this.clock.errorMs = errorMs;
-    if (errorMs !== 0) this.temporal.say(`${this.name} has a clock wrong by ${errorMs / 1000} s`);
-  }
-
   get isFrozen(): boolean {
-    return nowMs() < this.frozenUntilMs;
+    return Date.now() < this.frozenUntilMs;
   }
 
   /** Tells whether Temporal may hand a task to it: a frozen worker gets one more. */
@@ -92,13 +93,13 @@ export class SimulatedWorker implements Process {
   /** @throws KilledError */
   async awake(): Promise<void> {
     // The timers of the process that are due fire first.
-    while (this.isFrozen) await sleep(this.frozenUntilMs - nowMs() + 1);
+    while (this.isFrozen) await sleep(this.frozenUntilMs - Date.now() + 1);
     if (this.isKilled) throw new KilledError('the worker was killed');
   }
 
   freeze(ms: number): void {
     this.temporal.say(`${this.name} freezes for ${ms / 1000} s`);
-    this.frozenUntilMs = nowMs() + ms;
+    this.frozenUntilMs = Date.now() + ms;
     this.hasOpenPoll = true;
   }
 
@@ -122,14 +123,36 @@ export class SimulatedWorker implements Process {
 
   private findWork(type: string): Call {
     const { [type]: work } = this.activities as unknown as Record<string, Call>;
-    return (...args) => byClock(this.clock, () => (work as Call)(...args));
+    return work as Call;
   }
 
-  /** Local activities run within a workflow task, which no worker leaves in the middle here. */
-  runLocal(info: Partial<Info>, type: string, args: unknown[]): Promise<Report> {
-    const { client } = this.temporal;
-    const options = { client, onHeartbeat: () => undefined };
-    return createAttempt(info, this.findWork(type), options).run(args);
+  /**
+   * Runs one attempt of a local activity, within a workflow task that no worker leaves. Core leaves a wait of more than `localRetryThreshold` to the workflow, which sets a timer; here,
+   * every wait.
+   */
+  async runLocal(run: SimulatedRun, options: LocalOptions): Promise<Job> {
+    const { seq, activityType, arguments: payloads, retryPolicy, originalScheduleTime } = options;
+    const { client, tape } = this.temporal;
+    const type = String(activityType);
+    const attempt = options.attempt ?? 1;
+    const scheduledAt = originalScheduleTime ?? msNumberToTs(Date.now());
+    await sleep(tape.pick(LOCAL_DURATIONS_MS));
+    const workflowExecution = { workflowId: run.workflowId, runId: run.runId };
+    const info = { workflowExecution, workflowType: run.type, attempt, isLocal: true };
+    const work = createAttempt(info, this.findWork(type), { client, onHeartbeat: () => undefined });
+    const report = await instantly(() => work.run((payloads ?? []).map(decode)));
+    const failure = 'failure' in report ? report.failure : null;
+    if (failure) run.say(`${this.name} fails to ${type}: ${failure.message}`);
+    const isRetried =
+      failure?.applicationFailureInfo?.nonRetryable === false &&
+      attempt < (retryPolicy?.maximumAttempts ?? Infinity);
+    const backoff = {
+      attempt: attempt + 1,
+      backoffDuration: msNumberToTs(computeRetryDelayMs(retryPolicy, attempt)),
+      originalScheduleTime: scheduledAt,
+    };
+    const result = isRetried ? { backoff } : toResolution(report, { id: String(seq), type });
+    return { resolveActivity: { seq, isLocal: true, result } } as Job;
   }
 
   /** No worker is known to do this: it tries what start-to-close is for. */
@@ -146,7 +169,7 @@ export class SimulatedWorker implements Process {
     const { attempt } = activity;
     this.hasOpenPoll = false;
     await this.awake();
-    activity.begunMs.set(attempt, nowMs());
+    activity.begunMs.set(attempt, Date.now());
     // A cancellation, and that it is over, reach an attempt with the response to a heartbeat
     // (test/system/runs/endings.test.ts: a cancel to an attempt that hangs).
     const onHeartbeat = () => {
@@ -161,8 +184,6 @@ export class SimulatedWorker implements Process {
     const report = await execution.run(activity.args);
     this.underWay.delete(execution);
     this.watch.onReport(activity, attempt, report);
-    const problem = this.keyFile.findProblem(activity, report);
-    if (problem) this.temporal.errors.push(problem);
     await this.awake();
     if (this.temporal.tape.pick(FATES_OF_REPORTS) === 'hangs') await this.hang(activity, attempt);
     for (let tries = 0; this.temporal.isAway; tries += 1) {
@@ -175,19 +196,12 @@ export class SimulatedWorker implements Process {
       }
       await sleep(1000);
     }
-    this.watch.onArrival(activity, attempt);
     activity.takeReport(attempt, report);
   }
 }
 
 /** The workers of a task queue. */
-export function createWorkers(
-  temporal: SimulatedTemporal,
-  { current, outdated }: (typeof CONFIGS)[number],
-  watch: Watch,
-) {
-  /** In a quarter of the runs somebody is adding sinks, which not every worker knows yet. */
-  const configs = temporal.tape.pick([[current], [current], [current], [current, outdated]]);
+export function createWorkers(temporal: SimulatedTemporal, watch: Watch) {
   const all: SimulatedWorker[] = [];
   const dropped: SimulatedActivity[] = [];
   let keys = [makeKey(new Date())];
@@ -199,20 +213,12 @@ export function createWorkers(
     living,
     dropped,
 
-    /** One after the other: an agent belongs to the process that is set when it is made. */
+    /** One after the other: a sender belongs to the process that is set when it is made. */
     boot(): Promise<SimulatedWorker> {
-      const config = temporal.tape.pick(configs);
       booting = booting.then(async () => {
-        const worker = new SimulatedWorker(
-          `w${all.length + 1}`,
-          temporal,
-          watch,
-          dropped,
-          new KeyFile(keys),
-        );
-        worker.isOutdated = config === outdated;
-        if (worker.isOutdated) temporal.say(`${worker.name} has an outdated configuration`);
-        all.push(await worker.boot(config));
+        const name = `w${all.length + 1}`;
+        const worker = new SimulatedWorker(name, temporal, watch, dropped, keys);
+        all.push(await worker.boot());
         return worker;
       });
       return booting as Promise<SimulatedWorker>;
@@ -224,17 +230,17 @@ export function createWorkers(
       temporal.say(`sealing key ${key.kid}`);
       keys = [key, ...keys];
       const sets = temporal.tape.pick([null, keys, [key]]);
-      for (const { keyFile } of sets ? living() : []) keyFile.keys = sets ?? [];
+      for (const worker of sets ? living() : []) worker.sealingKeys = sets ?? [];
     },
 
     repairSealingKeys(): void {
-      for (const { keyFile } of all) keyFile.keys = keys;
+      for (const worker of all) worker.sealingKeys = keys;
     },
 
     isPolled: () => living().some(({ isFrozen }) => !isFrozen),
 
-    pickForWorkflowTask(): SimulatedWorker {
-      return temporal.tape.pick(living().length > 0 ? living() : all);
+    runLocal(run: SimulatedRun, options: LocalOptions): Promise<Job> {
+      return temporal.tape.pick(living().length > 0 ? living() : all).runLocal(run, options);
     },
 
     /** @returns the worker that takes the attempt; null if none polls. */

@@ -3,12 +3,10 @@ import { joinKeys, type Match } from '../../../src/commands/api-keys/join-keys';
 import { readHistories } from '../../../src/commands/api-keys/read-histories';
 import { workflowIdFor } from '../../../src/contract/workflow-id';
 import { WORKFLOW_TYPES } from '../../../src/contract/workflows';
-import { SinkUnavailableError } from '../../../src/sinks/sink';
 import { readRun } from '../../../src/temporal/read-history';
 import { ORG, OTHER_ORG } from '../../unit/samples';
-import { ACCESS_TOKEN_PATH, FINAL_REPLIES, MAX_KEYS, createAtlas } from './atlas';
-import { nowMs } from './clock';
-import { CONFIGS, PAIRS } from './config';
+import { FINAL_REPLIES, createAtlas } from './atlas';
+import { PAIRS } from './config';
 import { FAULTS, surroundings, type Network, type SentRequest } from './network';
 import { findAttempt, watchRequests } from './requests';
 import type { SimulatedRun } from './run';
@@ -24,14 +22,7 @@ import { createWorkers } from './workers';
  */
 
 const ORGS = [ORG, OTHER_ORG];
-const SINK_HOSTS = /^(hook|vault|source)\.test$/;
-/** For a webhook, any success is a delivery. */
-const PAGE_HOSTS = /^(vault|source)\.test$/;
-const PAGE = {
-  name: '200 with a page',
-  acts: false,
-  reply: { status: 200, body: '<html></html>' },
-};
+const ATLAS = 'atlas.test';
 
 /** What `api-keys` says of the keys in a list, by their ids. */
 export type Look = ReadonlyMap<string, Match>;
@@ -39,19 +30,13 @@ export type Look = ReadonlyMap<string, Match>;
 const FINAL_FATES = FINAL_REPLIES.map((reply) => ({ name: 'final', acts: false, reply }));
 /** Of the requests that matter most, fewer are served. */
 const LINK_TOKEN_CALM = 0.4;
-const DAY_S = 86_400;
-const COME_TOMORROW = {
-  name: '429 with a Retry-After of a day',
-  acts: false,
-  reply: { status: 429, headers: { 'retry-after': String(DAY_S) } },
-};
 
 export type World = ReturnType<typeof createWorld>;
 
 export function createWorld(tape: Tape, startWorkflow: StartWorkflow) {
-  const startMs = nowMs();
+  const startMs = Date.now();
   const trace: string[] = [];
-  const say = (what: string) => trace.push(`${((nowMs() - startMs) / 1000).toFixed(2)} ${what}`);
+  const say = (what: string) => trace.push(`${((Date.now() - startMs) / 1000).toFixed(2)} ${what}`);
   const temporal = new SimulatedTemporal(tape, startWorkflow, say);
   const findMaker = () => {
     const { run, activity, attempt } = findAttempt(temporal);
@@ -60,8 +45,6 @@ export function createWorld(tape: Tape, startWorkflow: StartWorkflow) {
   const atlas = createAtlas(findMaker, (key) => {
     say(`Atlas makes key ${atlas.keys.length}${key.runId ? '' : ' by hand'}`);
   });
-  // So many keys that only a few more are possible.
-  atlas.limits.keys = tape.pick([MAX_KEYS, MAX_KEYS, MAX_KEYS, 3]);
   /** What the sinks have stored, in order. */
   const stored: Stored[] = [];
   const sinks = createSinkServers((one) => {
@@ -70,14 +53,13 @@ export function createWorld(tape: Tape, startWorkflow: StartWorkflow) {
     say(`sink ${one.sink} stores the token of key ${key + 1}`);
   });
   /** Which runs have called which sinks, in order. */
-  const sinkCalls: { runId: string; sink: string; atMs: number }[] = [];
+  const sinkCalls: { runId: string; sink: string }[] = [];
   /** Until when a server, by its name, serves no request. */
   const failsUntilMs = new Map<string, number>();
-  const fails = (host: string) => nowMs() < (failsUntilMs.get(host) ?? 0);
+  const fails = (host: string) => Date.now() < (failsUntilMs.get(host) ?? 0);
   const looks: Look[] = [];
-  const config = tape.pick(CONFIGS);
-  const watch = watchRequests(temporal, config.current.retries);
-  const workers = createWorkers(temporal, config, watch);
+  const watch = watchRequests(temporal);
+  const workers = createWorkers(temporal, watch);
   temporal.workers = workers;
   const first = tape.pick([...PAIRS.keys()]);
   const requests = [...PAIRS.slice(first), ...PAIRS.slice(0, first)].map(
@@ -103,45 +85,31 @@ export function createWorld(tape: Tape, startWorkflow: StartWorkflow) {
 
   const noteSink = (sink: string) => {
     const runId = String(Context.current().info.workflowExecution?.runId);
-    sinkCalls.push({ runId, sink, atMs: nowMs() });
+    sinkCalls.push({ runId, sink });
   };
   const asksForLinkToken = ({ host, path }: SentRequest) =>
-    host === 'atlas.test' && path.endsWith('/linkTokens');
+    host === ATLAS && path.endsWith('/linkTokens');
 
   const network: Network = {
     tape,
     say,
     keepBusy,
-    servers: { ...sinks.servers, 'atlas.test': (sent) => atlas.serve(sent) },
+    servers: { ...sinks, [ATLAS]: atlas.serve },
     chancesOf(sent) {
-      const ofSinks = SINK_HOSTS.test(sent.host);
-      const served = fails(sent.host) ? 0 : 20 * (ofSinks ? sinkCalm : calm);
-      if (ofSinks) {
-        const ofHost = PAGE_HOSTS.test(sent.host) ? [...faults, PAGE] : faults;
-        return { served, faults: ofHost };
-      }
+      const served = fails(sent.host) ? 0 : 20 * (sent.host === ATLAS ? calm : sinkCalm);
       if (!asksForLinkToken(sent)) return { served, faults };
-      return {
-        served: served * LINK_TOKEN_CALM,
-        faults: [...faults, ...FINAL_FATES, COME_TOMORROW],
-      };
+      return { served: served * LINK_TOKEN_CALM, faults: [...faults, ...FINAL_FATES] };
     },
     onWritten(sent) {
-      if (SINK_HOSTS.test(sent.host)) noteSink(String(sent.host.split('.')[0]));
-      const callbacks = [watch.onWritten(sent)];
+      if (sent.host !== ATLAS) noteSink(String(sent.host.split('.')[0]));
+      const callbacks = [watch.onWritten()];
       if (asksForLinkToken(sent)) callbacks.push(watch.onPost(sent));
-      if (sent.path === ACCESS_TOKEN_PATH) callbacks.push(watch.onAccessTokenRequest(sent));
-      return (...response) => {
-        for (const callback of callbacks) callback(...response);
+      return (reply) => {
+        for (const callback of callbacks) callback(reply);
       };
     },
   };
   surroundings.network = network;
-  surroundings.callFolder = (...args) => {
-    noteSink('files');
-    if (fails('files')) return Promise.reject(new SinkUnavailableError('ENOSPC'));
-    return sinks.callFolder(...args);
-  };
 
   const prepareRuns = () => temporal.runs.filter(({ type }) => type === WORKFLOW_TYPES.prepare);
   const runsOf = (of: { orgId: string }) =>
