@@ -1,7 +1,7 @@
 import { QueryNotRegisteredError, QueryRejectedError, type Client } from '@temporalio/client';
 import { FIRST_POLL_MS, checkTaskQueue } from '../../doctor/task-queue';
 import type { RunDescription } from '../../temporal/describe-run';
-import { GRPC, findGrpcCode, findGrpcError, toMs } from '../../temporal/grpc';
+import { GRPC, findGrpcCode, findGrpcError, isDenial, toMs } from '../../temporal/grpc';
 
 /*
  * Why an open run stands still: no worker polls its task queue, or none that gets tasks from it; no
@@ -32,9 +32,11 @@ export function findQueryProblem(error: unknown): string {
   }
   // The server sends no Query to a paused run.
   if (error instanceof QueryRejectedError) return PAUSED;
-  if (findGrpcCode(error) !== GRPC.failedPrecondition) return NO_RESPONSE;
+  const details = findGrpcError(error)?.details ?? '';
+  if (isDenial(error)) return `Temporal denied the Query: ${details}`;
   // The server sends no Query to a worker that has just failed the workflow task.
-  return findGrpcError(error)?.details.includes(NO_POLLER) ? NO_RESPONSE : TASK_FAILS;
+  const hasFailed = findGrpcCode(error) === GRPC.failedPrecondition && !details.includes(NO_POLLER);
+  return hasFailed ? TASK_FAILS : NO_RESPONSE;
 }
 
 /**

@@ -212,10 +212,16 @@ describe('follow', () => {
 });
 
 it.each([
-  ['no poller seen for task queue recently, worker may be down', 'no worker responds'],
-  ['Unable to query workflow: Workflow Task in failed state.', TASK_FAILS],
-])('a Query that the server refuses with "%s" has the right reason', async (details, problem) => {
-  const refusal = Object.assign(grpcError(GRPC.failedPrecondition, details), { details });
+  [
+    GRPC.failedPrecondition,
+    'no poller seen for task queue recently, worker may be down',
+    'no worker responds',
+  ],
+  [GRPC.failedPrecondition, 'Unable to query workflow: Workflow Task in failed state.', TASK_FAILS],
+  [GRPC.permissionDenied, 'not you', 'Temporal denied the Query: not you'],
+  [GRPC.deadlineExceeded, 'context deadline exceeded', 'no worker responds'],
+])('a Query that fails with %d "%s" has the right reason', async (code, details, problem) => {
+  const refusal = Object.assign(grpcError(code, details), { details });
   const client = {
     connection: { withDeadline: (_: number, call: () => unknown) => call() },
     workflow: { getHandle: () => ({ query: () => Promise.reject(refusal) }) },
