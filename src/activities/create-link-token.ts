@@ -64,7 +64,7 @@ export function createLinkTokenActivity(
     const credential = organizations.credentialFor(orgId);
     if (credential === null) return fail(NO_CREDENTIAL);
 
-    const look = await withHeartbeats(() => lookAtRun(context, activityNumber));
+    const look = await withHeartbeats(() => lookAtRun(context));
     startedAtMs = look.startedAtMs;
     if (look.obstacle) return fail(look.obstacle);
     const linkToken = await withHeartbeats(() =>

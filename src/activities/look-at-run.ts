@@ -7,24 +7,22 @@ import { cut } from '../shared/text';
 import { describeRun, isCancelRequested, type RunDescription } from '../temporal/describe-run';
 import { findGrpcCode, toMs } from '../temporal/grpc';
 import { isOpen } from '../temporal/run-state';
-import { computeRetryTimeMs, isFirstAttempt } from './attempt';
+import { computeRetryTimeMs } from './attempt';
 
 /**
- * Asks Temporal whether this attempt may send its request, unless it is the first of its run. When
- * no worker was running for a while, the first one that starts may take the attempt before the
- * workflow task that would cancel it, or long after the attempt was due (server 1.32).
+ * Asks Temporal whether this attempt may send its request. A worker may take the attempt before the
+ * workflow task that would cancel it, or long after the attempt was due, such as when no worker was
+ * running for a while (server 1.32).
  *
  * @returns when the attempt began, by Temporal's clock, if that is known. The obstacle is that the
  *   cancellation of the run was requested, that Temporal has given up the attempt or ended its run,
  *   as while a worker was frozen, that the deadline had passed, or that Temporal does not respond;
  *   null if the attempt may send its request.
  */
-export async function lookAtRun(
-  { client, info }: Context,
-  activityNumber: number,
-): Promise<{ startedAtMs?: number; obstacle: AtlasFailure | null }> {
-  // The first attempt of a run starts at once; any other has waited.
-  if (activityNumber === 1 && isFirstAttempt(info)) return { obstacle: null };
+export async function lookAtRun({
+  client,
+  info,
+}: Context): Promise<{ startedAtMs?: number; obstacle: AtlasFailure | null }> {
   const { workflowId = '', runId } = info.workflowExecution ?? {};
   let run: RunDescription;
   try {

@@ -25,7 +25,7 @@ export async function requestCancellation(
     `requested cancellation of ${workflowId}: a worker of task queue ${taskQueue} ends the run`,
     'a request to Atlas in progress is finished first,' +
       ' and if it brings a token, the run tries once to deliver it',
-    'without a worker, the run waits; if it has sent no request yet, its first may still be sent',
+    'without a worker, the run stays open',
     `see how it ends, and what may be left: ${commandLine('watch', workflowId)}`,
   ]);
 }

@@ -26,9 +26,8 @@ export function watchRequests(temporal: SimulatedTemporal) {
   /** The last response that each attempt got; null if none arrived. */
   const responses = new Map<string, Reply | null>();
 
-  /** An attempt that has waited looks at its run when it begins. */
+  /** An attempt looks at its run when it begins. */
   function isPermitted(run: SimulatedRun, activity: SimulatedActivity, attempt: number): boolean {
-    if (attempt === 1 && activity.scheduledAtMs === run.creations[0]) return true;
     const begunMs = activity.begunMs.get(attempt) ?? 0;
     const startedMs = activity.startedMs.get(attempt) ?? 0;
     const isTooLate = startedMs - (run.creations[0] ?? 0) >= GIVE_UP_AFTER_MS;
@@ -59,8 +58,7 @@ export function watchRequests(temporal: SimulatedTemporal) {
       senders.add(run);
       if (!isPermitted(run, activity, attempt)) {
         problems.add(
-          'an attempt that begins after the cancel, the deadline, or its own end sends nothing,' +
-            ' unless it is the first of its run',
+          'an attempt that begins after the cancel, the deadline, or its own end sends nothing',
         );
       }
       if (posted.has(attemptId)) problems.add('an attempt sends one POST');
