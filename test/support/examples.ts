@@ -8,9 +8,12 @@ export const CACHE = path.join(ROOT, '.cache/examples');
 
 /** Installs the package for callers, and nothing beside it. */
 export const INSTALL_CONTRACT = `
-  mkdir -p node_modules/live-migration-prep-contract
+  CONTRACT=node_modules/live-migration-prep-contract
+  mkdir -p $CONTRACT
   tarball=$(npm run --prefix "$ROOT" pack:contract "$PWD" | tail -n 1)
-  tar -xzf "$tarball" -C node_modules/live-migration-prep-contract --strip-components=1`;
+  tar -xzf "$tarball" -C $CONTRACT --strip-components=1`;
+
+const RUN_TYPESCRIPT = 'NODE_NO_WARNINGS=1 exec node --import tsx "$PROGRAM.ts"';
 
 /**
  * The examples of one language: where they are, and shell commands, which run in a copy of their
@@ -32,7 +35,21 @@ export const LANGUAGES: Record<string, Language> = {
     check: 'true',
     install: `${INSTALL_CONTRACT}
       ln -s "$ROOT/node_modules/@temporalio" "$ROOT/node_modules/tsx" node_modules`,
-    run: 'NODE_NO_WARNINGS=1 exec node --import tsx "$PROGRAM.ts"',
+    run: RUN_TYPESCRIPT,
+  },
+  'TypeScript with the oldest SDK': {
+    source: (program) => `typescript/${program}.ts`,
+    check: 'true',
+    install: `${INSTALL_CONTRACT}
+      oldest=$(node -p "require('./$CONTRACT/package.json').peerDependencies['@temporalio/client'].slice(1)")
+      modules="$CACHE/typescript-$oldest"
+      if [ ! -e "$modules/stamp" ]; then
+        npm install --silent --no-audit --no-fund --prefix "$modules" \
+          "@temporalio/client@$oldest" "@temporalio/envconfig@$oldest"
+        touch "$modules/stamp"
+      fi
+      ln -s "$modules/node_modules/@temporalio" "$ROOT/node_modules/tsx" node_modules`,
+    run: RUN_TYPESCRIPT,
   },
   Python: {
     source: (program) => `python/${program}.py`,
