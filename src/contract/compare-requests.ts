@@ -11,9 +11,8 @@ const COMPARED = {
 
 /**
  * Compares the organizations, the sink and the set of access list entries of two requests as text.
- * Claims and `again` do not count. A value that is not a string, and a list that is too long, is
- * compared by its type only, because validation refuses it. The function never throws, which
- * workflow code needs.
+ * Claims and `again` do not count. An object, and a list that is too long, is compared by its type
+ * only, because validation refuses it. The function never throws, which workflow code needs.
  *
  * @returns names of the fields that differ; empty when both request the same.
  */
@@ -31,6 +30,6 @@ function formatField(request: unknown, field: string): string {
 
 /** Quotes a string, so that no string equals the name of a type, or a list of other strings. */
 function formatValue(value: unknown): string {
-  if (typeof value === 'string') return JSON.stringify(value);
+  if (['string', 'number', 'boolean'].includes(typeof value)) return JSON.stringify(value);
   return value === null || value === undefined ? 'missing' : typeof value;
 }

@@ -15,7 +15,7 @@ const tooDeepForJson = JSON.parse('['.repeat(100_000) + ']'.repeat(100_000)) as 
 const OTHER_PAIR = { orgId: OTHER_ORG, sourceOrgId: null };
 const TOO_DEEP = { sink: tooDeepForJson, accessListIps: [tooDeepForJson] };
 
-it.each<[what: string, fields: string, change: object]>([
+it.each<[what: string, fields: string, change: object, request?: object]>([
   ['other claims', 'no field', forEachClaim((claim) => `a ${claim}`)],
   ['other organizations', 'orgId and sourceOrgId', OTHER_PAIR],
   [
@@ -30,10 +30,12 @@ it.each<[what: string, fields: string, change: object]>([
     'orgId and sink and accessListIps',
     { orgId: 'x', sink: 5, accessListIps: 'x' },
   ],
-])('a request with %s differs in %s', (_what, fields, change) => {
-  const other = { ...REQUEST, ...change };
-  expect(differingFields(REQUEST, other).join(' and ') || 'no field').toBe(fields);
-  expect(differingFields(other, REQUEST).join(' and ') || 'no field').toBe(fields);
+  ['another number', 'sink', { sink: 6 }, { ...REQUEST, sink: 5 }],
+  ['another truth value', 'sink', { sink: true }, { ...REQUEST, sink: false }],
+])('a request with %s differs in %s', (_what, fields, change, ...[request = REQUEST]) => {
+  const other = { ...request, ...change };
+  expect(differingFields(request, other).join(' and ') || 'no field').toBe(fields);
+  expect(differingFields(other, request).join(' and ') || 'no field').toBe(fields);
 });
 
 it('access lists are compared as sets: order and repetition make no difference', () => {
