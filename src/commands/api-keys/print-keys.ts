@@ -1,21 +1,12 @@
-import { commandLine } from '../../shared/command-line';
-import { cutAndEscape, formatCount } from '../../shared/text';
+import { formatCount } from '../../shared/text';
 import { usageError } from '../cli/command-error';
 import type { CommandContext } from '../cli/context';
 import { addRecord } from './add-record';
-import {
-  DESCRIPTION,
-  hasDescription,
-  joinKeys,
-  madeAtMs,
-  nameToken,
-  type Match,
-} from './join-keys';
+import { describeMatch } from './describe-match';
+import { joinKeys, madeAtMs, nameToken, type Match } from './join-keys';
 import { readHistories } from './read-histories';
 import type { ApiKey } from './read-keys';
 import { readRecord, type LogRecord } from './read-record';
-
-const MAX_REASON_LENGTH = 40;
 
 /** What to do with a key, by its state. */
 const ADVICE: Record<Match['state'], string> = {
@@ -45,12 +36,13 @@ export async function printKeys(
 
   const count = formatCount(keys.length, 'key');
   output.say(`organization ${orgId}: ${count}, ${matches.length} of link-tokens`);
-  for (const { key, ...match } of matches) {
+  for (const match of matches) {
+    const { key, ...rest } = match;
     const { id: keyId, publicKey, desc: description } = key;
     const madeAt = `${new Date(madeAtMs(key)).toISOString().slice(0, 19)}Z`;
     output.print(
-      { orgId, keyId, publicKey, madeAt, description, ...match },
-      `${keyId}  ${publicKey}  ${madeAt}  ${describe(match)}`,
+      { orgId, keyId, publicKey, madeAt, description, ...rest },
+      `${keyId}  ${publicKey}  ${madeAt}  ${describeMatch(match)}`,
     );
   }
   output.print(
@@ -58,9 +50,6 @@ export async function printKeys(
     withoutKey.map((token) => `${nameToken(token)} of ${token.createdAt}: its key is not known`),
   );
   output.say(...[...states].map((state) => `${state}: ${ADVICE[state]}`));
-  if (matches.some(({ key, token }) => token && !hasDescription(key))) {
-    output.note(`keys of known tokens have another description than "${DESCRIPTION}"`);
-  }
 }
 
 /** Says what was read of the record, in which a missing line could hide a token. */
@@ -83,30 +72,4 @@ function findStart({ firstMs }: LogRecord, completeSince: Date | null): number {
       : `--record begins only at ${new Date(firstMs).toISOString()}:` +
           ' write this time as --complete-since, or name the files before it',
   );
-}
-
-function describe(match: Omit<Match, 'key'>): string {
-  const { state, token, why } = match;
-  const facts = [
-    token && `${nameToken(token)} of ${token.createdAt}`,
-    token && describeDelivery(token),
-    why,
-    describeAttempts(match),
-  ];
-  return `${state}: ${facts.filter(Boolean).join(', ')}`;
-}
-
-function describeDelivery({ state, sink, sinksTried, workflowId }: NonNullable<Match['token']>) {
-  if (state === 'delivered') return sink && `in sink ${sink}`;
-  if (state === 'open') return commandLine('watch', workflowId);
-  if (sinksTried === null) return 'look in the sink of its request';
-  return sinksTried.length > 0 ? `look in sink ${sinksTried.join(', ')}` : 'no sink was tried';
-}
-
-function describeAttempts({ attempts: [first, ...others] }: Pick<Match, 'attempts'>) {
-  if (!first) return null;
-  const { startedAt, endedAt, reason } = first;
-  const more = others.length > 0 ? ` and ${others.length} more` : '';
-  const time = endedAt === null ? `since ${startedAt}` : `${startedAt} to ${endedAt}`;
-  return `near an attempt, ${time} (${cutAndEscape(reason, MAX_REASON_LENGTH)})${more}`;
 }
