@@ -16,7 +16,7 @@ const ADVICE: Record<Match['state'], string> = {
   orphan:
     'delete it, unless it may be of another namespace, of a run that Temporal deleted early or' +
     ' lost in a restore, or of a link-token that somebody made by hand',
-  unknown: 'leave it',
+  unknown: 'leave it for now, and find out more by its reason',
 };
 
 /** Prints the API keys of link-tokens in an organization's list, each with its token. */
