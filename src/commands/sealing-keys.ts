@@ -1,3 +1,4 @@
+import { realpath } from 'node:fs/promises';
 import { Command } from '@commander-js/extra-typings';
 import { readFileIfPresent, systemErrorCode, writeFileAtomically } from '../files';
 import { formatCount } from '../shared/text';
@@ -45,7 +46,9 @@ async function makeKeys(file: string, rotate: true | undefined, output: Output):
   const { keys: currentKeys } = JSON.parse(current ?? '{"keys":[]}') as { keys: unknown[] };
   const key = makeKey(new Date());
   const keys = [key, ...currentKeys];
-  await writeFileAtomically(file, `${JSON.stringify({ keys }, null, 2)}\n`).catch(
+  // A renamed file would replace a link, and leave its target without the new key.
+  const target = current === null ? file : await realpath(file);
+  await writeFileAtomically(target, `${JSON.stringify({ keys }, null, 2)}\n`).catch(
     (error: unknown) => {
       throw new CommandError(
         `${file} cannot be written (${systemErrorCode(error)}): name one in a writable folder`,

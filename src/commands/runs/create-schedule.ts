@@ -34,6 +34,7 @@ export async function createSchedule(
   const { client, taskQueue, output } = context;
   const { cron = [], jitter, until, always } = options;
   const scheduleId = workflowIdFor(request);
+  const namespace = shellQuote(client.options.namespace);
   await checkRequestRemotely(context, request, 'no schedule was created');
   const spec: ScheduleSpec = { cronExpressions: cron };
   if (jitter !== undefined) spec.jitter = jitter;
@@ -62,13 +63,14 @@ export async function createSchedule(
     if (!(error instanceof ScheduleAlreadyRunning)) throw error;
     throw refusalError(
       `schedule ${scheduleId} exists: to change it, delete it first with:` +
-        ` temporal schedule delete --schedule-id ${scheduleId}`,
+        ` temporal schedule delete --namespace ${namespace} --schedule-id ${scheduleId}`,
       { scheduleId, type: 'ScheduleExists' },
     );
   });
   // `temporal schedule describe` names no run that has ended.
   const query = `TemporalScheduledById = ${JSON.stringify(scheduleId)}`;
-  const seeRuns = `see its runs: temporal workflow list --query ${shellQuote(query)}`;
+  const listRuns = `temporal workflow list --namespace ${namespace} --query ${shellQuote(query)}`;
+  const seeRuns = `see its runs: ${listRuns}`;
   output.setFollowUp(`schedule ${scheduleId} was created; ${seeRuns}`);
   // Only the server reads the cron expressions.
   const [nextTime] = (await handle.describe()).info.nextActionTimes;

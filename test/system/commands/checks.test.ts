@@ -290,7 +290,7 @@ describe('schedule create', () => {
       ),
     );
     expect(stdout).toContain(
-      `\nsee its runs: temporal workflow list --query 'TemporalScheduledById = "${workflowId}"'\n`,
+      `\nsee its runs: temporal workflow list --namespace default --query 'TemporalScheduledById = "${workflowId}"'\n`,
     );
     const description = await scheduleOf(workflowId).describe();
     expect(description).toMatchObject({
@@ -319,7 +319,7 @@ describe('schedule create', () => {
     expect(objectIn(second)).toMatchObject({ type: 'ScheduleExists', scheduleId: workflowId });
     expect(second.stderr).toContain(
       `schedule ${workflowId} exists: to change it, delete it first with:` +
-        ` temporal schedule delete --schedule-id ${workflowId}\n`,
+        ` temporal schedule delete --namespace default --schedule-id ${workflowId}\n`,
     );
   });
 

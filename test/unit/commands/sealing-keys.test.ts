@@ -1,4 +1,12 @@
-import { existsSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  lstatSync,
+  readFileSync,
+  readdirSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { createSealer } from '../../../src/secrets/sealing';
 import { run } from '../../support/run-command';
 import { temporaryFolder } from '../temporary-folder';
@@ -37,6 +45,16 @@ describe('sealing-keys', () => {
     expect(mode()).toBe(0o600);
     expect(stdout).toContain(`key ${keyIds()[0]} seals, 2 keys can open`);
     expect(readdirSync(fileIn())).toEqual(['sealing-keys.json']);
+  });
+
+  it('--rotate of a symbolic link adds the key to its target', async () => {
+    await keys();
+    const target = file;
+    file = fileIn('link.json');
+    symlinkSync(target, file);
+    expect(await keys('--rotate')).toMatchObject({ code: 0 });
+    expect(lstatSync(file).isSymbolicLink()).toBe(true);
+    expect(createSealer(() => readFileSync(target, 'utf8')).keyIds()).toHaveLength(2);
   });
 
   const CUT_OFF = '{"keys": [{"k": "CANARY';
