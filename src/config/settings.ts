@@ -198,9 +198,10 @@ function sinksSchema(context: ReferenceContext) {
       'is not a valid sink name: write at most 63 letters, digits, . _ and -,' +
         ' starting with a letter or a digit',
     );
+  const nameOne = 'name at least one sink, such as `drop: {type: file, directory: …}`';
   return z
-    .record(name, sinkConfigSchema(context), 'name at least one sink')
-    .refine((sinks) => Object.keys(sinks).length > 0, 'name at least one sink')
+    .record(name, sinkConfigSchema(context), nameOne)
+    .refine((sinks) => Object.keys(sinks).length > 0, nameOne)
     .transform((sinks) => new Map(Object.entries(sinks)));
 }
 

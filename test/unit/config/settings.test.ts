@@ -83,8 +83,12 @@ it.each<[problem: string, yaml: string, env?: Env]>([
 });
 
 it.each([
-  ['', ' sinks: name at least one sink'],
-  ['sinks: {}', ':1 sinks: name at least one sink'],
+  ['', ' sinks: name at least one sink, such as `drop: {type: file, directory: …}`'],
+  ['sinks: {}', ':1 sinks: name at least one sink, such as `drop: {type: file, directory: …}`'],
+  [
+    'sinks: [{type: file}]',
+    ':1 sinks: name at least one sink, such as `drop: {type: file, directory: …}`',
+  ],
   [CANARY, ': Invalid input: expected object, received string'],
   ['sinks:\n  a: {type: file}', ':2 sinks.a.directory: name the directory for the tokens'],
 ])('a file that holds %j is refused: lmp.yaml%s', (yaml, problem) => {
