@@ -35,7 +35,11 @@ export async function printKeys(
   const states = new Set(matches.map(({ state }) => state));
 
   const count = formatCount(keys.length, 'key');
-  output.say(`organization ${orgId}: ${count}, ${matches.length} of link-tokens`);
+  const { namespace } = client.options;
+  output.say(
+    `organization ${orgId}, runs of namespace ${namespace}:` +
+      ` ${count}, ${matches.length} of link-tokens`,
+  );
   for (const match of matches) {
     const { key, ...rest } = match;
     const { id: keyId, publicKey, desc: description } = key;
@@ -46,7 +50,7 @@ export async function printKeys(
     );
   }
   output.print(
-    { orgId, keys: keys.length, ofLinkTokens: matches.length, withoutKey },
+    { orgId, namespace, keys: keys.length, ofLinkTokens: matches.length, withoutKey },
     withoutKey.map((token) => `${nameToken(token)} of ${token.createdAt}: its key is not known`),
   );
   output.say(...[...states].map((state) => `${state}: ${ADVICE[state]}`));

@@ -13,7 +13,8 @@ export function formatExamples(...examples: string[]): string {
 /** Ends the help of the program. */
 export const PROGRAM_HELP = `
 Commands find Temporal by TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_API_KEY, TEMPORAL_TLS…
-or a profile file; --address and --namespace take precedence.
+or a profile file; --address and --namespace take precedence. Commands that are printed,
+also by workers, may lack these two and --task-queue: repeat those that you gave.
 
 Exit codes:
   0    done

@@ -93,10 +93,16 @@ describe('api-keys finds the key', () => {
     const token = { state: 'delivered', deliveryId, sink: 'files' };
     const { orgId } = request;
     expect(keys).toMatchObject([{ orgId, publicKey: publicApiKey, state: 'delivered', token }]);
-    expect(total).toEqual({ orgId, keys: 3, ofLinkTokens: 1, withoutKey: [] });
+    expect(total).toEqual({
+      orgId,
+      namespace: 'default',
+      keys: 3,
+      ofLinkTokens: 1,
+      withoutKey: [],
+    });
     const { stdout } = await run(own(), request);
     expect(stdout).toBe(
-      `organization ${orgId}: 3 keys, 1 of link-tokens\n` +
+      `organization ${orgId}, runs of namespace default: 3 keys, 1 of link-tokens\n` +
         `${keys[0]?.keyId}  ${publicApiKey}  ${keys[0]?.madeAt}` +
         `  delivered: token ${deliveryId} of ${keys[0]?.token?.createdAt}, in sink files\n` +
         'delivered: delete the key once all migrations with its token are over\n',
