@@ -18,7 +18,8 @@ import {
  * @param request with `again`, the id of the run whose token may have a successor: the same in each
  *   repetition, since every new id permits another token.
  * @throws ApplicationFailure whose `type` is a FailureType, a DeliveryFailureType (the run goes on)
- *   or, without details, `DifferentRequest`; the errors of Temporal's client.
+ *   or, without details, `DifferentRequest`, and `InvalidRequest` if `again` is true; the errors of
+ *   Temporal's client.
  */
 export async function prepareLinkToken(
   client: Client,
