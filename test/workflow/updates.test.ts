@@ -110,10 +110,14 @@ describe('redeliver', () => {
   });
 
   it.concurrent('that fails restarts the round that it interrupted at once', async () => {
-    const deliver = [hanging, noSuchSink];
+    const gate = new Gate();
+    const deliver = [hanging, noSuchSink, deliveryAfter(gate.pass, stored)];
     const { handle, calls } = await worker().start({ deliver });
     await eventually('an attempt', () => calls.sinks.length === 1);
     expect(await redeliver(handle, { sink: 'typo' })).toMatchObject({ type: 'SinkRejected' });
+    // The round goes on to the sink of the request.
+    expect((await handle.describe()).memo).toMatchObject({ sink: 'files' });
+    gate.open();
     expect(await endingOf(handle)).toMatchObject({ receipt: { sink: 'files', alsoTried: [] } });
     expect(calls.sinks).toEqual(['files', 'typo', 'files']);
   });

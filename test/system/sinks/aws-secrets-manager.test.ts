@@ -137,6 +137,18 @@ it('rejects a secret of someone else until it has the tag that the error names',
   expect(await read(SecretId)).toMatchObject({ VersionId: delivery.deliveryId });
 });
 
+it('accepts again a token that it has, though somebody removed its tags', async () => {
+  const former = newDelivery({ sourceOrgId: null });
+  const next = successorOf(former);
+  const { deliver } = await aws({ secretName: 'lm/{orgId}' });
+  for (const delivery of [former, next]) await deliver(delivery);
+  const TagKeys = ['live-migration-prep/orgId'];
+  await client.untagResource({ SecretId: `lm/${former.orgId}`, TagKeys });
+  // With another fact, as from another release, so that AWS does not ignore the repetition itself.
+  await deliver({ ...next, requestedBy: 'another' });
+  await expect(deliver(successorOf(next))).rejects.toThrow(/was not created by this sink/);
+});
+
 it('rejects the secret of another source organization, also for none', async () => {
   const delivery = newDelivery();
   const { deliver } = await aws({ secretName: 'lm/{orgId}' });
