@@ -84,6 +84,10 @@ it.each<[endpoint: Endpoint, status: number, remedy: string]>([
   ['orgs', 404, 'check atlas.baseUrl'],
   ['availableProjects', 404, 'check orgId'],
   ['linkTokens', 404, 'check orgId'],
+  ['linkTokens', 402, 'resolve the suspension'],
+  ['linkTokens', 406, 'Atlas no longer serves'],
+  ['linkTokens', 410, 'Atlas no longer serves'],
+  ['linkTokens', 415, 'Atlas no longer serves'],
 ])('a refusal of %s with %i says what to check: %s', (endpoint, status, remedy) => {
   expect(responded(endpoint, status).message).toContain(`; ${remedy}`);
 });

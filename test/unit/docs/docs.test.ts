@@ -1,9 +1,11 @@
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import path from 'node:path';
+import { ApplicationFailure } from '@temporalio/common';
 import { FILES_WITH_VERSION, versionPattern } from '../../../dev/set-version';
 import { responseError } from '../../../src/atlas/outcomes';
 import { EXIT_CODES } from '../../../src/commands/cli/command-error';
 import { runProgram } from '../../../src/commands/program';
+import { toFailureError } from '../../../src/commands/runs/describe-ending';
 import { settingsSchema } from '../../../src/config/settings';
 import {
   DELIVERY_FAILURE_TYPES,
@@ -176,12 +178,20 @@ describe('docs/configuration.md', () => {
   });
 });
 
-it.each(Object.entries(LANGUAGES))('the %s example names every failed delivery', (_, language) => {
-  const source = sourceOf(language, 'join');
-  const isNamed = (type: string) =>
-    source.includes(`"${type}"`) || source.includes('isDeliveryFailureType');
-  expect(DELIVERY_FAILURE_TYPES.filter((type) => !isNamed(type))).toEqual([]);
+const TYPES_WITH_EXIT_CODE = [...FAILURE_TYPES, ...DELIVERY_FAILURE_TYPES].filter((type) => {
+  const error = toFailureError(ApplicationFailure.nonRetryable('', type), '');
+  return error?.exitCode !== EXIT_CODES.failed;
 });
+
+it.each(Object.entries(LANGUAGES))(
+  'the %s example names every failure type that has an exit code of its own',
+  (_, language) => {
+    const source = sourceOf(language, 'join');
+    const delivery = source.includes('isDeliveryFailureType') ? DELIVERY_FAILURE_TYPES : [];
+    const named = new Set([...matchesIn(source, /['"]([A-Z][A-Za-z]+)['"]/g), ...delivery]);
+    expect(TYPES_WITH_EXIT_CODE.filter((type) => !named.has(type))).toEqual([]);
+  },
+);
 
 it('the TypeScript examples pin the versions of this package', () => {
   const packageIn = (folder: string) =>

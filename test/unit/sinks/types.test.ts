@@ -1,11 +1,14 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { readdirSync } from 'node:fs';
 import path from 'node:path';
+import { CLAIM_NAMES } from '../../../src/contract/claims';
+import { deliverySchema } from '../../../src/contract/schemas';
 import { SINK_TYPES, sinkConfigSchema } from '../../../src/sinks';
 import { linkTokenCreatedSchema } from '../../../src/sinks/webhook';
 import {
   ROOT,
   codeBlocks,
+  codeSpans,
   page,
   relativeLinks,
   sectionBelow,
@@ -202,6 +205,12 @@ describe.each(SINK_TYPES)('the sink type $type', (sinkType) => {
       for (const make of sinks.values()) expect(await make()).toHaveProperty('deliver');
     }
   });
+});
+
+it('docs/sinks/README.md names every stored field, and no other', () => {
+  const spans = codeSpans(sectionBelow(page('docs/sinks/README.md'), 'Stored fields'));
+  const fields = spans.filter((span) => !SINK_TYPES.some(({ type }) => type === span));
+  expect([...fields, ...CLAIM_NAMES].sort()).toEqual(Object.keys(deliverySchema.shape).sort());
 });
 
 it('docs/sinks/webhook.md shows an event that its schema accepts, with every field and its hash', () => {
