@@ -14,10 +14,10 @@ import { computeRetryTimeMs } from './attempt';
  * workflow task that would cancel it, or long after the attempt was due, such as when no worker was
  * running for a while (server 1.32).
  *
- * @returns when the attempt began, by Temporal's clock, if that is known. The obstacle is that the
- *   cancellation of the run was requested, that Temporal has given up the attempt or ended its run,
- *   as while a worker was frozen, that the deadline had passed, or that Temporal does not respond;
- *   null if the attempt may send its request.
+ * @returns `startedAtMs`: when the attempt began, by Temporal's clock; absent if not known.
+ *   `obstacle`: null if the attempt may send its request. Otherwise the failure with which it ends:
+ *   Temporal does not respond, the run has ended, its cancellation was requested, Temporal has
+ *   given up the attempt (its worker was frozen, for example), or it began after the deadline.
  */
 export async function lookAtRun({
   client,

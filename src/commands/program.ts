@@ -34,7 +34,7 @@ const COMMANDS = [
   scheduleCommand,
 ];
 
-/** Global options that do nothing for a command: its help leaves them out. */
+/** Global options that do nothing for a command, by its last word: its help leaves them out. */
 const UNUSED: Partial<Record<string, string[]>> = {
   watch: ['--task-queue'],
   cancel: ['--task-queue'],

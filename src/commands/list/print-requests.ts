@@ -12,9 +12,9 @@ const READ_CONCURRENCY = 20;
 
 /**
  * Prints the request of the newest listed run of each workflow id, on the task queue on which
- * `start --from` starts it. With `--abandoned`, each permits another token than that of its run;
- * otherwise, each keeps an `again` that names a run. It prints all at the end, so that a list that
- * fails half-way prints nothing that a pipe would start.
+ * `start --from` starts it. With `--abandoned`, each has the id of its run as `again`, so that one
+ * more token is permitted; otherwise, each keeps an `again` that names a run. It prints all at the
+ * end, so that a list that fails half-way prints nothing that a pipe would start.
  */
 export async function printRequests(context: CommandContext, options: ListOptions): Promise<void> {
   const { client, taskQueue, output } = context;

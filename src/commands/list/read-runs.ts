@@ -144,7 +144,8 @@ async function readAndFilter(
   const { undelivered, unconfirmed, abandoned, failure, details } = options;
   if (undelivered && run.state !== 'undelivered') return false;
   if (unconfirmed && run.unconfirmedTokens === 0) return false;
-  if (!unconfirmed && !abandoned && !failure && !details) return true;
+  const isHistoryNeeded = unconfirmed ?? abandoned ?? failure ?? details;
+  if (!isHistoryNeeded) return true;
   const history = await readRun(client, info);
   if (failure && history.failure?.type !== failure) return false;
   if (abandoned) {

@@ -7,8 +7,8 @@ import { NO_RESPONSE } from '../runs/why-stuck';
 export const QUERY_CONCURRENCY = 10;
 
 /**
- * Creates a function that reads the status of runs. A task queue without a worker must not be asked
- * for each run because another one responds.
+ * Creates a function that reads the status of runs on any task queue. It counts the answers of each
+ * queue apart: where no worker responds, it soon stops asking, though workers of other queues do.
  */
 export function createStatusReaderOfQueues(client: Client) {
   const readers = new Map<string, ReturnType<typeof createStatusReader>>();
