@@ -4,13 +4,10 @@ import type { AtlasFailure } from '../atlas/outcomes';
 import type { Backoff } from '../shared/activities';
 import { writeAttemptFailure, type AttemptFailure } from '../shared/attempt-failure';
 import { retryDelayMs } from '../shared/retry-delay';
-import { computeRetryTimeMs } from './attempt';
 
 interface RetryTiming {
   /** The attempt that failed. */
   info: Info;
-  /** When it began, by Temporal's clock; unless it is known, the time at which it was due. */
-  startedAtMs?: number | undefined;
   /** Number of attempts that failed in a row, from 1. */
   failureCount: number;
   backoff: Backoff;
@@ -70,13 +67,11 @@ export function writeRetryableFailure(
 }
 
 /**
- * Tells whether the next attempt would start when Temporal may cut it off. All of these times are
- * Temporal's, so the clock of a worker may be wrong.
+ * Tells whether the next attempt would start when Temporal may cut it off: schedule-to-close has
+ * room for one attempt after the last that may begin. All of these times are Temporal's, so the
+ * clock of a worker may be wrong.
  */
-function isTooLate(
-  nextRetryDelay: number,
-  { info, startedAtMs = info.currentAttemptScheduledTimestampMs }: RetryTiming,
-): boolean {
-  const passedMs = startedAtMs - info.scheduledTimestampMs;
-  return passedMs + nextRetryDelay >= computeRetryTimeMs(info);
+function isTooLate(nextRetryDelay: number, { info }: RetryTiming): boolean {
+  const passedMs = info.currentAttemptScheduledTimestampMs - info.scheduledTimestampMs;
+  return passedMs + nextRetryDelay >= info.scheduleToCloseTimeoutMs - info.startToCloseTimeoutMs;
 }

@@ -9,14 +9,3 @@ export function isFirstAttempt(info: Info): boolean {
     info.attempt === 1 && info.scheduledTimestampMs === info.currentAttemptScheduledTimestampMs
   );
 }
-
-/**
- * Computes until when an attempt may begin, counted from the time at which the activity was
- * scheduled: schedule-to-close has room for one attempt after that.
- */
-export function computeRetryTimeMs({
-  scheduleToCloseTimeoutMs,
-  startToCloseTimeoutMs,
-}: Pick<Info, 'scheduleToCloseTimeoutMs' | 'startToCloseTimeoutMs'>): number {
-  return scheduleToCloseTimeoutMs - startToCloseTimeoutMs;
-}

@@ -1,5 +1,4 @@
 import { Context } from '@temporalio/activity';
-import { CancelledFailure } from '@temporalio/common';
 import {
   classifyAtlasError,
   notSentFailure,
@@ -16,12 +15,10 @@ import { deleteKeyOf } from '../shared/command-line';
 import { invalidRequest } from '../shared/invalid-request';
 import { writeCreationFailure } from './attempt-retries';
 import { withHeartbeats } from './heartbeat';
-import { lookAtRun } from './look-at-run';
 import { REFUSED, parseInput } from './parse-input';
 import { requireRunOfPair } from './require-run';
 import { waitUntilTemporalAccepts } from './wait-until-temporal-accepts';
 
-const STOPPED = notSentFailure('the attempt was stopped before it sent the request to Atlas');
 // Not permanent: validation found a credential, so the configuration changed since, and other
 // workers may have it.
 const NO_CREDENTIAL = notSentFailure(
@@ -34,11 +31,11 @@ const NO_CREDENTIAL = notSentFailure(
  * POST, which it repeats only if Atlas refused its authentication.
  *
  * A retry is safe only after an attempt that created nothing: Atlas has no idempotency key. So an
- * attempt after which a token may exist ends the activity, and the workflow counts it. Neither
- * cancellation nor shutdown abandons a POST that was written: its response may hold a token. An
- * outage of Temporal abandons neither a token nor a failure: the attempt waits until Temporal takes
- * a heartbeat, at most until its own start-to-close timeout. Temporal counts the attempt as lost
- * once the heartbeat timeout is over.
+ * attempt after which a token may exist ends the activity, and the workflow counts it. Nothing
+ * stops an attempt that has begun, neither a cancel nor a shutdown: its response may hold a token.
+ * An outage of Temporal abandons neither a token nor a failure: the attempt waits until Temporal
+ * takes a heartbeat, at most until its own start-to-close timeout. Temporal counts the attempt as
+ * lost once the heartbeat timeout is over.
  */
 export function createLinkTokenActivity(
   { atlas, sealer, organizations }: Pick<Services, 'atlas' | 'sealer' | 'organizations'>,
@@ -46,7 +43,7 @@ export function createLinkTokenActivity(
 ): Activities['createLinkToken'] {
   return async function createLinkToken(input) {
     const context = Context.current();
-    const { info, cancellationSignal } = context;
+    const { info } = context;
     const attemptEndsAtMs = performance.now() + info.startToCloseTimeoutMs;
     const { request, unconfirmedTokens, activityNumber } = parseInput(createInputSchema, input);
     const { problems, entries: accessListIps } = validateAccessList(request.accessListIps);
@@ -54,30 +51,18 @@ export function createLinkTokenActivity(
     const { orgId, sourceOrgId } = request;
     const { workflowId, runId } = requireRunOfPair(info, request);
     const failureCount = activityNumber - 1 + info.attempt;
-    let startedAtMs: number | undefined = undefined;
     const fail = async (failure: AtlasFailure): Promise<never> => {
       // A failure that never reaches Temporal would count as a token that may exist.
       await waitUntilTemporalAccepts(context, attemptEndsAtMs);
-      throw writeCreationFailure(failure, { info, startedAtMs, failureCount, backoff });
+      throw writeCreationFailure(failure, { info, failureCount, backoff });
     };
 
     const credential = organizations.credentialFor(orgId);
     if (credential === null) return fail(NO_CREDENTIAL);
 
-    const look = await withHeartbeats(() => lookAtRun(context));
-    startedAtMs = look.startedAtMs;
-    if (look.obstacle) return fail(look.obstacle);
     const linkToken = await withHeartbeats(() =>
-      atlas.createLinkToken(orgId, accessListIps, credential, cancellationSignal),
-    ).catch(async (error: unknown) => {
-      if (!(error instanceof CancelledFailure)) {
-        return fail(classifyAtlasError(error, 'linkTokens'));
-      }
-      // Nothing was sent. Unless the run is cancelled, Temporal retries the attempt.
-      if (!context.cancellationDetails?.cancelRequested) return fail(STOPPED);
-      await waitUntilTemporalAccepts(context, attemptEndsAtMs);
-      throw error;
-    });
+      atlas.createLinkToken(orgId, accessListIps, credential),
+    ).catch((error: unknown) => fail(classifyAtlasError(error, 'linkTokens')));
     // From here on a token exists, and a retry would create another.
     const facts = { ...request, accessListIps, credential, unconfirmedTokens };
     const sealed = await sealer

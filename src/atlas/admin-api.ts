@@ -70,16 +70,13 @@ export function createAdminApi(options: AdminApiOptions) {
      * Creates one link-token: one POST, no retry. It is not idempotent: each success is a new
      * credential.
      *
-     * @param abortUntilWritten ends a request that is not yet written, never one that is.
-     * @throws AtlasError, SecretUnavailableError, or the reason of `abortUntilWritten`.
+     * @throws AtlasError, SecretUnavailableError
      */
     async createLinkToken(
       orgId: string,
       accessListIps: readonly string[],
       credentialName: string,
-      abortUntilWritten: AbortSignal,
     ): Promise<string> {
-      abortUntilWritten.throwIfAborted();
       const { credential, circuit } = findAccess(credentialName);
       return circuit.run(async () => {
         const response = await credential.send({
@@ -88,7 +85,6 @@ export function createAdminApi(options: AdminApiOptions) {
           path: `${liveMigrations(orgId)}/linkTokens${query}`,
           headers: { Accept: MEDIA_TYPE, 'Content-Type': MEDIA_TYPE },
           body: JSON.stringify({ accessListIps }),
-          abortUntilWritten,
         });
         // Any 2xx with a token is a success: the published page says 200, and Atlas was recorded
         // with 201.

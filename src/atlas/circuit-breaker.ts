@@ -82,8 +82,7 @@ export function createCircuitBreaker(credentialName: string, backoff: Backoff) {
         if (isProbe) close();
         return response;
       } catch (error) {
-        // Any other error shows nothing about Atlas: the request was stopped, or a secret could not
-        // be read.
+        // Any other error shows nothing about Atlas, such as a secret that could not be read.
         if (error instanceof AtlasError) recordFailure(error.failure, isProbe);
         throw error;
       } finally {

@@ -32,13 +32,11 @@ export interface AtlasRequest {
   path: string;
   headers: Record<string, string>;
   body?: string;
-  /** Ends a request that is not yet written, never one that is: its response may hold a token. */
-  abortUntilWritten?: AbortSignal;
   /** True right after a success of another request, so that a 401 means a missing role. */
   followsSuccess?: boolean;
 }
 
-/** @throws AtlasError when no complete response arrives, or the reason of `abortUntilWritten`. */
+/** @throws AtlasError when no complete response arrives. */
 export type Send = (request: AtlasRequest) => Promise<HttpResponse>;
 
 export interface Credential {

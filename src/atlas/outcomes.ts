@@ -302,7 +302,7 @@ export function credentialNotConfigured(name: string): AtlasError {
   );
 }
 
-/** Classifies an error of a call of the Admin API, except the reason of an abort signal. */
+/** Classifies an error of a call of the Admin API. */
 export function classifyAtlasError(error: unknown, endpoint: Endpoint): AtlasFailure {
   if (error instanceof AtlasError) return error.failure;
   if (error instanceof SecretUnavailableError) {

@@ -31,19 +31,11 @@ export function createTransport({
 }: TransportOptions) {
   const sender = createSender(requestTimeoutMs);
 
-  async function sendTimed({
-    endpoint,
-    path,
-    abortUntilWritten,
-    ...request
-  }: AtlasRequest): Promise<HttpResponse> {
+  async function sendTimed({ endpoint, path, ...request }: AtlasRequest): Promise<HttpResponse> {
     const startedAtMs = performance.now();
     let status: number | null = null;
     try {
-      const rawResponse = await sender.send(
-        { ...request, url: baseUrl + path },
-        { abortUntilWritten },
-      );
+      const rawResponse = await sender.send({ ...request, url: baseUrl + path });
       const response = envelope ? unwrap(rawResponse) : rawResponse;
       status = response.status;
       return response;

@@ -7,7 +7,7 @@ import type { Retries } from '../shared/activities';
  */
 const MAX_REQUESTS_PER_ATTEMPT = 4;
 
-/** Before its requests, an attempt may look at its run, which takes a minute at most. */
+/** An outage of Temporal stops its timers too: an attempt may outlast its heartbeat timeout. */
 const LEAST_MARGIN_MS = 60_000;
 
 /** Allows for a sink that waits until another system has accepted the token. */
@@ -23,8 +23,7 @@ export function addAttemptTimeouts({
   worker,
 }: Pick<Config, 'retries' | 'atlas' | 'worker'>): Retries {
   const { heartbeatTimeoutMs } = worker;
-  // After its requests, an attempt may wait for Temporal. After the heartbeat timeout it counts as
-  // lost, so it need not wait longer.
+  // After its requests, an attempt may wait for Temporal.
   const marginMs = Math.max(heartbeatTimeoutMs, LEAST_MARGIN_MS);
   return {
     ...retries,

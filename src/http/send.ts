@@ -13,11 +13,6 @@ export interface HttpRequest {
 export interface SendOptions {
   /** Ends the request at any time. */
   abort?: AbortSignal | undefined;
-  /**
-   * Ends the request, or the wait for its connection, until the request is written. After that, the
-   * response may hold something that cannot be requested again.
-   */
-  abortUntilWritten?: AbortSignal | undefined;
   /** True if the status alone decides, so that the body of a success may be incomplete. */
   bodyOptional?: boolean;
 }
@@ -65,9 +60,8 @@ export function createSender(timeoutMs: number) {
      */
     async send(
       { url, headers, ...init }: HttpRequest,
-      { abort, abortUntilWritten, bodyOptional = false }: SendOptions = {},
+      { abort, bodyOptional = false }: SendOptions = {},
     ): Promise<HttpResponse> {
-      abortUntilWritten?.throwIfAborted();
       const progress = { isWritten: false };
       try {
         return await withTimeout(timeoutMs, abort, async (signal) => {
@@ -76,18 +70,13 @@ export function createSender(timeoutMs: number) {
               ...init,
               headers: { ...OWN_HEADERS, ...headers },
               signal,
-              dispatcher: dispatcher.compose(noteWhenWritten(progress, abortUntilWritten)),
+              dispatcher: dispatcher.compose(noteWhenWritten(progress)),
             });
           // undici observes the signal only once a connection is made.
-          const response = await raceSignal(
-            () => stopUnlessWritten(send, progress, abortUntilWritten),
-            signal,
-          );
-          return readResponse(response, bodyOptional);
+          return readResponse(await raceSignal(send, signal), bodyOptional);
         });
       } catch (error) {
         abort?.throwIfAborted();
-        if (!progress.isWritten) abortUntilWritten?.throwIfAborted();
         // The error itself is dropped: it may quote malformed headers, which hold credentials.
         throw new HttpError(findErrorCode(error), progress.isWritten);
       }
@@ -110,24 +99,6 @@ function readProxies(env: NodeJS.ProcessEnv) {
   return proxies;
 }
 
-/** Ends the wait when the signal is aborted, as long as the request is not written. */
-async function stopUnlessWritten<T>(
-  send: () => Promise<T>,
-  progress: { isWritten: boolean },
-  abortUntilWritten: AbortSignal | undefined,
-): Promise<T> {
-  const unwritten = new AbortController();
-  const stop = () => {
-    if (!progress.isWritten) unwritten.abort(abortUntilWritten?.reason);
-  };
-  abortUntilWritten?.addEventListener('abort', stop, { once: true });
-  try {
-    return await raceSignal(send, unwritten.signal);
-  } finally {
-    abortUntilWritten?.removeEventListener('abort', stop);
-  }
-}
-
 function findErrorCode(error: unknown): string {
   // `instanceof` fails here: in tests, a DOMException is an Error of another realm.
   const { name, code, cause } = (error ?? {}) as {
@@ -141,21 +112,13 @@ function findErrorCode(error: unknown): string {
   return typeof name === 'string' ? name : 'UNKNOWN';
 }
 
-/**
- * Notes when undici is about to write the request to a connected socket: the last moment to stop
- * it.
- */
-function noteWhenWritten(
-  progress: { isWritten: boolean },
-  abortUntilWritten: AbortSignal | undefined,
-): Dispatcher.DispatcherComposeInterceptor {
+/** Notes when undici is about to write the request to a connected socket. */
+function noteWhenWritten(progress: {
+  isWritten: boolean;
+}): Dispatcher.DispatcherComposeInterceptor {
   return (dispatch) => (options, handler) =>
     dispatch(options, {
       onRequestStart(controller, ...args) {
-        if (abortUntilWritten?.aborted) {
-          controller.abort(new Error('stopped before it was written'));
-          return;
-        }
         progress.isWritten = true;
         handler.onRequestStart?.(controller, ...args);
       },

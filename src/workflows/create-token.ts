@@ -38,13 +38,13 @@ export async function createToken(
     if ('result' in outcome) return outcome.result;
 
     const { failure, wasCancelled } = outcome;
-    // The activity ends as cancelled only if its run was cancelled before the request was sent.
-    const isUnsent = wasCancelled && isCancelled();
-    if (failure.tokenMayExist && !isUnsent) status.countUnconfirmed(failure.message);
+    // Temporal ends as cancelled an activity of which no attempt is under way.
+    if (wasCancelled) throw cancellationFailure(status.current, null, []);
+    if (failure.tokenMayExist) status.countUnconfirmed(failure.message);
 
     const gaveUp = () => creationGaveUp(failure, deadlineAtMs, status.current);
     if (failure.permanent) throw creationFailed(failure, status.current);
-    if (isCancelled() || wasCancelled) throw cancellationFailure(status.current, null, []);
+    if (isCancelled()) throw cancellationFailure(status.current, null, []);
     // Temporal repeats an attempt that created nothing until its delay would pass the deadline.
     if (!failure.tokenMayExist) throw gaveUp();
     // The wait counts activities only. If attempts within an activity opened the circuit breaker of

@@ -1,17 +1,15 @@
 import type { Info } from '@temporalio/activity';
-import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
-import type { MockActivityEnvironment } from '@temporalio/testing';
+import { ApplicationFailure } from '@temporalio/common';
 import type { LogEntry } from '@temporalio/worker';
 import { createLinkTokenActivity } from '../../../src/activities/create-link-token';
 import type { AdminApi } from '../../../src/atlas/admin-api';
 import { connectionError } from '../../../src/atlas/outcomes';
 import type { SealedToken } from '../../../src/contract/schemas';
 import { workflowIdFor } from '../../../src/contract/workflow-id';
-import { payloadConverter } from '../../../src/shared/payload-converter';
 import { eventually } from '../../support/eventually';
 import { rejectionWithoutCanary } from '../rejection';
 import { BACKOFF, FACTS, ORG, OTHER_ORG, SOURCE_ORG } from '../samples';
-import { STATUS, clientOf, grpcError, listedRun, timestamp } from '../temporal/scripted-server';
+import { clientOf, grpcError } from '../temporal/scripted-server';
 import {
   OWN_ID,
   LATE_ATTEMPT,
@@ -20,7 +18,6 @@ import {
   organizations,
   refusedFields,
   sealer,
-  stopDuring,
   type Untyped,
 } from './attempt';
 
@@ -28,13 +25,8 @@ const UNAVAILABLE = 14;
 const REQUEST = { ...FACTS, sink: 'drop' };
 const INPUT = { request: REQUEST, unconfirmedTokens: 2, activityNumber: 1 };
 
-/** The attempt, as Temporal describes it among those of its run. */
-const startedAt = (ms: number) => ({ activityId: 'test', lastStartedTime: timestamp(ms) });
-
-/** A Temporal with the attempt under way. It accepts the heartbeat after the request. */
-const temporalWith = (recordHeartbeat: () => object) =>
-  clientOf({ recordHeartbeat, describe: () => ({ pendingActivities: [startedAt(Date.now())] }) });
-const TEMPORAL = temporalWith(() => ({}));
+/** A Temporal that accepts the heartbeat after the request. */
+const TEMPORAL = clientOf({ recordHeartbeat: () => ({}) });
 
 const refusedConnection = () =>
   connectionError('linkTokens', false, 'ECONNREFUSED', 'https://atlas.test');
@@ -70,7 +62,7 @@ it('a token is created with the current credential, and returned sealed', async 
     request: { ...REQUEST, credential: 'renamed meanwhile', ...ofNewerRelease },
   });
   expect(sealed).not.toHaveProperty('fieldOfANewerRelease');
-  expect(post.mock.calls).toEqual([[ORG, ['192.31.196.7'], 'acme', expect.any(AbortSignal)]]);
+  expect(post.mock.calls).toEqual([[ORG, ['192.31.196.7'], 'acme']]);
   expect(JSON.stringify(sealed)).not.toContain('CANARY');
   const opened = { ...FACTS, linkToken: 'CANARY-token', unconfirmedTokens: 2 };
   await expect(sealer.open(sealed.jwe, OWN_ID)).resolves.toMatchObject(opened);
@@ -135,142 +127,23 @@ it('backoff grows across activities: attempt 2 of activity 2 backs off like a th
   expect(failure.nextRetryDelay).toBeLessThanOrEqual(4000);
 });
 
-describe('the check of the run before a request:', () => {
-  const DEADLINE_MS = 5000;
-  const STARTED_LATE = startedAt(DEADLINE_MS);
-  const STARTED_IN_TIME = startedAt(DEADLINE_MS - 1);
-  const RATE_LIMITED = {
-    message: 'Atlas returned 429',
-    applicationFailureInfo: {
-      details: {
-        payloads: [{ status: 429 }, { tokenMayExist: true }].map((value) =>
-          payloadConverter.toPayload(value),
-        ),
-      },
-    },
-  };
-  const inTime = {
-    activityId: 'test',
-    scheduledTimestampMs: 0,
-    currentAttemptScheduledTimestampMs: 0,
-    startToCloseTimeoutMs: 60_000,
-    scheduleToCloseTimeoutMs: 60_000 + DEADLINE_MS,
-  };
-
-  /** Starts an attempt; `describe` returns Temporal's description of its run, not of a newer one. */
-  function attemptOf(describe: () => object) {
-    const { post, attempt } = worker();
-    const client = clientOf({
-      recordHeartbeat: () => ({}),
-      describe: ({ execution }) => {
-        expect(execution).toEqual({ workflowId: OWN_ID, runId: 'run' });
-        return describe();
-      },
-    });
-    return { post, ending: attempt({}, {}, attemptIn(inTime, client)) };
-  }
-
-  const LONG = 'x'.repeat(20_000);
-  const NOT_WANTED =
-    'the attempt sent nothing: its run has ended or is being cancelled, or Temporal has given it up';
-
-  it.each<[what: string, describe: () => object, failure: object]>([
-    [
-      'whose cancellation was requested',
-      () => ({
-        workflowExtendedInfo: { cancelRequested: true },
-        pendingActivities: [STARTED_IN_TIME],
-      }),
-      { nonRetryable: false, message: NOT_WANTED },
-    ],
-    [
-      'that was terminated, though Temporal still describes its attempts',
-      () => ({
-        workflowExecutionInfo: listedRun('run', { status: STATUS.terminated }),
-        pendingActivities: [STARTED_IN_TIME],
-      }),
-      { nonRetryable: false, message: NOT_WANTED },
-    ],
-    ['that has no attempt any more', () => ({}), { nonRetryable: false, message: NOT_WANTED }],
-    [
-      'that has given it up, and waits for another attempt',
-      () => ({ pendingActivities: [{ ...STARTED_LATE, activityId: 'another' }] }),
-      { nonRetryable: false, message: NOT_WANTED },
-    ],
-    [
-      'whose deadline passed before it began',
-      () => ({ pendingActivities: [STARTED_LATE] }),
-      { nonRetryable: true, message: 'no worker took the attempt in time' },
-    ],
-    [
-      'whose deadline passed after a 429',
-      () => ({ pendingActivities: [{ ...STARTED_LATE, lastFailure: RATE_LIMITED }] }),
-      {
-        nonRetryable: true,
-        message: RATE_LIMITED.message,
-        details: [{ status: 429 }, { tokenMayExist: false, permanent: false }],
-      },
-    ],
-    [
-      'whose deadline passed after a failure of 20,000 characters, which it cuts',
-      () => ({ pendingActivities: [{ ...STARTED_LATE, lastFailure: { message: LONG } }] }),
-      { nonRetryable: true, message: expect.stringMatching(/^x{4999}…$/) },
-    ],
-    [
-      'that Temporal does not describe',
-      () => Promise.reject(grpcError(UNAVAILABLE, 'away')),
-      { nonRetryable: false, message: expect.stringContaining(`(${UNAVAILABLE})`) },
-    ],
-  ])('an attempt sends nothing in a run %s', async (_what, describe, failure) => {
-    const { post, ending } = attemptOf(describe);
-    expect(await failureOf(ending)).toMatchObject({
-      type: 'AtlasUnavailable',
-      details: [{}, { tokenMayExist: false }],
-      ...failure,
-    });
-    expect(post).not.toHaveBeenCalled();
+it('an attempt whose request failed ends only once Temporal accepts a heartbeat', async () => {
+  let isAway = true;
+  const recordHeartbeat = jest.fn(() => {
+    if (isAway) throw grpcError(UNAVAILABLE, 'away');
+    return {};
   });
-
-  it('an attempt that began in time sends its request in an open run', async () => {
-    const { post, ending } = attemptOf(() => ({ pendingActivities: [STARTED_IN_TIME] }));
-    await ending;
-    expect(post).toHaveBeenCalledTimes(1);
-  });
+  const env = attemptIn({ startToCloseTimeoutMs: 60_000 }, clientOf({ recordHeartbeat }));
+  const { post, attempt } = worker();
+  post.mockRejectedValue(refusedConnection());
+  let isOver = false;
+  const failing = failureOf(attempt({}, {}, env));
+  void failing.then(() => (isOver = true));
+  await eventually('heartbeats', () => isOver || recordHeartbeat.mock.calls.length > 1);
+  expect(isOver).toBe(false);
+  isAway = false;
+  await failing;
 });
-
-/** What the client of Atlas does in attempts that create nothing; `env` is the attempt's. */
-const FAILING_ATTEMPTS: [
-  what: string,
-  call: (env: MockActivityEnvironment) => AdminApi['createLinkToken'],
-][] = [
-  ['whose request failed', () => () => Promise.reject(refusedConnection())],
-  [
-    'that a cancel stopped',
-    (env) => (_org, _list, _credential, signal) =>
-      stopDuring(env, { cancelRequested: true })(signal),
-  ],
-];
-
-it.each(FAILING_ATTEMPTS)(
-  'an attempt %s ends only once Temporal accepts a heartbeat',
-  async (_what, call) => {
-    let isAway = true;
-    const recordHeartbeat = jest.fn(() => {
-      if (isAway) throw grpcError(UNAVAILABLE, 'away');
-      return {};
-    });
-    const env = attemptIn({ startToCloseTimeoutMs: 60_000 }, temporalWith(recordHeartbeat));
-    const { post, attempt } = worker();
-    post.mockImplementation(call(env));
-    let isOver = false;
-    const failing = failureOf(attempt({}, {}, env));
-    void failing.then(() => (isOver = true));
-    await eventually('heartbeats', () => isOver || recordHeartbeat.mock.calls.length > 1);
-    expect(isOver).toBe(false);
-    isAway = false;
-    await failing;
-  },
-);
 
 it('a token is in the log before its attempt waits for Temporal, where a worker may end', async () => {
   const order: string[] = [];
@@ -279,27 +152,23 @@ it('a token is in the log before its attempt waits for Temporal, where a worker 
     return {};
   };
   const writeLog = ({ message }: LogEntry) => order.push(message);
-  const env = attemptIn({}, temporalWith(recordHeartbeat), writeLog);
+  const env = attemptIn({}, clientOf({ recordHeartbeat }), writeLog);
   await worker().attempt({}, {}, env);
   expect(order).toEqual(['link-token received', 'heartbeat']);
 });
 
-/** The failure of an attempt that is stopped before its POST. */
-function failureOnceStopped(details: object) {
-  const { post, attempt } = worker();
-  const env = attemptIn({}, TEMPORAL);
-  post.mockImplementation((_org, _list, _credential, signal) => stopDuring(env, details)(signal));
-  return failureOf(attempt({}, {}, env));
-}
-
-it('an attempt that a cancel stops before its POST is cancelled', async () => {
-  expect(await failureOnceStopped({ cancelRequested: true })).toBeInstanceOf(CancelledFailure);
-});
-
-it('an attempt that a shutdown stops before its POST is retried', async () => {
-  const retried = { type: 'AtlasUnavailable', nonRetryable: false };
-  expect(await failureOnceStopped({ workerShutdown: true })).toMatchObject(retried);
-});
+it.each([{ cancelRequested: true }, { workerShutdown: true }])(
+  'an attempt that has begun returns its token, although it is to stop: %j',
+  async (details) => {
+    const { post, attempt } = worker();
+    const env = attemptIn({}, TEMPORAL);
+    post.mockImplementation(() => {
+      env.cancel('CANCELLED', details as never);
+      return Promise.resolve('CANARY-token');
+    });
+    await expect(attempt({}, {}, env)).resolves.toHaveProperty('jwe');
+  },
+);
 
 it('a token that is lost names its API key', async () => {
   const content = {

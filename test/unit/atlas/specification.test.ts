@@ -138,7 +138,7 @@ async function start(seed: SeedInput = {}) {
       credentials: new Map([['default', { type: 'apiKey', ...withKey(apiKey) }]]),
     }),
   );
-  const create = (addresses: string[]) => atlas.createLinkToken(ORG, addresses, 'default', signal);
+  const create = (addresses: string[]) => atlas.createLinkToken(ORG, addresses, 'default');
   return { atlas, create, emulator, exchanges };
 }
 

@@ -241,37 +241,18 @@ async function sendAndHold(options?: SendOptions) {
 
 const STOPPED = new Error('stopped');
 
-it.each(['abort', 'abortUntilWritten'])(
-  'a request is not sent if %s is already aborted: it fails with its reason',
-  async (name) => {
-    const arrived = jest.fn();
-    const send = await sendToHttp(arrived);
-    await expect(send({ [name]: AbortSignal.abort(STOPPED) })).rejects.toBe(STOPPED);
-    expect(arrived).not.toHaveBeenCalled();
-  },
-);
+it('a request is not sent if abort is already aborted: it fails with its reason', async () => {
+  const arrived = jest.fn();
+  const send = await sendToHttp(arrived);
+  await expect(send({ abort: AbortSignal.abort(STOPPED) })).rejects.toBe(STOPPED);
+  expect(arrived).not.toHaveBeenCalled();
+});
 
 it('a written request fails with the reason of abort once that is aborted', async () => {
   const stop = new AbortController();
   const { sending } = await sendAndHold({ abort: stop.signal });
   stop.abort(STOPPED);
   await expect(sending).rejects.toBe(STOPPED);
-});
-
-it('a written request returns its response, even if abortUntilWritten is aborted before that', async () => {
-  const stop = new AbortController();
-  const { sending, response } = await sendAndHold({ abortUntilWritten: stop.signal });
-  stop.abort(STOPPED);
-  response.writeHead(201).end('{}');
-  await expect(sending).resolves.toMatchObject({ status: 201 });
-});
-
-it('a request that was stopped too late counts as written once its response is lost', async () => {
-  const stop = new AbortController();
-  const { sending, response } = await sendAndHold({ abortUntilWritten: stop.signal });
-  stop.abort();
-  response.destroy();
-  expect(await failureOf(sending)).toMatchObject({ isWritten: true });
 });
 
 it('closing ends a request under way, which counts as written', async () => {
@@ -332,30 +313,12 @@ it.each<[does: string, respond: (socket: Socket) => unknown, error: object]>([
   },
 );
 
-it('a request is not written if abortUntilWritten is aborted while its connection is made', async () => {
-  const [stop, reason] = [new AbortController(), new Error('stopped')];
-  let request = '';
-  const proxy = await servers.serveSocket((socket, text) => {
-    if (text?.startsWith('CONNECT')) {
-      stop.abort(reason);
-      socket.write('HTTP/1.1 200 Connection Established\r\n\r\n');
-    } else if (text) {
-      request += text;
-      socket.end('HTTP/1.1 204 No Content\r\n\r\n');
-    }
-  });
-  const options = { abortUntilWritten: stop.signal };
-  const sending = sendWith({ HTTP_PROXY: proxy.url }, { url: 'http://atlas.test' }, options);
-  await expect(sending).rejects.toBe(reason);
-  expect(request).toBe('');
-});
-
-it('a request ends if abortUntilWritten is aborted while a proxy does not respond', async () => {
+it('a request ends if abort is aborted while a proxy does not respond', async () => {
   const [stop, reason] = [new AbortController(), new Error('stopped')];
   const proxy = await servers.serveSocket(() => stop.abort(reason));
   process.env = { HTTP_PROXY: proxy.url };
   // With this timeout, the test fails unless the signal ends the wait.
   const sender = closeLater(createSender(3_600_000));
   const request = { method: 'POST', url: 'http://atlas.test', headers: {} } as const;
-  await expect(sender.send(request, { abortUntilWritten: stop.signal })).rejects.toBe(reason);
+  await expect(sender.send(request, { abort: stop.signal })).rejects.toBe(reason);
 });

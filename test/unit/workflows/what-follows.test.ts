@@ -107,7 +107,11 @@ it.each<[what: string, next: string, creation: Creation]>([
     'ends as cancelled',
     { fails: {}, meanwhile: cancel },
   ],
-  ['another client cancelled the activity', 'ends as cancelled', { fails: { wasCancelled: true } }],
+  [
+    'the run was cancelled before the attempt began',
+    'ends as cancelled',
+    { fails: { wasCancelled: true } },
+  ],
   [
     'the run was cancelled, and Atlas rejected it',
     'fails: AtlasRequestRejected',

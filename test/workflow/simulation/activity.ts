@@ -59,7 +59,6 @@ export class SimulatedActivity {
   isHung = false;
   /** The activation that scheduled it. */
   readonly scheduledIn: number;
-  readonly startedMs = new Map<number, number>();
   /** When a worker began each attempt; a frozen one begins late. */
   readonly begunMs = new Map<number, number>();
   /** When Temporal took each attempt for over. */
@@ -160,7 +159,6 @@ export class SimulatedActivity {
       this.run.say(`${this.worker.name} takes #${this.id}.${attempt}`);
       const startedAtMs = Date.now();
       this.startedAtMs = startedAtMs;
-      this.startedMs.set(attempt, startedAtMs);
       this.lastHeartbeatMs = startedAtMs;
       this.watch('START_TO_CLOSE', this.startToCloseMs, () => startedAtMs);
       this.watch('HEARTBEAT', this.heartbeatTimeoutMs, () => this.lastHeartbeatMs);

@@ -1,13 +1,12 @@
 import { raceSignal, withTimeout } from '../../../src/abort';
 import type { HttpResponse } from '../../../src/http/response';
 import { HttpError, type createSender, type HttpRequest } from '../../../src/http/send';
-import { sleep, sleepUnlessAborted } from './clock';
+import { sleep } from './clock';
 import type { Tape } from './tape';
 
 /*
  * The network, in the place of src/http/send.ts, which test/unit/http/send.test.ts tries on real
- * sockets. A request can be stopped until it is written on its connection; its sender waits for
- * the whole response, until a timeout.
+ * sockets. A sender waits for the whole response, until a timeout.
  */
 
 /** The process of a worker, as the network sees it. */
@@ -107,21 +106,19 @@ export function createSimulatedSender(timeoutMs: number): ReturnType<typeof crea
   const network = surroundings.network as Network;
   const process = surroundings.process as Process;
   return {
-    async send({ method, url, headers, body = '' }, { abort, abortUntilWritten } = {}) {
-      abortUntilWritten?.throwIfAborted();
+    async send({ method, url, headers, body = '' }, { abort } = {}) {
       const { hostname: host, pathname: path } = new URL(url);
       const request = { process, host, method, path, headers, body, sentMs: Date.now() };
       const exchange = new Exchange(network, request);
       try {
         const reply = await withTimeout(timeoutMs, abort, (ended) =>
-          raceSignal(() => exchange.carry(ended, abortUntilWritten), ended),
+          raceSignal(() => exchange.carry(ended), ended),
         );
         exchange.onResponse(reply);
         return toResponse(reply);
       } catch (error) {
         exchange.onResponse(null);
         abort?.throwIfAborted();
-        if (!exchange.isWritten) abortUntilWritten?.throwIfAborted();
         throw error instanceof HttpError ? error : new HttpError('TIMEOUT', exchange.isWritten);
       }
     },
@@ -144,7 +141,7 @@ class Exchange {
     private readonly request: SentRequest,
   ) {}
 
-  async carry(ended: AbortSignal, abortUntilWritten: AbortSignal | undefined): Promise<Reply> {
+  async carry(ended: AbortSignal): Promise<Reply> {
     const { tape, say, chancesOf, onWritten } = this.network;
     const { process, host, method, path } = this.request;
     const { served, faults } = chancesOf(this.request);
@@ -154,7 +151,7 @@ class Exchange {
     const disturb = () =>
       moment === 'killed' ? process.kill() : process.freeze(tape.pick(FREEZE_MS));
 
-    await sleepUnlessAborted(tape.pick(CONNECTION_MS), null, { signal: abortUntilWritten });
+    await sleep(tape.pick(CONNECTION_MS));
     const what = [fate.name, event].filter(Boolean).join(', ');
     const sends = `${process.name} sends ${method} ${host}${path}: ${what}`;
     if (fate === REFUSED || event === 'killed before') say(sends);
@@ -162,7 +159,6 @@ class Exchange {
     if (when === 'before') disturb();
     await process.awake();
     ended.throwIfAborted();
-    abortUntilWritten?.throwIfAborted();
     say(sends);
     this.isWritten = true;
     this.onResponse = onWritten(this.request);

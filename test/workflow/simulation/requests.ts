@@ -1,7 +1,6 @@
 import { Context } from '@temporalio/activity';
 import { MAX_LINK_TOKEN_BYTES } from '../../../src/contract/limits';
 import type { SimulatedActivity } from './activity';
-import { GIVE_UP_AFTER_MS } from './config';
 import { REQUEST_TIMEOUT_MS, type OnResponse, type Reply, type SentRequest } from './network';
 import type { Report } from './resolutions';
 import type { SimulatedRun } from './run';
@@ -26,17 +25,6 @@ export function watchRequests(temporal: SimulatedTemporal) {
   /** The last response that each attempt got; null if none arrived. */
   const responses = new Map<string, Reply | null>();
 
-  /** An attempt looks at its run when it begins. */
-  function isPermitted(run: SimulatedRun, activity: SimulatedActivity, attempt: number): boolean {
-    const begunMs = activity.begunMs.get(attempt) ?? 0;
-    const startedMs = activity.startedMs.get(attempt) ?? 0;
-    const isTooLate = startedMs - (run.creations[0] ?? 0) >= GIVE_UP_AFTER_MS;
-    const overMs = activity.overMs.get(attempt) ?? Infinity;
-    // What happens in the same millisecond may come after it.
-    const goneMs = Math.min(overMs, run.cancelRequestedMs, run.closeMs ?? Infinity);
-    return !isTooLate && begunMs <= goneMs;
-  }
-
   const idOf = ({ run, id }: SimulatedActivity, attempt: number) => `${run.runId} ${id} ${attempt}`;
 
   return {
@@ -56,11 +44,6 @@ export function watchRequests(temporal: SimulatedTemporal) {
       const id = `${run.runId} ${activity.id}`;
       const attemptId = idOf(activity, attempt);
       senders.add(run);
-      if (!isPermitted(run, activity, attempt)) {
-        problems.add(
-          'an attempt that begins after the cancel, the deadline, or its own end sends nothing',
-        );
-      }
       if (posted.has(attemptId)) problems.add('an attempt sends one POST');
       posted.add(attemptId);
       waitsUntilMs.set(attemptId, sentMs + REQUEST_TIMEOUT_MS);

@@ -41,7 +41,6 @@ export class SimulatedRun {
   closeMs: number | undefined;
   isListedAsClosed = false;
   isCancelRequested = false;
-  cancelRequestedMs = Infinity;
   /** Whether the first workflow task brought a cancel; null before it. */
   isCancelledAtStart: boolean | null = null;
   /** The result, or the failure. */
@@ -95,7 +94,6 @@ export class SimulatedRun {
     if (!this.isOpen || this.isCancelRequested) return;
     this.say('cancel');
     this.isCancelRequested = true;
-    this.cancelRequestedMs = Date.now();
     this.trace.push('cancel');
     this.addEvent({ workflowExecutionCancelRequestedEventAttributes: {} });
     this.addJob({ cancelWorkflow: { reason: '' } });
