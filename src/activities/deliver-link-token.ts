@@ -8,10 +8,9 @@ import { cut, quote } from '../shared/text';
 import { classifyDeliveryError } from '../sinks/classify-delivery-error';
 import { SinkRejectedError, SinkUnavailableError, type Sink } from '../sinks/sink';
 import { WORKER_IDENTITY } from '../version';
-import { isFirstAttempt } from './attempt';
 import { writeRetryableFailure } from './attempt-retries';
 import { withHeartbeats } from './heartbeat';
-import { REFUSED, parseInput } from './parse-input';
+import { parseInput } from './parse-input';
 import { requireRunOfPair } from './require-run';
 
 /**
@@ -28,10 +27,8 @@ export function deliverLinkTokenActivity(
   return async function deliverLinkToken(sealedToken, sinkInput) {
     const context = Context.current();
     const { info, cancellationSignal } = context;
-    let sinkTried = !isFirstAttempt(info);
-    const refused = { ...REFUSED, sinkTried };
-    const { jwe } = parseInput(deliverInputSchema, sealedToken, refused);
-    const name = parseInput(sinkName, sinkInput, refused);
+    const { jwe } = parseInput(deliverInputSchema, sealedToken);
+    const name = parseInput(sinkName, sinkInput);
     try {
       const openedToken = await sealer.open(jwe, info.workflowExecution?.workflowId ?? '');
       requireRunOfPair(info, openedToken);
@@ -39,7 +36,6 @@ export function deliverLinkTokenActivity(
       // The schemas keep the token out of the receipt, and everything else out of the sink.
       const facts = tokenFactsSchema.parse(openedToken);
       const delivery = deliverySchema.parse(openedToken);
-      sinkTried = true;
       const fullLocation = await withHeartbeats(() => sink.deliver(delivery, cancellationSignal));
       const location = cut(fullLocation, MAX_MESSAGE_LENGTH);
       return { ...facts, sink: name, location, deliveredAt: new Date().toISOString() };
@@ -51,7 +47,7 @@ export function deliverLinkTokenActivity(
       // The worker stops, or an operator paused or reset the activity.
       const wasStopped = error instanceof CancelledFailure;
       const timing = { info, failureCount: info.attempt, backoff, wasStopped };
-      throw writeRetryableFailure({ ...classifyDeliveryError(error), sinkTried }, timing);
+      throw writeRetryableFailure(classifyDeliveryError(error), timing);
     }
   };
 

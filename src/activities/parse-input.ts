@@ -23,19 +23,17 @@ const MAX_ATTEMPTS_FOR_OTHER_RELEASE = 20;
  * worker cannot read is that of another release: a worker of that release may take one of the
  * activity's first attempts.
  *
- * @param facts of the failure. After an earlier attempt, they say what that one may have done.
  * @throws ApplicationFailure of type InvalidRequest.
  */
 export function parseInput<Schema extends z.ZodType>(
   schema: Schema,
   input: unknown,
-  facts = REFUSED,
 ): z.output<Schema> {
   const parsed = schema.safeParse(input);
   if (parsed.success) return parsed.data;
   const { workflowType, attempt } = Context.current().info;
   const problems = parsed.error.issues.map(toFieldProblem);
-  const failure = invalidRequest(problems, {}, facts);
+  const failure = invalidRequest(problems, {}, REFUSED);
   if (!OWN_WORKFLOW_TYPES.includes(workflowType)) throw failure;
 
   const isLast = attempt > MAX_ATTEMPTS_FOR_OTHER_RELEASE;
@@ -47,7 +45,7 @@ export function parseInput<Schema extends z.ZodType>(
     message:
       `this worker cannot read the input of the activity (${describeProblems(problems)}): ` +
       `a worker of another release scheduled it; ${consequence}`,
-    details: [failure.details?.[0], { ...facts, permanent: isLast }],
+    details: [failure.details?.[0], { ...REFUSED, permanent: isLast }],
     nonRetryable: isLast,
   });
 }

@@ -164,7 +164,9 @@ export const receiptSchema = z
     sink: sinkName.describe('Name of the sink that has the token'),
     location: message.describe('Where the token is, in terms that an operator can follow'),
     deliveredAt: timestamp.describe('When the sink accepted the token (RFC 3339, UTC)'),
-    alsoTried: sinksTried.describe('Every other sink that was tried: the token may be there too'),
+    alsoTried: sinksTried.describe(
+      'Every other sink to which a delivery was addressed: the token may be there too',
+    ),
   })
   .meta({
     title: 'Receipt',

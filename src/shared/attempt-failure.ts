@@ -28,8 +28,6 @@ export interface AttemptFacts {
   permanent: boolean;
   /** True if Atlas may have created a link-token that the run does not get. */
   tokenMayExist: boolean;
-  /** True if the attempt, or one before it, may have called the sink, which may have the token. */
-  sinkTried: boolean;
   /** The wait that Atlas or the sink requested; it is never shortened. */
   retryAfterMs?: number | undefined;
 }
@@ -44,18 +42,10 @@ export interface AttemptFailure<Type = string | null> extends AttemptFacts {
 }
 
 /** The facts of an attempt that ended before it sent anything. */
-export const NOTHING_DONE: AttemptFacts = {
-  permanent: false,
-  tokenMayExist: false,
-  sinkTried: false,
-};
+export const NOTHING_DONE: AttemptFacts = { permanent: false, tokenMayExist: false };
 
 /** The facts of an attempt that says nothing of what it did: the worst is assumed. */
-export const NOTHING_KNOWN: AttemptFacts = {
-  ...NOTHING_DONE,
-  tokenMayExist: true,
-  sinkTried: true,
-};
+export const NOTHING_KNOWN: AttemptFacts = { permanent: false, tokenMayExist: true };
 
 /**
  * Writes a failed attempt.
@@ -75,8 +65,8 @@ export function writeAttemptFailure(
   return applicationFailure(options);
 }
 
-function pickFacts({ permanent, tokenMayExist, sinkTried, retryAfterMs }: AttemptFacts) {
-  return { permanent, tokenMayExist, sinkTried, retryAfterMs } satisfies Required<AttemptFacts>;
+function pickFacts({ permanent, tokenMayExist, retryAfterMs }: AttemptFacts) {
+  return { permanent, tokenMayExist, retryAfterMs } satisfies Required<AttemptFacts>;
 }
 
 /** Reads why an activity failed, whether an attempt, Temporal or its SDK says so. */
@@ -108,7 +98,6 @@ export function readFacts(details: readonly unknown[], permanent = false): Attem
   return {
     permanent: facts.permanent ?? permanent,
     tokenMayExist: facts.tokenMayExist !== false,
-    sinkTried: facts.sinkTried !== false,
     // A timer of any other length would fail the workflow task for ever.
     retryAfterMs: facts.retryAfterMs && Math.min(facts.retryAfterMs, MAX_REQUESTED_WAIT_MS),
   } satisfies Required<AttemptFacts>;

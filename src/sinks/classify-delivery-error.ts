@@ -8,7 +8,7 @@ import { SinkRejectedError, SinkUnavailableError } from './sink';
 
 /**
  * Classifies an error of opening or delivering a token. Delivery is idempotent: in doubt, it is
- * retried. Only the caller knows whether the sink was called.
+ * retried.
  */
 export function classifyDeliveryError(error: unknown): AttemptFailure<DeliveryFailureType> {
   const unavailable = { ...NOTHING_DONE, type: 'SinkUnavailable', details: {} } as const;

@@ -43,6 +43,7 @@ export async function deliverToken(
   sealedToken: SealedToken,
   { status, updates }: { status: RunStatus; updates: Updates },
 ): Promise<Receipt> {
+  /** Every sink that was addressed, whether or not an attempt reached it: it may have the token. */
   const sinksTried = new Set<string>();
   let pauseMs = retries.maximumIntervalMs;
   let nextRoundAtMs = Date.now();
@@ -53,6 +54,7 @@ export async function deliverToken(
     const isLast = isCancelled();
     const { redelivery } = updates;
     const sink = redelivery?.sink ?? request.sink;
+    sinksTried.add(sink);
     const deliver = () => deliverTo(sink, isLast || redelivery !== null);
     const delivery = isLast
       ? CancellationScope.nonCancellable(deliver)
@@ -70,7 +72,6 @@ export async function deliverToken(
     }
 
     const { failure } = outcome;
-    if (failure.sinkTried) sinksTried.add(sink);
     if (isCancelled()) throw cancelled();
     // Another sink's wait concerns no round.
     const requestedMs = sink === request.sink ? (failure.retryAfterMs ?? 0) : 0;

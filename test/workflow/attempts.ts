@@ -166,24 +166,15 @@ export function deliveredByHand(location: unknown): Delivery {
   return (input, sink) => ({ ...stored(input, sink), location: location as string });
 }
 
-/**
- * @param callsSink whether the attempt calls its sink; an earlier attempt of the activity may have
- *   called it, too.
- */
 function failedDelivery(
   type: DeliveryFailureType,
   message: string,
-  {
-    callsSink = true,
-    ...more
-  }: Partial<AttemptFailure<DeliveryFailureType>> & { callsSink?: boolean } = {},
+  more: Partial<AttemptFailure<DeliveryFailureType>> = {},
 ): Delivery {
   return (_input, _sink, backoff) => {
     const { info } = Context.current();
-    const sinkTried = callsSink || info.attempt > 1;
-    const facts = { ...NOTHING_DONE, permanent: true, sinkTried };
-    const timing = { info, failureCount: info.attempt, backoff };
-    throw writeRetryableFailure({ ...facts, type, message, details: {}, ...more }, timing);
+    const failure = { ...NOTHING_DONE, permanent: true, type, message, details: {}, ...more };
+    throw writeRetryableFailure(failure, { info, failureCount: info.attempt, backoff });
   };
 }
 
@@ -193,11 +184,7 @@ export const sinkRejects = failedDelivery('SinkRejected', 'the sink rejects it')
 export const sinkUnavailable = (retryAfterMs?: number) =>
   failedDelivery('SinkUnavailable', 'the sink is away', { permanent: false, retryAfterMs });
 
-export const unreadable = failedDelivery('SealedTokenUnreadable', 'no such key', {
-  callsSink: false,
-});
+export const unreadable = failedDelivery('SealedTokenUnreadable', 'no such key');
 
 /** An attempt at a sink that is not configured. */
-export const noSuchSink = failedDelivery('SinkRejected', 'there is no such sink', {
-  callsSink: false,
-});
+export const noSuchSink = failedDelivery('SinkRejected', 'there is no such sink');

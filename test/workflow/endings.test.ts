@@ -254,7 +254,7 @@ describe('a cancel during delivery ends the run as Cancelled with token and sink
 
   it.concurrent.each<[what: string, Delivery, sinksTried: string[]]>([
     ['while an attempt hangs', hanging, ['files']],
-    ['when no sink was called', unreadable, []],
+    ['when no attempt called its sink', unreadable, ['files']],
   ])('%s', async (_what, attempt, sinksTried) => {
     await expectCancelled(await worker().start({ deliver: [attempt] }), sinksTried);
   });

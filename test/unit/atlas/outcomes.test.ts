@@ -249,7 +249,6 @@ it.each<[string, string, Endpoint, outcome: keyof typeof OUTCOMES, message: stri
       type,
       permanent,
       tokenMayExist,
-      sinkTried: false,
       details: { reason: code },
       message: expect.stringContaining(message),
     });

@@ -35,7 +35,7 @@ describe('what an activity returns', () => {
     async (_what, result) => {
       expect(await settleToken(result)).toMatchObject({
         wasCancelled: false,
-        failure: { ...OTHERWISE, permanent: true, tokenMayExist: true, sinkTried: true },
+        failure: { ...OTHERWISE, permanent: true, tokenMayExist: true },
       });
     },
   );
@@ -47,7 +47,6 @@ const FAILURE = {
   details: { status: 403, errorCode: 'X', reason: 'r', detail: 'd' },
   permanent: true,
   tokenMayExist: false,
-  sinkTried: false,
   retryAfterMs: 5,
 };
 
@@ -79,7 +78,7 @@ describe('what an activity fails with', () => {
     const failure = readAttemptFailure(
       ApplicationFailure.nonRetryable('no', 'AtlasRequestRejected'),
     );
-    expect(failure).toMatchObject({ tokenMayExist: true, permanent: true, sinkTried: true });
+    expect(failure).toMatchObject({ tokenMayExist: true, permanent: true });
   });
 
   it.each([

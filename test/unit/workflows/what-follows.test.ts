@@ -62,7 +62,6 @@ const FAILURE: AttemptFailure = {
   details: {},
   permanent: false,
   tokenMayExist: true,
-  sinkTried: true,
 };
 const PLAN = {
   request: aRequest({ sink: 'files' }),
