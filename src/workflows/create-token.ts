@@ -8,13 +8,6 @@ import { cancellationFailure, creationFailed, creationGaveUp, isCancelled } from
 import type { RunStatus } from './run-status';
 import { settle } from './settle';
 
-const COMPLETED_BY_HAND = {
-  type: 'TokenLost',
-  message:
-    'the creation was completed without a sealed token, by somebody other than a worker: ' +
-    'if Atlas created a token, delete its API key there, then start again',
-};
-
 /**
  * Creates a token. Temporal retries an attempt that created nothing. After one that may have
  * created a token this counts one, waits, and schedules a new activity, unless the failure is
@@ -34,7 +27,7 @@ export async function createToken(
     const remainingMs = deadlineAtMs - Date.now();
     status.showCreating(request);
     const input = { request, unconfirmedTokens, activityNumber };
-    const outcome = await settle(create(plan, input, remainingMs), 'jwe', COMPLETED_BY_HAND);
+    const outcome = await settle(create(plan, input, remainingMs), 'jwe');
     if ('result' in outcome) return outcome.result;
 
     const { failure, wasCancelled } = outcome;

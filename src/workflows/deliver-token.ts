@@ -59,7 +59,7 @@ export async function deliverToken(
     const delivery = isLast
       ? CancellationScope.nonCancellable(deliver)
       : updates.runStoppable(deliver);
-    const outcome = await settle(delivery, 'location', completedByHand(sink));
+    const outcome = await settle(delivery, 'location');
     if ('result' in outcome) {
       sinksTried.delete(sink);
       const { result } = outcome;
@@ -128,13 +128,4 @@ export async function deliverToken(
   function cancelled() {
     return cancellationFailure(status.current, sealedToken, [...sinksTried]);
   }
-}
-
-function completedByHand(sink: string) {
-  return {
-    type: 'SinkUnavailable',
-    message:
-      'the delivery was completed without a receipt, by somebody other than a worker: ' +
-      `the token may be in sink ${sink}`,
-  };
 }

@@ -74,7 +74,7 @@ describe('a run counts unconfirmed tokens:', () => {
       2,
       3,
     ],
-    ['503, then 2 MB completed by hand', [unconfirmed(), completedByHand], {}, 'TokenLost', 2, 2],
+    ['2 MB completed by hand, then a token', [completedByHand, created], {}, 'delivered', 1, 2],
     ['429 until after the deadline', [notCreated(TWO_HOURS_MS)], {}, 'AtlasUnavailable', 0, 1],
     ['a token at the deadline', [slow], LATE, 'delivered', 0, 1],
     ['a lost attempt at the deadline', [lost], LATE, 'AtlasUnavailable', 1, 1],

@@ -13,11 +13,9 @@ import { UNREADABLE } from '../../../src/shared/payload-converter';
 import { creationFailed } from '../../../src/workflows/endings';
 import { settle } from '../../../src/workflows/settle';
 
-const OTHERWISE = { type: 'TokenLost', message: 'completed by hand' };
-
 describe('what an activity returns', () => {
   const settleToken = (result: unknown) =>
-    settle(Promise.resolve(result as { jwe: string }), 'jwe', OTHERWISE);
+    settle(Promise.resolve(result as { jwe: string }), 'jwe');
 
   it('is taken as it is if its required field is a string', async () => {
     const token = { jwe: 'x', fieldOfANewerRelease: 1 };
@@ -31,11 +29,11 @@ describe('what an activity returns', () => {
     ['an object without the field', {}],
     ['a field of another type', { jwe: 5 }],
   ])(
-    'is a final failure if somebody completed the activity by hand with %s',
+    'says nothing of what was done if somebody completed the activity by hand with %s',
     async (_what, result) => {
       expect(await settleToken(result)).toMatchObject({
         wasCancelled: false,
-        failure: { ...OTHERWISE, permanent: true, tokenMayExist: true },
+        failure: { type: null, ...NOTHING_KNOWN },
       });
     },
   );
@@ -89,7 +87,7 @@ describe('what an activity fails with', () => {
     'names a %s timeout, then the failure before it without its Retry-After',
     async (timeoutType, message) => {
       const timeout = new TimeoutFailure('activity timeout', undefined, timeoutType);
-      const settled = () => settle(Promise.reject<{ jwe: string }>(timeout), 'jwe', OTHERWISE);
+      const settled = () => settle(Promise.reject<{ jwe: string }>(timeout), 'jwe');
       expect(await settled()).toMatchObject({
         wasCancelled: false,
         failure: { message, tokenMayExist: true },
