@@ -11,8 +11,6 @@ interface RetryTiming {
   /** Number of attempts that failed in a row, from 1. */
   failureCount: number;
   backoff: Backoff;
-  /** True if the worker stopped the attempt: another one follows, even after a round's end. */
-  wasStopped?: boolean;
 }
 
 /**
@@ -62,7 +60,7 @@ export function writeRetryableFailure(
   timing: RetryTiming,
 ): ApplicationFailure {
   const nextRetryDelay = retryDelayMs(timing.backoff, timing.failureCount, failure.retryAfterMs);
-  const isLast = !timing.wasStopped && isTooLate(nextRetryDelay, timing);
+  const isLast = isTooLate(nextRetryDelay, timing);
   return writeAttemptFailure(failure, isLast ? null : nextRetryDelay);
 }
 

@@ -44,9 +44,7 @@ export function deliverLinkTokenActivity(
         throw new CancelledFailure('cancelled during delivery');
       }
       if (error instanceof ApplicationFailure) throw error;
-      // The worker stops, or an operator paused or reset the activity.
-      const wasStopped = error instanceof CancelledFailure;
-      const timing = { info, failureCount: info.attempt, backoff, wasStopped };
+      const timing = { info, failureCount: info.attempt, backoff };
       throw writeRetryableFailure(classifyDeliveryError(error), timing);
     }
   };

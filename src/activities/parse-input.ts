@@ -12,16 +12,9 @@ export const REFUSED: AttemptFacts = { ...NOTHING_DONE, permanent: true };
 const OWN_WORKFLOW_TYPES: readonly (string | undefined)[] = Object.values(WORKFLOW_TYPES);
 
 /**
- * The attempt after this many fails for good. For a creation they take a quarter of an hour with
- * the default delays, longer than a rollout. A round of deliveries ends earlier, and the next one
- * counts from 1 again.
- */
-const MAX_ATTEMPTS_FOR_OTHER_RELEASE = 20;
-
-/**
  * Parses the input of an activity. A run of our own workflow types passes valid input, so what this
- * worker cannot read is that of another release: a worker of that release may take one of the
- * activity's first attempts.
+ * worker cannot read is that of another release: Temporal retries the attempt, for as long as it
+ * retries the activity, until a worker of that release takes it.
  *
  * @throws ApplicationFailure of type InvalidRequest.
  */
@@ -31,21 +24,14 @@ export function parseInput<Schema extends z.ZodType>(
 ): z.output<Schema> {
   const parsed = schema.safeParse(input);
   if (parsed.success) return parsed.data;
-  const { workflowType, attempt } = Context.current().info;
   const problems = parsed.error.issues.map(toFieldProblem);
   const failure = invalidRequest(problems, {}, REFUSED);
-  if (!OWN_WORKFLOW_TYPES.includes(workflowType)) throw failure;
-
-  const isLast = attempt > MAX_ATTEMPTS_FOR_OTHER_RELEASE;
-  const consequence = isLast
-    ? `it has had ${attempt} attempts: let one release serve the task queue, then start again`
-    : 'a worker of that release must take one of the next attempts';
+  if (!OWN_WORKFLOW_TYPES.includes(Context.current().info.workflowType)) throw failure;
   throw applicationFailure({
     type: 'InvalidRequest',
     message:
-      `this worker cannot read the input of the activity (${describeProblems(problems)}): ` +
-      `a worker of another release scheduled it; ${consequence}`,
-    details: [failure.details?.[0], { ...REFUSED, permanent: isLast }],
-    nonRetryable: isLast,
+      `this worker cannot read the input of the activity (${describeProblems(problems)}):` +
+      ' a worker of another release scheduled it, and must take one of the next attempts',
+    details: [failure.details?.[0], NOTHING_DONE],
   });
 }

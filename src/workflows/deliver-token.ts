@@ -25,8 +25,8 @@ const MAXIMUM_PAUSE_MS = 6 * 3_600_000;
 
 /**
  * The first failure that an attempt reports is final, since a round of length 0 leaves no time for
- * a retry. An attempt that was lost or stopped is repeated once: if the sink has the token already,
- * it recognizes the delivery id.
+ * a retry. An attempt that was lost is repeated once: if the sink has the token already, it
+ * recognizes the delivery id.
  */
 const ONE_REPORTED_ATTEMPT: RetryPolicy = { maximumAttempts: 2 };
 

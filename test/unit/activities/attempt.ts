@@ -56,8 +56,8 @@ export function attemptIn(
   return new MockActivityEnvironment(attempt, options);
 }
 
-/** Too late for a worker of another release: an unreadable input now fails for good. */
-export const LATE_ATTEMPT = { attempt: 21 };
+/** Of a workflow type that is not ours: an unreadable input fails for good. */
+export const FOREIGN = { workflowType: 'mine' };
 
 /** Returns a request during which the attempt is stopped. It ends when its signal is aborted. */
 export function stopDuring(env: MockActivityEnvironment, details: object) {

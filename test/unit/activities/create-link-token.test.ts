@@ -12,7 +12,7 @@ import { BACKOFF, FACTS, ORG, OTHER_ORG, SOURCE_ORG } from '../samples';
 import { clientOf, grpcError } from '../temporal/scripted-server';
 import {
   OWN_ID,
-  LATE_ATTEMPT,
+  FOREIGN,
   attemptIn,
   failureOf,
   organizations,
@@ -87,20 +87,17 @@ describe('Atlas is not called', () => {
   ])('%s, and the failure names %s', async (_when, field, change, ...[info]) => {
     const attempt = attemptWithoutCall(
       { request: { ...REQUEST, ...change } },
-      { ...LATE_ATTEMPT, ...info },
+      { ...FOREIGN, ...info },
     );
     expect(await refusedFields(attempt)).toEqual([field]);
   });
 
-  it.each([
-    [20, 'is retried, since another release may read it', false],
-    [21, 'is the last', true],
-  ])('for an unreadable input, and attempt %d %s', async (attempt, _what, nonRetryable) => {
-    const failure = await failureOf(attemptWithoutCall({ request: {} }, { attempt }));
+  it('for an unreadable input, and the attempt is retried: another release may read it', async () => {
+    const failure = await failureOf(attemptWithoutCall({ request: {} }));
     expect(failure).toMatchObject({
       type: 'InvalidRequest',
-      nonRetryable,
-      details: [{}, { tokenMayExist: false }],
+      nonRetryable: false,
+      details: [{}, { tokenMayExist: false, permanent: false }],
     });
     expect(failure.message).toContain('a worker of another release scheduled it');
   });

@@ -12,7 +12,7 @@ import type { Retries } from '../../../src/shared/activities';
 import { escapeControls } from '../../../src/shared/text';
 import { ANY_CHARACTER } from '../../support/any-character';
 import { ORG } from '../samples';
-import { LATE_ATTEMPT, attemptIn, failureOf, organizations, type Untyped } from './attempt';
+import { FOREIGN, attemptIn, failureOf, organizations, type Untyped } from './attempt';
 
 /** History holds a failure twice, and Temporal accepts a workflow task of at most 4 MB. */
 const MAX_MESSAGE_LENGTH = 16 * 1024;
@@ -59,10 +59,7 @@ const like = (...fields: string[]) =>
 const request = like(...Object.keys(prepareRequestSchema.shape));
 const longNames = Object.fromEntries(Array.from('0123456789', (x) => [x + '\u001b'.repeat(99), x]));
 
-/**
- * Parses the input of an activity. With `LATE_ATTEMPT`, an unreadable one counts as malformed and no
- * longer as that of another release.
- */
+/** Without `FOREIGN`, an unreadable input counts as that of another release. */
 const parse = (input: unknown, info: object = {}) =>
   attemptIn(info).run(() => Promise.resolve(parseInput(validRequestSchema, input)));
 
@@ -78,7 +75,7 @@ it.each<
   [
     'input of an activity',
     fc.oneof(anything, request),
-    (input) => failureOf(parse(input, LATE_ATTEMPT)),
+    (input) => failureOf(parse(input, FOREIGN)),
   ],
 ])(
   'an InvalidRequest failure is bounded and printable for every %s',
