@@ -9,7 +9,7 @@ import { commandLine, deleteKeyOf } from '../shared/command-line';
 import { classifyDeliveryError } from '../sinks/classify-delivery-error';
 import type { Sink } from '../sinks/sink';
 import { findRun } from '../temporal/describe-run';
-import { readTokens, type EarlierToken } from '../temporal/earlier-token';
+import { findEarlierToken, type EarlierToken } from '../temporal/earlier-token';
 import { withHeartbeats } from './heartbeat';
 import { parseInput } from './parse-input';
 import { temporalUnavailable } from './temporal-unavailable';
@@ -42,12 +42,12 @@ export function checkLinkActivity(
     return withHeartbeats(async () => {
       const linked = await isLinked(check, credential, sink);
       const workflowId = workflowIdFor(check);
-      const { token, times } = await readNewestTokens(workflowId);
-      if (check.lastTokenAt !== null) times.push(check.lastTokenAt);
+      const token = await findNewestToken(workflowId);
+      const lastTokenAt = token?.receipt?.createdAt ?? check.lastTokenAt;
       // A time of Temporal: the clock of this worker may be wrong.
       const nowMs = Context.current().info.currentAttemptScheduledTimestampMs;
-      const lastTokenAt = findLatest(times, nowMs);
-      const isRecent = (time: Date) => nowMs - time.getTime() < minimumTokenAgeMs;
+      // A forged time far in the future is not recent either.
+      const isRecent = (time: Date) => Math.abs(nowMs - time.getTime()) < minimumTokenAgeMs;
       // An abandoned token is no `lastTokenAt`: later runs would still count it after somebody has
       // deleted its API key.
       const abandoned = token?.state === 'abandoned' && isRecent(token.startTime) && !linked;
@@ -73,41 +73,15 @@ export function checkLinkActivity(
   }
 }
 
-const RUNS_READ = 5;
-
-/**
- * Finds the token of the newest run of the pair that has one, and the creation times of its newest
- * delivered tokens.
- */
-async function readNewestTokens(
-  workflowId: string,
-): Promise<{ token: EarlierToken | null; times: string[] }> {
+/** Finds the token of the newest run of the pair that has one. */
+async function findNewestToken(workflowId: string): Promise<EarlierToken | null> {
   const { client } = Context.current();
-  let newest: EarlierToken | null = null;
-  const times: string[] = [];
   try {
     const newestRun = await findRun(client, { workflowId });
-    for await (const token of readTokens(client, workflowId, newestRun)) {
-      newest ??= token;
-      if (token.receipt) times.push(token.receipt.createdAt);
-      if (times.length === RUNS_READ) break;
-    }
-    return { token: newest, times };
+    return await findEarlierToken(client, workflowId, { newestRun });
   } catch (error) {
     throw temporalUnavailable(error, workflowId);
   }
-}
-
-const FUTURE_TOLERANCE_MS = 24 * 3_600_000;
-
-/**
- * Ignores times in the future: anyone who may start workflows can forge one, which would stop the
- * schedule.
- */
-function findLatest(times: readonly string[], nowMs: number): string | null {
-  const latestPossibleMs = nowMs + FUTURE_TOLERANCE_MS;
-  const possible = times.filter((time) => Date.parse(time) < latestPossibleMs);
-  return possible.sort((a, b) => Date.parse(a) - Date.parse(b)).at(-1) ?? null;
 }
 
 function throwAtlasFailure(error: unknown): never {

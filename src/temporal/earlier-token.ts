@@ -31,7 +31,7 @@ export interface EarlierToken {
  *
  * @param newestRun the newest run of the id, if the caller has described it.
  */
-export async function* readTokens(
+async function* readTokens(
   client: Client,
   workflowId: string,
   newestRun?: RunInfo | null,
