@@ -8,7 +8,7 @@ import { addAttemptTimeouts } from '../config/attempt-timeouts';
 import { createServices } from '../config/services';
 import { WORKER_IDENTITY } from '../version';
 import { drainTimeMs } from './shutdown';
-import { countAttempts, timeAtlasRequests } from './worker-metrics';
+import { timeAtlasRequests } from './worker-metrics';
 
 interface WorkerContext {
   connection: NativeConnection;
@@ -40,7 +40,6 @@ export async function createWorker(
       config.schedules.minimumTokenAgeMs,
       config.searchAttributes,
     ),
-    interceptors: { activity: [countAttempts(meter)] },
     ...versioning(config),
     maxConcurrentActivityTaskExecutions: config.worker.maxConcurrentActivities,
     // A cancellation reaches an attempt with the response to a heartbeat: do not hold heartbeats

@@ -1,9 +1,7 @@
-import { ApplicationFailure, type MetricMeter } from '@temporalio/common';
-import type { ActivityInterceptorsFactory } from '@temporalio/worker';
+import type { MetricMeter } from '@temporalio/common';
 import type { AdminApiOptions } from '../atlas/admin-api';
 import { FAILURE_TYPES } from '../contract/failure-types';
 import { WORKFLOW_TYPES } from '../contract/workflows';
-import { nameOfError } from '../shared/text';
 
 const REQUEST_BUCKETS_S = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 
@@ -37,35 +35,6 @@ export function startRunCounters(
     runs.add(0, { ...labels, outcome });
   }
   meter.createCounter('link_token_unconfirmed').add(0, labels);
-}
-
-/**
- * Counts the attempts of activities: `ok`, or the type of the failure and whether Temporal may
- * retry it.
- */
-export function countAttempts(meter: MetricMeter): ActivityInterceptorsFactory {
-  const attempts = meter.createCounter(
-    'link_token_attempts',
-    undefined,
-    'Attempts of activities that ended in this worker, by outcome',
-  );
-  return ({ info: { activityType } }) => ({
-    inbound: {
-      async execute(input, next) {
-        const count = (outcome: string, retryable: boolean) =>
-          attempts.add(1, { activity: activityType, outcome, retryable });
-        try {
-          const result = await next(input);
-          count('ok', false);
-          return result;
-        } catch (error) {
-          if (error instanceof ApplicationFailure) count(String(error.type), !error.nonRetryable);
-          else count(nameOfError(error), true);
-          throw error;
-        }
-      },
-    },
-  });
 }
 
 /**

@@ -66,7 +66,9 @@ beforeAll(async () => {
     await installation.start(installation.newRequest({ sink: 'rejects' })),
     'undelivered',
   );
-  last = await untilScraped(port, 'link_token_attempts_total', { outcome: 'SinkRejected' });
+  last = await untilScraped(port, 'temporal_activity_execution_failed_total', {
+    activity_type: 'deliverLinkToken',
+  });
 });
 
 /** The labels of each sample of a metric, with its value. */
@@ -84,7 +86,7 @@ function counted(metric: string, ...names: string[]): Record<string, number> {
 }
 
 describe('the metrics of a worker', () => {
-  it('count runs, schedules and attempts by outcome, and no cancelled run', () => {
+  it('count runs, schedules and failed attempts, and no cancelled run', () => {
     expect(counted('link_token_runs_total', 'outcome')).toEqual({
       AtlasRequestRejected: 1,
       delivered: 2,
@@ -94,18 +96,10 @@ describe('the metrics of a worker', () => {
     expect([ofSchedules('failed'), ofSchedules('completed')]).toEqual([1, 2]);
     expect(counted('link_token_unconfirmed_total')).toEqual({ '': 1 });
     expect(counted('link_token_delivered_total', 'sink')).toEqual({ files: 2 });
-    expect(counted('link_token_attempts_total', 'activity', 'outcome', 'retryable')).toEqual({
-      'checkLink AtlasRequestRejected false': 1,
-      'checkLink AtlasUnavailable true': 1,
-      'checkLink ok false': 2,
-      'createLinkToken AtlasRequestRejected false': 1,
-      'createLinkToken AtlasUnavailable true': 1,
-      'createLinkToken TokenUnconfirmed false': 1,
-      'createLinkToken ok false': 4,
-      'deliverLinkToken SinkRejected false': 1,
-      'deliverLinkToken ok false': 2,
-      'findToken ok false': 5,
-      'validateRequest ok false': 5,
+    expect(counted('temporal_activity_execution_failed_total', 'activity_type')).toEqual({
+      checkLink: 2,
+      createLinkToken: 3,
+      deliverLinkToken: 1,
     });
     expect(counted('atlas_request_duration_seconds_count', 'endpoint', 'status')).toMatchObject({
       'linkTokens 201': 4,
