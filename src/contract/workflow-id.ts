@@ -27,6 +27,11 @@ export function parseWorkflowId(workflowId: string): Pair | null {
   return orgId === undefined ? null : { orgId, sourceOrgId };
 }
 
+/** Names a run as lists print it: a workflow id without what all of them begin with. */
+export function shortName(workflowId: string): string {
+  return workflowId.replace(/^live-migration-prep\//, '');
+}
+
 /** Builds the static summary for a start, which the Temporal UI shows. */
 export function summaryFor({ orgId, sourceOrgId }: Pair): string {
   const source = sourceOrgId ? ` for source organization ${sourceOrgId}` : '';

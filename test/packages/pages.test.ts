@@ -4,6 +4,7 @@ import { compactDecrypt, importJWK, type JWK } from 'jose';
 import { DEFAULTS } from '../../dev/atlas-emulator';
 import { wrongClock } from '../../dev/support/wrong-clock';
 import { devServerEnv } from '../../dev/temporal/dev-server-env';
+import { shortName } from '../../src/contract/workflow-id';
 import { credentialEnv, newAccount, seedOf } from '../support/atlas';
 import { cleanUpLater } from '../support/clean-up';
 import { eventually } from '../support/eventually';
@@ -377,7 +378,7 @@ describe('the commands of the runbook and of the pages on keys', () => {
     const [{ linkToken } = { linkToken: '' }] = atlas.createdTokens();
     const lines = (await sh(find.replace('read -rs token', `token='${linkToken}'`))).flat();
     expect(lines).toHaveLength(1);
-    expect(lines.join()).toContain(`delivered    ${run.workflowId}`);
+    expect(lines.join()).toContain(`delivered    ${shortName(run.workflowId)}`);
   });
 
   it('find what the record calls delivered, and terminate every open run', async () => {

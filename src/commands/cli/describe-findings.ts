@@ -1,6 +1,5 @@
 import type { Finding } from '../../contract/schemas';
 import { formatCount, listFirst } from '../../shared/text';
-import { createGap, type LineWithWord } from './output';
 
 /** What somebody must act on comes last, where the terminal still shows it. */
 const ORDER: readonly Finding['state'][] = ['ok', 'unchecked', 'warning', 'error'];
@@ -14,17 +13,15 @@ const MAX_CHECKS_NAMED = 3;
  * Describes findings, one line for all with the same state and message: sixty credentials fail
  * alike without Atlas.
  */
-export function describeFindings(findings: readonly Finding[]): LineWithWord[] {
+export function describeFindings(findings: readonly Finding[]): string[] {
   return ORDER.flatMap((state) => {
     const checksByMessage = new Map<string, string[]>();
     for (const { check, message } of findings.filter((finding) => finding.state === state)) {
       checksByMessage.set(message, [...(checksByMessage.get(message) ?? []), check]);
     }
-    const gap = createGap(state, STATE_WIDTH);
-    return [...checksByMessage].map(([message, checks]) => ({
-      word: state,
-      after: `${gap}${listChecks(checks, state)}: ${message}`,
-    }));
+    return [...checksByMessage].map(
+      ([message, checks]) => `${state.padEnd(STATE_WIDTH)}${listChecks(checks, state)}: ${message}`,
+    );
   });
 }
 

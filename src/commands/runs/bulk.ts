@@ -1,18 +1,21 @@
 import pMap from 'p-map';
 import type { Receipt } from '../../contract/schemas';
 import type { Step } from '../../contract/states';
+import { shortName } from '../../contract/workflow-id';
 import { formatCount, cutAndEscape } from '../../shared/text';
 import { findReasonOfNoAccess } from '../../temporal/grpc';
 import { CommandError, EXIT_CODES, type ExitCode } from '../cli/command-error';
-import { createGap, type Output, type OutputLine } from '../cli/output';
+import type { Output } from '../cli/output';
 import { describeSdkError } from './with-client';
 
 const MAX_CONCURRENT_RUNS = 20;
 /** Checks at once. Each makes a worker call Atlas and a sink. */
 export const MAX_CONCURRENT_CHECKS = 5;
 
-/** How often a terminal shows the progress anew. */
+/** How often the progress is looked at. */
 const PROGRESS_TICK_MS = 1000;
+
+const ACTION_WIDTH = 13;
 
 /** Bounds a reason, which may quote an access list. */
 const MAX_REASON_LENGTH = 1000;
@@ -47,15 +50,12 @@ export type Bulk = ReturnType<typeof createBulk>;
  */
 export function createBulk(output: Output, total: number, noun: string) {
   const counts = new Map<Action, number>();
-  let previousReason = '';
-
   function print({ line, workflowId }: BulkItem, outcome: RunOutcome): void {
     const { action, reason } = outcome;
     counts.set(action, (counts.get(action) ?? 0) + 1);
     // JSON drops a line that is undefined.
     const facts = { line, workflowId, ...outcome };
-    output.print(facts, formatOutcome(output.columns, workflowId, outcome, previousReason));
-    previousReason = reason;
+    output.print(facts, `${action.padEnd(ACTION_WIDTH)}${shortName(workflowId)}  ${reason}`);
   }
 
   return {
@@ -102,7 +102,6 @@ export function createBulk(output: Output, total: number, noun: string) {
         await work();
       } finally {
         clearInterval(timer);
-        output.progress('');
       }
     },
 
@@ -128,28 +127,6 @@ export function describeCounts(counts: ReadonlyMap<string, number>): string {
   return [...counts].map(([word, count]) => `${count} ${word}`).join(', ');
 }
 
-const ACTION_WIDTH = 13;
-
-/**
- * Formats an outcome as one line. On a terminal, a delivered token has its sink and not its place,
- * any other reason that does not fit goes below, and one that was just printed is not repeated.
- */
-function formatOutcome(
-  columns: number | null,
-  workflowId: string,
-  { action, reason, receipt }: RunOutcome,
-  previousReason: string,
-): OutputLine[] {
-  const gap = createGap(action, ACTION_WIDTH);
-  if (columns === null) return [{ word: action, after: `${gap}${workflowId}: ${reason}` }];
-  const pair = workflowId.replace(/^live-migration-prep\//, '');
-  const own = reason === previousReason ? 'reason as above' : reason;
-  const text = receipt ? `sink ${receipt.sink}${describeUnconfirmedTokens(receipt)}` : own;
-  const after = `${gap}${pair}  ${text}`;
-  if (action.length + after.length <= columns) return [{ word: action, after }];
-  return [{ word: action, after: gap + pair }, `  ${text}`];
-}
-
 const ACTION_BY_EXIT_CODE: Partial<Record<ExitCode, Action>> = {
   [EXIT_CODES.undelivered]: 'undelivered',
   [EXIT_CODES.cancelled]: 'cancelled',
@@ -157,7 +134,7 @@ const ACTION_BY_EXIT_CODE: Partial<Record<ExitCode, Action>> = {
 };
 
 export function toDelivered(receipt: Receipt): RunOutcome {
-  const reason = `${receipt.location}${describeUnconfirmedTokens(receipt)}`;
+  const reason = `in sink ${receipt.sink}${describeUnconfirmedTokens(receipt)}`;
   return { action: 'delivered', reason, receipt };
 }
 

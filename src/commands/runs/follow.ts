@@ -26,7 +26,7 @@ export async function watch(context: CommandContext, run: RunTarget, facts = {})
   // Like the lines before, this one has the time at which this command saw it. The receipt has the
   // time of the delivery.
   output.print({ workflowId, ...facts, receipt }, [
-    { before: `${at()} `, word: 'delivered' },
+    `${at()} delivered`,
     ...describeReceipt(receipt),
   ]);
 }

@@ -100,7 +100,7 @@ export async function checkRequestRemotely(
       : [WORKER_CHECK_FAILED, [`${consequence}: checks in the worker failed`]];
   const facts = { type, ...report };
   throw new CommandError(
-    [...lines, ...describeFindings(errors).map(({ word, after = '' }) => `  ${word}${after}`)],
+    [...lines, ...describeFindings(errors).map((line) => `  ${line}`)],
     EXIT_CODES.failed,
     facts,
   );

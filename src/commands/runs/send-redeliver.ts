@@ -29,7 +29,7 @@ export async function redeliver(
   output.note(await findMissingWorker(client, run.taskQueue));
   output.setFollowUp(`the run goes on; follow it: ${commandLine('watch', workflowId)}`);
   const receipt = await sendRedeliver(client, output, run, sink);
-  output.print({ workflowId, receipt }, [{ word: 'delivered' }, ...describeReceipt(receipt)]);
+  output.print({ workflowId, receipt }, ['delivered', ...describeReceipt(receipt)]);
 }
 
 export async function redeliverAll(

@@ -157,7 +157,7 @@ describe('list', () => {
     expect(stdout).toMatch(
       linesLike([
         /^STARTED +STATE +RUN/,
-        /\S+Z +undelivered +live-migration-prep\/\S+ +for sink blocked; SinkRejected; next attempt at 2\S+Z/,
+        /\S+ ago +undelivered +\S+\/\S+ +for sink blocked; SinkRejected; next attempt at 2\S+Z/,
         /1 run\n$/,
       ]),
     );

@@ -7,19 +7,11 @@ import { timestamp } from '../../temporal/scripted-server';
 /**
  * The context of a command with a stub of Temporal's client. `printed` gets what the command
  * prints; with `json`, what it prints on standard error is in `errors`.
- *
- * @param options.columns makes standard output a terminal of this width.
  */
-export function contextWith(
-  client: object,
-  { json = false, columns }: { json?: boolean; columns?: number } = {},
-) {
+export function contextWith(client: object, { json = false }: { json?: boolean } = {}) {
   const printed: string[] = [];
   const errors: string[] = json ? [] : printed;
-  const stdout = Object.assign(
-    textStream((text) => printed.push(text)),
-    columns === undefined ? {} : { isTTY: true, columns },
-  );
+  const stdout = textStream((text) => printed.push(text));
   const stderr = textStream((text) => errors.push(text));
   const stub: object = 'withDeadline' in client ? client : { withDeadline, ...client };
   const output = createOutput({ stdout, stderr }, json, createStop());
