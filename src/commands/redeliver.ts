@@ -28,8 +28,6 @@ export const redeliverCommand = ({ withTemporal }: ProgramContext) =>
     )
     .action(async ({ sink, all, ...options }) => {
       const id = all ? null : resolveWorkflowId(options);
-      const { redeliver, redeliverAll } = await import('./runs/send-redeliver.js');
-      await withTemporal((context) =>
-        id === null ? redeliverAll(context, sink) : redeliver(context, id, sink),
-      );
+      const { redeliver } = await import('./runs/send-redeliver.js');
+      await withTemporal((context) => redeliver(context, id, sink));
     });

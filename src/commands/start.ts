@@ -1,4 +1,6 @@
 import { Option } from '@commander-js/extra-typings';
+import type { PrepareRequest } from '../contract/schemas';
+import { workflowIdFor } from '../contract/workflow-id';
 import type { ProgramContext } from './cli/context';
 import { formatExamples } from './cli/help';
 import { requestCommand } from './cli/options';
@@ -30,19 +32,19 @@ export function startCommand({ stdin, withTemporal }: ProgramContext) {
       ),
     )
     .action(async ({ wait, dryRun, from, ...options }) => {
-      if (from !== undefined) {
-        const { readRequests } = await import('./runs/requests-file.js');
-        const requests = await readRequests(from, stdin);
-        const { startMany, dryRunMany } = await import('./runs/start-requests.js');
-        return withTemporal((context) =>
-          dryRun ? dryRunMany(context, requests) : startMany(context, requests, wait),
-        );
-      }
-      const { makeRequest } = await import('./runs/make-request.js');
-      const request = await makeRequest(options, 'nothing was started', stdin);
-      const { start, dryRunStart } = await import('./runs/start-requests.js');
+      const [{ makeRequest }, { readRequests }, { start, dryRunStart }] = await Promise.all([
+        import('./runs/make-request.js'),
+        import('./runs/requests-file.js'),
+        import('./runs/start-requests.js'),
+      ]);
+      const requests =
+        from === undefined
+          ? [withId(await makeRequest(options, 'nothing was started', stdin))]
+          : await readRequests(from, stdin);
       return withTemporal((context) =>
-        dryRun ? dryRunStart(context, request) : start(context, request, wait),
+        dryRun ? dryRunStart(context, requests) : start(context, requests, wait),
       );
     });
 }
+
+const withId = (request: PrepareRequest) => ({ workflowId: workflowIdFor(request), request });

@@ -16,5 +16,5 @@ export const watchCommand = ({ withTemporal }: ProgramContext) =>
     .action(async (options) => {
       const workflowId = resolveWorkflowId(options);
       const { watch } = await import('./runs/follow.js');
-      await withTemporal((context) => watch(context, { workflowId }));
+      await withTemporal((context) => watch(context, workflowId));
     });

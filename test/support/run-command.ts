@@ -78,13 +78,11 @@ export function objectsIn({ stdout }: Pick<ClientExit, 'stdout'>): Printed[] {
     .map((line) => JSON.parse(line) as Printed);
 }
 
-/**
- * The outcome, which a command prints last: only what waits for a run prints progress before it.
- */
+/** The only object that a command prints. */
 export function objectIn(exit: Pick<ClientExit, 'stdout'>): Printed {
-  const [outcome, ...progress] = objectsIn(exit).reverse();
-  for (const object of progress) expect(object).toHaveProperty('progress');
-  return outcome as Printed;
+  const objects = objectsIn(exit);
+  expect(objects).toHaveLength(1);
+  return objects[0] as Printed;
 }
 
 /** @throws Error with its output unless the process ends by itself, within ten minutes. */

@@ -1,11 +1,12 @@
 import pMap from 'p-map';
-import type { Receipt } from '../../contract/schemas';
+import type { CheckReport, Receipt } from '../../contract/schemas';
 import type { Step } from '../../contract/states';
 import { shortName } from '../../contract/workflow-id';
 import { formatCount, cutAndEscape } from '../../shared/text';
 import { findReasonOfNoAccess } from '../../temporal/grpc';
 import { CommandError, EXIT_CODES, type ExitCode } from '../cli/command-error';
 import type { Output } from '../cli/output';
+import { describeReceipt } from './describe-ending';
 import { describeSdkError } from './with-client';
 
 const MAX_CONCURRENT_RUNS = 20;
@@ -26,12 +27,17 @@ const MAX_REASON_LENGTH = 1000;
  */
 type Action = Step | 'started' | 'skipped' | 'refused' | 'would start';
 
-/** The outcome of one run. `--json` adds the facts of its error: `type`, `state`, `details`. */
-export interface RunOutcome {
+/**
+ * The outcome of one run, as every command prints it. `--json` adds the facts of its error: `type`,
+ * `state`, `details`.
+ */
+export interface RunOutcome extends Partial<CheckReport> {
   action: Action;
   reason: string;
   runId?: string;
   receipt?: Receipt;
+  /** What a command for one run prints below. */
+  lines?: readonly string[];
 }
 
 /** A run or a request, with its line in the file. */
@@ -43,30 +49,43 @@ export interface BulkItem {
 export type Bulk = ReturnType<typeof createBulk>;
 
 /**
- * Creates what prints the outcomes of a command for many runs as they come, how far it is, and a
- * summary.
+ * Creates what prints the outcomes of a command as they come, and how far it is. For many runs, it
+ * prints each in one line, also one that failed, and a summary. A command for one run ends with its
+ * error.
  *
- * @param noun names one item, such as `request`.
+ * @param noun of many items, such as `request`; null for one run.
  */
-export function createBulk(output: Output, total: number, noun: string) {
+export function createBulk(output: Output, total = 1, noun: string | null = null) {
   const counts = new Map<Action, number>();
+
   function print({ line, workflowId }: BulkItem, outcome: RunOutcome): void {
-    const { action, reason } = outcome;
+    const { lines = [], ...facts } = outcome;
+    const { action, reason } = facts;
     counts.set(action, (counts.get(action) ?? 0) + 1);
+    const first = `${action.padEnd(ACTION_WIDTH)}${shortName(workflowId)}  ${reason}`;
     // JSON drops a line that is undefined.
-    const facts = { line, workflowId, ...outcome };
-    output.print(facts, `${action.padEnd(ACTION_WIDTH)}${shortName(workflowId)}  ${reason}`);
+    output.print({ line, workflowId, ...facts }, noun === null ? [first, ...lines] : first);
+  }
+
+  /**
+   * @throws the error, if it is that of a command for one run, or of a call that did not reach
+   *   Temporal: then nothing is known of the other runs.
+   */
+  function printError(item: BulkItem & { runId?: string }, error: unknown): void {
+    if (noun === null) throw error;
+    const { runId } = item;
+    print(item, { ...(runId && { runId }), ...toOutcome(error) });
   }
 
   return {
     print,
+    printError,
 
     /**
-     * Works on items, a few at once. An error is the outcome of its own item only, unless Temporal
-     * cannot be reached: then nothing is known of the others.
+     * Works on items, a few at once.
      *
      * @param work returns null for an item that has no outcome yet.
-     * @throws the error of a call that did not reach Temporal.
+     * @throws as `printError`.
      */
     async forEach<I extends BulkItem>(
       items: readonly I[],
@@ -76,8 +95,12 @@ export function createBulk(output: Output, total: number, noun: string) {
       await pMap(
         items,
         async (item) => {
-          const outcome = await work(item).catch(toOutcome);
-          if (outcome) print(item, outcome);
+          try {
+            const outcome = await work(item);
+            if (outcome) print(item, outcome);
+          } catch (error) {
+            printError(item, error);
+          }
         },
         { concurrency, signal: output.signal },
       );
@@ -106,12 +129,13 @@ export function createBulk(output: Output, total: number, noun: string) {
     },
 
     /**
-     * Prints the summary.
+     * Prints the summary of many.
      *
      * @throws CommandError with the summary when a run failed, was cancelled, is undelivered, or
      *   was refused.
      */
     printSummary(): void {
+      if (noun === null) return;
       const countsByAction = describeCounts(counts);
       const count = formatCount(total, noun);
       const summary = countsByAction ? `${count}: ${countsByAction}` : count;
@@ -135,7 +159,7 @@ const ACTION_BY_EXIT_CODE: Partial<Record<ExitCode, Action>> = {
 
 export function toDelivered(receipt: Receipt): RunOutcome {
   const reason = `in sink ${receipt.sink}${describeUnconfirmedTokens(receipt)}`;
-  return { action: 'delivered', reason, receipt };
+  return { action: 'delivered', reason, receipt, lines: describeReceipt(receipt) };
 }
 
 function describeUnconfirmedTokens({ unconfirmedTokens }: Receipt): string {

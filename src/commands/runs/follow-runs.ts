@@ -30,7 +30,7 @@ interface Callbacks<R> {
   signal?: AbortSignal;
 }
 
-interface FollowedRun<R> {
+interface Followed<R> {
   run: R;
   lookedAtMs: number;
   /** The task that the last look saw. */
@@ -48,9 +48,9 @@ export async function followRuns<R extends RunRef>(
   runs: readonly R[],
   { onLook, onEnd, onPause, signal }: Callbacks<R>,
 ): Promise<void> {
-  const open = new Set(runs.map((run): FollowedRun<R> => ({ run, lookedAtMs: 0, task: null })));
+  const open = new Set(runs.map((run): Followed<R> => ({ run, lookedAtMs: 0, task: null })));
 
-  async function look(followed: FollowedRun<R>): Promise<void> {
+  async function look(followed: Followed<R>): Promise<void> {
     const { run, task } = followed;
     const found = await lookAt(client, run, task).catch((error: unknown) => ({ error }));
     if ('receipt' in found || 'error' in found) {

@@ -1,77 +1,88 @@
-import type { Client } from '@temporalio/client';
-import type { Receipt } from '../../contract/schemas';
 import { commandLine } from '../../shared/command-line';
-import { isCancelRequested, type RunTarget } from '../../temporal/describe-run';
+import type { RunRef } from '../../temporal/read-history';
 import type { CommandContext } from '../cli/context';
-import { describeReceipt } from './describe-ending';
-import { followRuns, type Ending } from './follow-runs';
-import type { OpenLook, Progress } from './look-at';
+import { createBulk, describeCounts, toDelivered, type Bulk, type BulkItem } from './bulk';
+import { followRuns } from './follow-runs';
+import type { Progress } from './look-at';
 import { requirePrepareRun } from './refusals';
-import { CANCEL_REQUESTED, findQueueProblem } from './why-stuck';
+import { findMissingWorker } from './why-stuck';
 
-/**
- * Follows a run, and prints each change and the receipt.
- *
- * @param facts printed beside the receipt.
- * @throws as `follow`.
- */
-export async function watch(context: CommandContext, run: RunTarget, facts = {}) {
+export type FollowedRun = BulkItem & RunRef;
+
+/** Follows the newest run of a workflow id. */
+export async function watch(context: CommandContext, workflowId: string): Promise<void> {
   const { client, output } = context;
-  const { workflowId } = run;
-  const at = () => new Date().toISOString();
-  const receipt = await follow(client, run, (progress) => {
-    output.setFollowUp(`the run goes on; follow it: ${commandLine('watch', workflowId)}`);
-    output.print({ at: at(), workflowId, progress }, `${at()} ${progress}`);
-  });
-  // Like the lines before, this one has the time at which this command saw it. The receipt has the
-  // time of the delivery.
-  output.print({ workflowId, ...facts, receipt }, [
-    `${at()} delivered`,
-    ...describeReceipt(receipt),
-  ]);
+  const { runId } = await requirePrepareRun(client, { workflowId });
+  output.setFollowUp(`the run goes on; follow it: ${commandLine('watch', workflowId)}`);
+  await follow(context, createBulk(output), [{ workflowId, runId }]);
 }
 
 /**
- * Follows a run until it ends or its token is undelivered.
+ * Follows runs until each has ended or is undelivered, and shows how many do what.
  *
- * @param report gets a line whenever something changes, also in the task queue.
- * @throws as `lookAt`.
+ * @throws as `printError` of the bulk.
  */
 export async function follow(
-  client: Client,
-  target: RunTarget,
-  report?: (progress: string) => void,
-): Promise<Receipt> {
-  const { workflowId } = target;
-  const runId = target.runId ?? (await requirePrepareRun(client, target)).runId;
-  const endings: Ending[] = [];
-  let progress = '';
-  let lastLine = '';
+  { client, output }: CommandContext,
+  bulk: Bulk,
+  runs: readonly FollowedRun[],
+): Promise<void> {
+  /** Of each open run, the one that was looked at last at the end; null before the first look. */
+  const progresses = new Map<string, Progress | null>(runs.map(({ runId }) => [runId, null]));
+  const taskQueues = new Set<string>();
 
-  async function reportChange({ run, isStuck, progress: seen }: OpenLook): Promise<void> {
-    if (!report) return;
-    if (seen) progress = describeProgress(seen);
-    const queueProblem = await findQueueProblem(client, run, isStuck);
-    const cancellation = isCancelRequested(run) && CANCEL_REQUESTED;
-    const line = [progress, cancellation, queueProblem].filter(Boolean).join('; ');
-    if (line !== lastLine) report(line);
-    lastLine = line;
-  }
-
-  await followRuns(client, [{ workflowId, runId }], {
-    onLook: (_run, look) => reportChange(look),
-    onEnd: (_run, ending) => void endings.push(ending),
-  });
-  const [ending] = endings as [Ending];
-  if ('error' in ending) throw ending.error;
-  return ending.receipt;
+  await bulk.showProgress(
+    () => describeOpen([...progresses.values()]),
+    () =>
+      followRuns(client, runs, {
+        onLook({ runId }, { run, progress }) {
+          taskQueues.add(run.taskQueue);
+          if (!progress) return;
+          progresses.delete(runId);
+          progresses.set(runId, progress);
+        },
+        onEnd(run, ending) {
+          const { runId } = run;
+          progresses.delete(runId);
+          if ('error' in ending) bulk.printError(run, ending.error);
+          else bulk.print(run, { ...toDelivered(ending.receipt), runId });
+        },
+        async onPause() {
+          for (const taskQueue of taskQueues) {
+            output.note(await findMissingWorker(client, taskQueue, 0));
+          }
+          taskQueues.clear();
+        },
+        signal: output.signal,
+      }),
+  );
 }
 
-function describeProgress({ step, reason, attempt, next }: Progress): string {
-  if (attempt !== null) {
-    const failure = reason && `last failure: ${reason}`;
-    return [`${step}, attempt ${attempt}`, failure, next].filter(Boolean).join('; ');
+/** Reasons that begin alike are one: their ends have times. */
+const COMPARED_LENGTH = 60;
+
+/** Describes what runs do, with the commonest reason why they are not further. */
+export function describeOpen(progresses: readonly (Progress | null)[]): string {
+  const steps = new Map<string, number>();
+  const reasons = new Map<string, { count: number; attempt: number; reason: string }>();
+  for (const progress of progresses) {
+    const { step = 'started', reason = null, attempt = null } = progress ?? {};
+    steps.set(step, (steps.get(step) ?? 0) + 1);
+    if (reason === null) continue;
+    const beginning = reason.slice(0, COMPARED_LENGTH);
+    const known = reasons.get(beginning) ?? { count: 0, attempt: 0 };
+    reasons.set(beginning, {
+      count: known.count + 1,
+      attempt: Math.max(known.attempt, attempt ?? 0),
+      reason,
+    });
   }
-  if (step === 'waiting') return reason ?? 'waiting for a worker';
-  return [`${step}: ${reason ?? ''}`, next].filter(Boolean).join('; ');
+  const [only] = progresses;
+  const counts =
+    // In the same order each time.
+    only && progresses.length === 1 ? only.step : describeCounts(new Map([...steps].sort()));
+  const [commonest] = [...reasons.values()].sort((a, b) => b.count - a.count);
+  if (!commonest) return counts;
+  const { reason, attempt } = commonest;
+  return `${counts} (${attempt > 0 ? `attempt ${attempt}: ` : ''}${reason})`;
 }

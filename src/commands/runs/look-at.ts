@@ -1,13 +1,19 @@
 import { WorkflowFailedError, type Client, type WorkflowHandle } from '@temporalio/client';
 import { receiptSchema, type Receipt } from '../../contract/schemas';
-import type { RunDescription } from '../../temporal/describe-run';
+import { isCancelRequested, type RunDescription } from '../../temporal/describe-run';
 import type { RunRef } from '../../temporal/read-history';
 import { isOpen } from '../../temporal/run-state';
 import { CommandError, EXIT_CODES } from '../cli/command-error';
 import { describeUnconfirmed, describeUndelivered, toEndingError } from './describe-ending';
 import { findFailureType, readStatus, type StatusReading } from './read-status';
 import { requirePrepareRun } from './refusals';
-import { NO_RESPONSE, findNextAttempt, findObstacle, identifyTask } from './why-stuck';
+import {
+  CANCEL_REQUESTED,
+  NO_RESPONSE,
+  findNextAttempt,
+  findObstacle,
+  identifyTask,
+} from './why-stuck';
 
 const STEP_BY_ACTIVITY: Readonly<Record<string, string>> = {
   createLinkToken: 'creating',
@@ -18,11 +24,10 @@ const STEP_BY_ACTIVITY: Readonly<Record<string, string>> = {
 export interface Progress {
   /** Such as `creating`; `waiting` for a worker. */
   step: string;
-  /** Why it is not further; null if nothing is in its way. */
+  /** Why it is not further, and the time of the next attempt; null if nothing is in its way. */
   reason: string | null;
-  /** The attempt of its activity, and the time of the next; null while they are not known. */
+  /** The attempt of its activity; null while it is not known. */
   attempt: number | null;
-  next: string | null;
 }
 
 /** A look at an open run. */
@@ -30,7 +35,6 @@ export interface OpenLook {
   run: RunDescription;
   /** For the next look. */
   task: string | null;
-  isStuck: boolean;
   /** Null if nothing is known. */
   progress: Progress | null;
 }
@@ -53,7 +57,7 @@ export async function lookAt(
   }
   const task = identifyTask(run);
   const isStuck = task !== null && task === lastTask;
-  return { run, task, isStuck, progress: await findProgress(client, run, isStuck) };
+  return { run, task, progress: await findProgress(client, run, isStuck) };
 }
 
 /**
@@ -72,18 +76,23 @@ async function findProgress(
   const { raw } = run;
   const [activity] = raw.pendingActivities ?? [];
   const obstacle = findObstacle(run, isStuck);
+  const cancellation = isCancelRequested(run) ? CANCEL_REQUESTED : null;
   if (activity) {
     return {
       step: STEP_BY_ACTIVITY[activity.activityType?.name ?? ''] ?? 'working',
-      reason: activity.lastFailure?.message || null,
-      attempt: activity.attempt ?? 1,
       // The activity of a paused run has a next attempt, too, which does not start.
-      next: obstacle ?? describeNextAttempt(findNextAttempt(run)),
+      reason: join(
+        activity.lastFailure?.message,
+        obstacle ?? describeNextAttempt(findNextAttempt(run)),
+        cancellation,
+      ),
+      attempt: activity.attempt ?? 1,
     };
   }
-  const waiting = { step: 'waiting', attempt: null, next: null };
+  const waiting = { step: 'waiting', attempt: null };
   if (raw.pendingWorkflowTask) {
-    return obstacle || isStuck ? { ...waiting, reason: obstacle } : null;
+    const reason = join(obstacle ?? 'no worker has taken its task', cancellation);
+    return obstacle || isStuck ? { ...waiting, reason } : null;
   }
   // A run without a task waits for a time or for an Update.
   const reading = await readStatus(client, run);
@@ -96,10 +105,13 @@ async function findProgress(
   const { description, nextAttemptAt } = reading.status;
   return {
     step: reading.status.step,
-    reason: description,
+    reason: join(description, describeNextAttempt(nextAttemptAt), cancellation),
     attempt: null,
-    next: describeNextAttempt(nextAttemptAt),
   };
+}
+
+function join(...reasons: (string | null | undefined)[]): string | null {
+  return reasons.filter(Boolean).join('; ') || null;
 }
 
 function describeNextAttempt(nextAttemptAt: string | null): string | null {

@@ -6,9 +6,9 @@ import { formatCount } from '../../shared/text';
 import { usageError } from '../cli/command-error';
 import { readLines, type Stdin } from '../cli/read-lines';
 
-/** A request with its line in a file. */
-export interface NumberedRequest {
-  line: number;
+/** A request, with its line if it is in a file. */
+export interface StartRequest {
+  line?: number;
   workflowId: string;
   request: PrepareRequest;
 }
@@ -22,12 +22,12 @@ const MAX_LINES_LISTED = 100;
  * @param file `-` for standard input.
  * @throws CommandError with the first problems of the lines, and exit code 2.
  */
-export async function readRequests(file: string, stdin: Stdin): Promise<NumberedRequest[]> {
+export async function readRequests(file: string, stdin: Stdin): Promise<StartRequest[]> {
   const lines = await readLines('--from', file, stdin);
   if (lines.length === 0) {
     throw usageError(`nothing was started: --from ${file} contains no request`);
   }
-  const requests = new Map<string, NumberedRequest>();
+  const requests = new Map<string, StartRequest & { line: number }>();
   const problems = lines.flatMap(({ line, text }) => {
     const request = parseRequestLine(text);
     if (typeof request === 'string') return `  line ${line}: ${request}`;

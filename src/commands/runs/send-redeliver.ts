@@ -2,78 +2,67 @@ import { WorkflowNotFoundError, WorkflowUpdateFailedError, type Client } from '@
 import type { Receipt } from '../../contract/schemas';
 import { redeliverUpdate } from '../../contract/workflows';
 import { commandLine } from '../../shared/command-line';
-import { formatCount, shellQuote } from '../../shared/text';
+import { shellQuote } from '../../shared/text';
 import { describeRun, findRun } from '../../temporal/describe-run';
 import { findEarlierToken } from '../../temporal/earlier-token';
 import { listRuns } from '../../temporal/list-runs';
-import type { RunRef } from '../../temporal/read-history';
 import { findRunState, isOpen } from '../../temporal/run-state';
 import { CommandError, EXIT_CODES, refusalError } from '../cli/command-error';
 import type { CommandContext } from '../cli/context';
-import type { Output } from '../cli/output';
-import { createBulk, toDelivered } from './bulk';
-import { describeReceipt, toFailureError } from './describe-ending';
-import { follow } from './follow';
+import { createBulk, toDelivered, type BulkItem } from './bulk';
+import { toFailureError } from './describe-ending';
+import { lookAt } from './look-at';
 import { readStatus } from './read-status';
-import { refuseEarlierToken, refuseOtherWorkflowType } from './refusals';
+import { refuseEarlierToken, refuseOtherWorkflowType, requirePrepareRun } from './refusals';
 import { NO_RESPONSE, PAUSED, findMissingWorker } from './why-stuck';
 
+/**
+ * Delivers the token of a run now.
+ *
+ * @param workflowId null for every undelivered run of the task queue.
+ */
 export async function redeliver(
-  { client, output }: CommandContext,
-  workflowId: string,
+  context: CommandContext,
+  workflowId: string | null,
   sink?: string,
 ): Promise<void> {
-  const run = await describeRun(client, { workflowId });
-  if (!isOpen(run)) return refuseClosed(client, workflowId);
-  refuseOtherWorkflowType(run);
-  output.note(await findMissingWorker(client, run.taskQueue));
-  output.setFollowUp(`the run goes on; follow it: ${commandLine('watch', workflowId)}`);
-  const receipt = await sendRedeliver(client, output, run, sink);
-  output.print({ workflowId, receipt }, ['delivered', ...describeReceipt(receipt)]);
-}
-
-export async function redeliverAll(
-  { client, taskQueue, output }: CommandContext,
-  sink?: string,
-): Promise<void> {
-  const runs: RunRef[] = [];
-  let onOtherQueues = 0;
-  for await (const run of listRuns(client, null, 'CloseTime IS NULL')) {
-    if (findRunState(run) !== 'undelivered') continue;
-    if (run.taskQueue === taskQueue) runs.push({ workflowId: run.workflowId, runId: run.runId });
-    else onOtherQueues += 1;
-  }
-  output.note(describeOtherQueues(onOtherQueues));
-  if (runs.length > 0) output.note(await findMissingWorker(client, taskQueue));
+  const { client, taskQueue, output } = context;
+  const runs = workflowId === null ? await findUndelivered(client, taskQueue) : [{ workflowId }];
+  const bulk =
+    workflowId === null ? createBulk(output, runs.length, 'undelivered run') : createBulk(output);
   output.setFollowUp(
-    'the runs go on; see which are still undelivered: live-migration-prep list --undelivered',
+    workflowId === null
+      ? 'the runs go on; see which are still undelivered: live-migration-prep list --undelivered'
+      : `the run goes on; follow it: ${commandLine('watch', workflowId)}`,
   );
-  const bulk = createBulk(output, runs.length, 'undelivered run');
   await bulk.showProgress(
     (count) => `${count} to deliver (list --undelivered says why one waits)`,
     () =>
       bulk.forEach(runs, async (run) =>
-        toDelivered(await sendRedeliver(client, output, run, sink)),
+        toDelivered(await sendRedeliver(context, run.workflowId, sink)),
       ),
   );
   bulk.printSummary();
 }
 
-function describeOtherQueues(count: number): string | null {
-  if (count === 0) return null;
-  return (
-    `left out ${formatCount(count, 'undelivered run')} on other task queues:` +
-    ' see them with live-migration-prep list --undelivered, and name a queue with --task-queue'
-  );
+/** Those of one task queue only: another may have other sinks of the same names. */
+async function findUndelivered(client: Client, taskQueue: string): Promise<BulkItem[]> {
+  const runs: BulkItem[] = [];
+  for await (const run of listRuns(client, taskQueue, 'CloseTime IS NULL')) {
+    if (findRunState(run) === 'undelivered') runs.push({ workflowId: run.workflowId });
+  }
+  return runs;
 }
 
 async function sendRedeliver(
-  client: Client,
-  output: Output,
-  run: RunRef,
+  { client, output }: CommandContext,
+  workflowId: string,
   sink?: string,
 ): Promise<Receipt> {
-  const { workflowId } = run;
+  const run = await describeRun(client, { workflowId });
+  if (!isOpen(run)) return refuseClosed(client, workflowId);
+  refuseOtherWorkflowType(run);
+  output.note(await findMissingWorker(client, run.taskQueue));
   const { problem } = await readStatus(client, run);
   // A worker that has died counts as polling for a while.
   if (problem === NO_RESPONSE) output.note(`${problem}: this command waits for one`);
@@ -89,7 +78,10 @@ async function sendRedeliver(
     const failureError = toFailureError(error.cause, workflowId);
     if (failureError) throw failureError;
     // The run ended in another way, such as a termination: its own ending says more.
-    return follow(client, { workflowId });
+    const { runId } = await requirePrepareRun(client, { workflowId });
+    const look = await lookAt(client, { workflowId, runId }, null);
+    if ('receipt' in look) return look.receipt;
+    throw error;
   }
 }
 

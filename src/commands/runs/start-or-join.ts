@@ -1,6 +1,5 @@
 import {
   WorkflowExecutionAlreadyStartedError,
-  type Client,
   type WorkflowIdReusePolicy,
 } from '@temporalio/client';
 import type { PrepareRequest } from '../../contract/schemas';
@@ -8,7 +7,6 @@ import { summaryFor, workflowIdFor } from '../../contract/workflow-id';
 import { WORKFLOW_TYPES } from '../../contract/workflows';
 import { findRun, isCancelRequested } from '../../temporal/describe-run';
 import { findEarlierToken } from '../../temporal/earlier-token';
-import type { RunRef } from '../../temporal/read-history';
 import { isOpen } from '../../temporal/run-state';
 import type { CommandContext } from '../cli/context';
 import { refuseEarlierToken, refuseOtherWorkflowType, refuseIfDifferent } from './refusals';
@@ -19,30 +17,26 @@ const MAX_ATTEMPTS = 5;
  * Looks at the runs of the id, then starts one. The server refuses the start if another run has
  * opened in between, or has delivered and the policy allows no duplicate; then it looks again.
  *
- * @returns the run that was started or joined; a joined one may be on another task queue.
+ * @returns the run that was started or joined.
  * @throws CommandError when the runs of the id do not allow a start.
  */
-export async function startOrJoin(
-  context: CommandContext,
-  request: PrepareRequest,
-  beforeStart?: () => void,
-) {
+export async function startOrJoin(context: CommandContext, request: PrepareRequest) {
   const { client, taskQueue } = context;
   const workflowId = workflowIdFor(request);
   for (let attempt = 1; ; attempt += 1) {
     const { open, workflowIdReusePolicy } = await requireStartable(context, request);
-    if (open) {
-      return { workflowId, runId: open.runId, taskQueue: open.taskQueue, joined: true };
-    }
-    beforeStart?.();
+    if (open) return { runId: open.runId, joined: true };
     try {
-      const run = await startRun(client, {
+      const { firstExecutionRunId } = await client.workflow.start(WORKFLOW_TYPES.prepare, {
         workflowId,
         taskQueue,
         args: [request],
+        staticSummary: summaryFor(request),
+        priority: { fairnessKey: request.orgId },
+        workflowIdConflictPolicy: 'FAIL',
         workflowIdReusePolicy,
       });
-      return { ...run, joined: false, taskQueue };
+      return { runId: firstExecutionRunId, joined: false };
     } catch (error) {
       if (!(error instanceof WorkflowExecutionAlreadyStartedError) || attempt === MAX_ATTEMPTS) {
         throw error;
@@ -84,27 +78,4 @@ export async function requireStartable(
   const workflowIdReusePolicy: WorkflowIdReusePolicy =
     permitsAnother || hasOtherType ? 'ALLOW_DUPLICATE' : 'ALLOW_DUPLICATE_FAILED_ONLY';
   return { open, workflowIdReusePolicy };
-}
-
-/**
- * @throws WorkflowExecutionAlreadyStartedError when a run of the id is open, or the policy does not
- *   allow another.
- */
-async function startRun(
-  client: Client,
-  options: {
-    workflowId: string;
-    taskQueue: string;
-    args: [request: PrepareRequest];
-    workflowIdReusePolicy: WorkflowIdReusePolicy;
-  },
-): Promise<RunRef> {
-  const [request] = options.args;
-  const { workflowId, firstExecutionRunId } = await client.workflow.start(WORKFLOW_TYPES.prepare, {
-    ...options,
-    staticSummary: summaryFor(request),
-    priority: { fairnessKey: request.orgId },
-    workflowIdConflictPolicy: 'FAIL',
-  });
-  return { workflowId, runId: firstExecutionRunId };
 }

@@ -72,19 +72,6 @@ export function findNextAttempt({ raw }: RunDescription): string | null {
   return isAhead ? new Date(nextAttemptMs).toISOString() : null;
 }
 
-/** Finds out why a task waits in the task queue, such as that no worker polls it; or null. */
-export async function findQueueProblem(
-  client: Client,
-  run: RunDescription,
-  isStuck: boolean,
-): Promise<string | null> {
-  const { pendingActivities, pendingWorkflowTask } = run.raw;
-  const [activity] = pendingActivities ?? [];
-  const task = activity ?? (isStuck ? pendingWorkflowTask : null);
-  if (Number(task?.state) !== SCHEDULED) return null;
-  return findMissingWorker(client, run.taskQueue, 0);
-}
-
 /** @returns null when a worker gets tasks from the task queue, or when it is not known. */
 export async function findMissingWorker(
   client: Client,

@@ -54,7 +54,8 @@ const OTHER_TYPE = {
 const REJECTED = { type: 'SinkRejected', error: says(/^SinkRejected: .* is not a directory/) };
 const TO_FILES = { receipt: { sink: 'files' } };
 const AFTER_BLOCKED = { receipt: { sink: 'files', alsoTried: ['blocked'] } };
-const FOLLOW_UP = / s\nthe run goes on; follow it: live-migration-prep watch --org /;
+const FOLLOW_UP =
+  / s\nif a run was started, it goes on; follow it: live-migration-prep watch --org /;
 const DIFFERENT_SINK = /\n {2}sink: "blocked" in the open run, "files" in yours/;
 
 /**
@@ -89,9 +90,9 @@ commandsOn('that never was, or that no worker takes', 0, neverRan, [
   [
     `start --task-queue ${NOBODY}`,
     done,
-    { joined: false, warning: says(/^no worker polls task queue/) },
+    { action: 'started', stderr: says(/^note: no worker polls task queue nobody-/) },
   ],
-  ['start', done, { joined: true, warning: says(/^no worker polls task queue nobody-/) }],
+  ['start', done, { action: 'skipped' }],
   ['start --wait --timeout 20s', timedOut, {}, FOLLOW_UP],
 ]);
 
@@ -111,7 +112,7 @@ commandsOn('that delivered', 2, () => ran('files'), [
     /\nsee .*: live-migration-prep watch /,
   ],
   ['redeliver', refused, DELIVERED],
-  ['start --wait --again', done, { joined: false, ...TO_FILES }],
+  ['start --wait --again', done, TO_FILES],
 ]);
 
 commandsOn('that failed', 1, () => ran('none'), [
@@ -120,7 +121,7 @@ commandsOn('that failed', 1, () => ran('none'), [
 ]);
 
 commandsOn('that is undelivered', 1, () => ran('blocked'), [
-  ['start', done, { joined: true }],
+  ['start', done, { action: 'skipped' }],
   ['start --wait', undelivered, REJECTED],
   ['start --sink files', refused, { type: 'DifferentRequest' }, DIFFERENT_SINK],
   ['watch', undelivered, { ...REJECTED, status: { step: 'undelivered', unconfirmedTokens: 0 } }],
@@ -181,7 +182,7 @@ it.concurrent('ten equal starts at once join one run, which creates one token', 
   const exits = await Promise.all(Array.from({ length: 10 }, () => runOn(target, 'start')));
   expect(new Set(exits.map(({ code }) => code))).toEqual(new Set([done]));
   expect(new Set(exits.map(({ runId }) => runId)).size).toBe(1);
-  expect(exits.filter(({ joined }) => joined)).toHaveLength(9);
+  expect(exits.filter(({ action }) => action === 'skipped')).toHaveLength(9);
   expect(await runOn(target, 'watch')).toMatchObject({ code: undelivered });
   expect(target.created()).toBe(1);
 });

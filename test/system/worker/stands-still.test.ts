@@ -68,7 +68,7 @@ describe('of a run whose history does not fit the code of the worker', () => {
       ['--task-queue', taskQueue, 'watch', '--workflow-id', failing.workflowId],
       env,
     );
-    await eventually('the reason', () => watch.output().includes(`Z ${ofFailing}\n`));
+    await eventually('the reason', () => watch.output().includes(`waiting (${ofFailing})\n`));
     watch.interrupt();
     await watch.exited;
     const exit = await run(['watch', '--workflow-id', idle.workflowId], env);

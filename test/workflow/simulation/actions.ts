@@ -1,5 +1,5 @@
-import { redeliver, redeliverAll } from '../../../src/commands/runs/send-redeliver';
-import { start as startAndFollow, startMany } from '../../../src/commands/runs/start-requests';
+import { redeliver } from '../../../src/commands/runs/send-redeliver';
+import { start as startAndFollow } from '../../../src/commands/runs/start-requests';
 import { workflowIdFor } from '../../../src/contract/workflow-id';
 import { WORKFLOW_TYPES } from '../../../src/contract/workflows';
 import { sleep } from './clock';
@@ -54,7 +54,10 @@ export function createActions(tape: Tape, world: World, pairCount: number) {
         if (run) awaitDelivery(run, of);
       },
       'by a schedule': () => schedule(of),
-      'by a command': () => command((context) => startAndFollow(context, of, wait)),
+      'by a command': () =>
+        command((context) =>
+          startAndFollow(context, [{ workflowId: workflowIdFor(of), request: of }], wait),
+        ),
     };
     tape.pick(Object.values(ways))();
   }
@@ -67,7 +70,7 @@ export function createActions(tape: Tape, world: World, pairCount: number) {
       request: { ...of, ...change },
     }));
     const wait = tape.pick(WAITS);
-    command((context) => startMany(context, wave, wait));
+    command((context) => startAndFollow(context, wave, wait));
   }
 
   /** Disturbs a worker; somebody starts another one in the place of one that is gone. */
@@ -104,7 +107,7 @@ export function createActions(tape: Tape, world: World, pairCount: number) {
     'redeliver to archive': redeliverTo('archive'),
     'redeliver to vault': redeliverTo('vault'),
     'redeliver to nowhere': redeliverTo('nowhere'),
-    'redeliver all': () => command((context) => redeliverAll(context)),
+    'redeliver all': () => command((context) => redeliver(context, null)),
     'await the delivery': (run) => run.isOpen && awaitDelivery(run, run.args[0]),
     'start again': startAgain,
     'start all again': () => startAll({ again: true }),

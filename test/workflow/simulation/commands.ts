@@ -68,11 +68,11 @@ export async function runCommand(
   const { output, ...context } = contextWith(temporal.client, { json: true });
 
   function judge(said: Said): void {
-    const { workflowId, receipt } = said;
+    const { workflowId } = said;
     // A run that ends as TokenExists names the run that has the token.
     const runId = said.details?.runId ?? said.runId;
-    if (workflowId === undefined || 'progress' in said) return;
-    const action = said.action ?? (receipt ? 'delivered' : 'started');
+    if (workflowId === undefined || said.action === undefined) return;
+    const { action } = said;
     say(`a command says of ${workflowId}: ${action}`);
     // The error that ends a command names no run: a reset may have started another one meanwhile.
     const runs = temporal.runs.filter((run) =>

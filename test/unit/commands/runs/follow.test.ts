@@ -1,6 +1,7 @@
 import { QueryRejectedError, type Client } from '@temporalio/client';
 import { createStatusReader } from '../../../../src/commands/list/read-statuses';
-import { follow } from '../../../../src/commands/runs/follow';
+import { describeOpen } from '../../../../src/commands/runs/follow';
+import { followRuns } from '../../../../src/commands/runs/follow-runs';
 import { readStatus } from '../../../../src/commands/runs/read-status';
 import {
   ACTIVITY_PAUSED,
@@ -12,7 +13,7 @@ import type { Status } from '../../../../src/contract/schemas';
 import { GRPC } from '../../../../src/temporal/grpc';
 import { ORG } from '../../samples';
 import { grpcError, timestamp } from '../../temporal/scripted-server';
-import { contextWith, polledAgo } from './context';
+import { contextWith } from './context';
 
 const workflowId = `live-migration-prep/${ORG}`;
 const NEXT_ATTEMPT = '2026-11-25T09:14:50.000Z';
@@ -42,11 +43,7 @@ function activity(type: string, attempt: number, message?: string, state = START
 async function followed(
   open: object[],
   status: Status | null,
-  {
-    memo = {},
-    pollers = polledAgo(0),
-    openState = 'RUNNING',
-  }: { memo?: object; pollers?: object[]; openState?: string } = {},
+  { memo = {}, openState = 'RUNNING' }: { memo?: object; openState?: string } = {},
 ) {
   let looks = 0;
   const handle = {
@@ -68,16 +65,20 @@ async function followed(
   const { client } = contextWith({
     workflow: { getHandle: () => handle },
     connection: { withDeadline: (_at: number, query: () => unknown) => query() },
-    workflowService: {
-      describeTaskQueue: () => Promise.resolve({ pollers }),
-    },
     withDeadline: (_at: number, call: () => unknown) => call(),
     options: { namespace: 'default' },
   });
   const reports: string[] = [];
-  const report = (line: string) => void reports.push(line);
-  const run = { workflowId, runId: 'run' };
-  const error: unknown = await follow(client, run, report).catch((thrown: unknown) => thrown);
+  let error: unknown;
+  await followRuns(client, [{ workflowId, runId: 'run' }], {
+    onLook(_run, { progress }) {
+      const line = progress && describeOpen([progress]);
+      if (line !== null && line !== reports.at(-1)) reports.push(line);
+    },
+    onEnd(_run, ending) {
+      if ('error' in ending) error = ending.error;
+    },
+  });
   return { reports, error };
 }
 
@@ -94,40 +95,40 @@ const REDELIVER =
   `once the cause is fixed: live-migration-prep redeliver --org ${ORG}` +
   '   (--sink <name> for another sink)';
 
-describe('follow', () => {
+const WAITING = 'waiting (no worker has taken its task)';
+
+describe('a run that is followed', () => {
   it.concurrent('reports each change once, from the server or else from the run', async () => {
     const open = [WAITS, WAITS, activity('validateRequest', 1), ATTEMPT_3, ATTEMPT_3, {}, DELIVERS];
     expect((await followed(open, STATUS)).reports).toEqual([
-      'waiting for a worker',
-      'working, attempt 1',
-      'creating, attempt 3; last failure: Atlas returned 429',
-      `creating: it waits; next attempt at ${NEXT_ATTEMPT}`,
-      'delivering, attempt 2; last failure: away',
+      WAITING,
+      'working',
+      'creating (attempt 3: Atlas returned 429)',
+      `creating (it waits; next attempt at ${NEXT_ATTEMPT})`,
+      'delivering (attempt 2: away)',
     ]);
   });
 
-  it.concurrent('reports a missing worker, and a later round of an undelivered run', async () => {
+  it.concurrent('reports a later round of an undelivered run', async () => {
     const open = [WAITS, WAITS, activity('deliverLinkToken', 1)];
-    const noWorker = /^waiting for a worker; no worker polls task queue prep: start one, /;
-    expect((await followed(open, null, { memo: UNDELIVERED, pollers: [] })).reports).toEqual([
-      expect.stringMatching(noWorker),
-      'delivering, attempt 1',
+    expect((await followed(open, null, { memo: UNDELIVERED })).reports).toEqual([
+      WAITING,
+      'delivering',
     ]);
   });
 
   it.concurrent('reports a cancellation that no worker has carried out', async () => {
     const cancelled = { ...WAITS, workflowExtendedInfo: { cancelRequested: true } };
     expect((await followed([cancelled, cancelled], null)).reports).toEqual([
-      CANCEL_REQUESTED,
-      `waiting for a worker; ${CANCEL_REQUESTED}`,
+      `waiting (no worker has taken its task; ${CANCEL_REQUESTED})`,
     ]);
   });
 
   it.concurrent('reports no wait for a worker while each look sees another task', async () => {
     const open = [WAITS, activity('validateRequest', 1), WAITS_AGAIN, WAITS, {}];
     expect((await followed(open, STATUS)).reports).toEqual([
-      'working, attempt 1',
-      `creating: it waits; next attempt at ${NEXT_ATTEMPT}`,
+      'working',
+      `creating (it waits; next attempt at ${NEXT_ATTEMPT})`,
     ]);
   });
 
@@ -136,7 +137,7 @@ describe('follow', () => {
     expect(waiting.reports).toEqual([expect.stringContaining(TASK_FAILS)]);
     const open = { ...ATTEMPT_3, ...RETRIED };
     expect((await followed([open, open], null)).reports).toEqual([
-      'creating, attempt 3; last failure: Atlas returned 429',
+      'creating (attempt 3: Atlas returned 429)',
       expect.stringContaining(TASK_FAILS),
     ]);
   });
@@ -160,7 +161,7 @@ describe('follow', () => {
     const nextAttemptScheduleTime = timestamp(Date.parse(at));
     const waiting = pendingActivities.map((one) => ({ ...one, nextAttemptScheduleTime }));
     expect((await followed([{ pendingActivities: waiting }], null, run)).reports).toEqual([
-      `creating, attempt 3; last failure: Atlas returned 429${end}`,
+      `creating (attempt 3: Atlas returned 429${end})`,
     ]);
   });
 
@@ -168,15 +169,15 @@ describe('follow', () => {
     const { pendingActivities } = activity('createLinkToken', 2, 'away');
     const paused = pendingActivities.map((one) => ({ ...one, paused: true }));
     expect((await followed([{ pendingActivities: paused }], null)).reports).toEqual([
-      `creating, attempt 2; last failure: away; ${ACTIVITY_PAUSED}`,
+      `creating (attempt 2: away; ${ACTIVITY_PAUSED})`,
     ]);
   });
 
   it.concurrent('reports that an operator paused the run, also beside an activity', async () => {
     const paused = { openState: 'PAUSED' };
-    expect((await followed([WAITS], null, paused)).reports).toEqual([PAUSED]);
+    expect((await followed([WAITS], null, paused)).reports).toEqual([`waiting (${PAUSED})`]);
     expect((await followed([DELIVERS], null, paused)).reports).toEqual([
-      `delivering, attempt 2; last failure: away; ${PAUSED}`,
+      `delivering (attempt 2: away; ${PAUSED})`,
     ]);
   });
 

@@ -1,5 +1,5 @@
 import { createBulk } from '../../../../src/commands/runs/bulk';
-import { followMany } from '../../../../src/commands/runs/follow-many';
+import { follow as followRuns } from '../../../../src/commands/runs/follow';
 import type { RunMemo } from '../../../../src/contract/schemas';
 import { eventually } from '../../../support/eventually';
 import { aReceipt } from '../../samples';
@@ -69,12 +69,12 @@ function follow(runs: readonly Run[]) {
     line: index + 1,
     runId,
   }));
-  const done = followMany(context, bulk, items);
+  const done = followRuns(context, bulk, items);
   const outcomes = () => context.printed.map((text) => JSON.parse(text) as { runId: string });
   return { calls, done, outcomes, errors: context.errors };
 }
 
-describe('followMany', () => {
+describe('follow', () => {
   it.concurrent('reports 200 runs with few calls, and why most of them wait', async () => {
     const cause = 'not sent, since no request reaches Atlas any more: no connection to Atlas';
     const runs = runsOf(200, {});
