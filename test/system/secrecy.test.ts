@@ -247,7 +247,7 @@ it.each<[where: string, ...marks: string[]]>([
   ['the outcome of the Update redeliver', 'SinkUnavailable'],
   ['the output of watch', 'SinkRejected'],
   ['the output of redeliver', 'SinkRejected'],
-  ['the metrics', 'activity="deliverLinkToken"'],
+  ['the metrics', 'activity_type="deliverLinkToken"'],
   ['a cancelled run', 'sinksTried'],
   ['a worker that does not start', 'CLIENT_SECRET', 'SEALING_KEYS', 'SIGNING_SECRET'],
   ['worker-1.log', '"level":"trace"'],

@@ -53,7 +53,7 @@ const OTHER_TYPE = {
 };
 const REJECTED = { type: 'SinkRejected', error: says(/^SinkRejected: .* is not a directory/) };
 const TO_FILES = { receipt: { sink: 'files' } };
-const AFTER_BLOCKED = { receipt: { sink: 'files', alsoTried: ['blocked'] } };
+const AFTER_BOTH = { receipt: { sink: 'files', alsoTried: ['blocked', 'nowhere'] } };
 const FOLLOW_UP =
   / s\nif a run was started, it goes on; follow it: live-migration-prep watch --org /;
 const DIFFERENT_SINK = /\n {2}sink: "blocked" in the open run, "files" in yours/;
@@ -127,7 +127,7 @@ commandsOn('that is undelivered', 1, () => ran('blocked'), [
   ['watch', undelivered, { ...REJECTED, status: { step: 'undelivered', unconfirmedTokens: 0 } }],
   ['redeliver', undelivered, REJECTED],
   ['redeliver --sink nowhere', undelivered, { type: 'SinkUnavailable' }, /; sink blocked: /],
-  ['redeliver --sink files', done, AFTER_BLOCKED],
+  ['redeliver --sink files', done, AFTER_BOTH],
 ]);
 
 commandsOn('that was cancelled with a token', 2, () => ran('blocked', 'cancel'), [
