@@ -1,5 +1,6 @@
 import type { Finding } from '../contract/schemas';
 import type { Pair } from '../contract/workflow-id';
+import { listFirst } from '../shared/text';
 
 /** The credentials and sinks to check. */
 export interface Scope {
@@ -22,6 +23,21 @@ export interface Check {
   run: (signal: AbortSignal) => Promise<CheckResult>;
   /** Builds the result of a check that takes too long; by default an error that may pass. */
   onTimeout?: (message: string) => CheckResult;
+}
+
+/**
+ * Joins the messages of several problems. Away from the worker's host, a report is bounded, and
+ * names no organization: it has one message, without the ids.
+ */
+export function joinProblems(
+  messages: readonly string[],
+  ids: readonly string[],
+  onHost: boolean,
+): string {
+  if (onHost) return listFirst(messages, '; ');
+  const [first = '', ...others] = messages;
+  const example = ids.reduce((text, id) => text.replaceAll(id, 'an organization'), first);
+  return others.length > 0 ? `${example} (and ${others.length} more)` : example;
 }
 
 export const ok = (message: string): CheckResult => ({ state: 'ok', message });

@@ -5,6 +5,7 @@ import type { Services } from '../config/services';
 import { formatCount } from '../shared/text';
 import {
   failedCheck,
+  joinProblems,
   ok,
   unchecked,
   warning,
@@ -112,16 +113,10 @@ function summarize(
 ): CheckResult {
   if (ids.length === 0) return warning('it can see no organization: check its roles');
   const problems = results.filter(({ state }) => state !== 'ok');
-  const [first, ...otherMessages] = problems.map(({ message }) => message);
   const where = namesIds ? ids.join(', ') : formatCount(ids.length, 'organization');
-  if (first === undefined) return ok(`may create link-tokens in ${where}`);
-  if (!onHost) {
-    // A report is bounded, and names no organization.
-    const example = ids.reduce((text, id) => text.replaceAll(id, 'an organization'), first);
-    return warning(
-      otherMessages.length > 0 ? `${example} (and ${otherMessages.length} more)` : example,
-    );
-  }
-  const message = [first, ...otherMessages].join('; ');
-  return problems.some(({ state }) => state === 'error') ? failedCheck(message) : warning(message);
+  if (problems.length === 0) return ok(`may create link-tokens in ${where}`);
+  const messages = problems.map(({ message }) => message);
+  const message = joinProblems(messages, ids, onHost);
+  const isError = onHost && problems.some(({ state }) => state === 'error');
+  return isError ? failedCheck(message) : warning(message);
 }

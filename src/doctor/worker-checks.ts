@@ -1,9 +1,13 @@
+import pMap from 'p-map';
 import type { Services } from '../config/services';
 import type { Pair } from '../contract/workflow-id';
 import type { Sealer } from '../secrets/sealing';
-import type { Sink } from '../sinks/sink';
+import { formatCount } from '../shared/text';
+import { classifyDeliveryError } from '../sinks/classify-delivery-error';
+import { hasSource, type Sink } from '../sinks/sink';
 import {
   failedCheck,
+  joinProblems,
   ok,
   unchecked,
   type Check,
@@ -28,7 +32,9 @@ export function workerChecks(
   checks.push(...credentialChecks(services, scope, options));
   for (const [name, sink] of services.sinks) {
     if (!scope.sinks.includes(name)) continue;
-    checks.push({ name: `sink ${name}`, run: (signal) => checkSink(sink, scope.target, signal) });
+    const run = (signal: AbortSignal) =>
+      scope.target ? checkSink(sink, scope.target, signal) : checkWholeSink(sink, options, signal);
+    checks.push({ name: `sink ${name}`, run });
   }
   return checks;
 }
@@ -47,9 +53,34 @@ function checkKeys(sealer: Sealer): CheckResult {
   return ok(`key ${first ?? ''} seals and opens tokens${older}`);
 }
 
-async function checkSink(sink: Sink, target: Pair | null, signal: AbortSignal) {
-  if (sink.needsSourceOrgId && target && !target.sourceOrgId) {
+async function checkSink(sink: Sink, target: Pair, signal: AbortSignal): Promise<CheckResult> {
+  if (sink.needsSourceOrgId && !target.sourceOrgId) {
     return unchecked('this sink needs the source organization, and the request names none');
   }
+  if (target.sourceOrgId && !hasSource(sink, target.sourceOrgId)) {
+    return unchecked('this sink has no API key of the source organization');
+  }
   return ok(await sink.check(target, signal));
+}
+
+const SOURCE_CHECKS_AT_A_TIME = 50;
+
+/** Checks the API key of each source organization, if the sink has any. */
+async function checkWholeSink(
+  sink: Sink,
+  { onHost }: CredentialOptions,
+  signal: AbortSignal,
+): Promise<CheckResult> {
+  if (!sink.sources) return ok(await sink.check({}, signal));
+  const ids = [...sink.sources];
+  const checkOne = (sourceOrgId: string) =>
+    sink.check({ sourceOrgId }, signal).then(() => null, classifyDeliveryError);
+  const results = await pMap(ids, checkOne, { concurrency: SOURCE_CHECKS_AT_A_TIME });
+  const problems = results.filter((problem) => problem !== null);
+  if (problems.length === 0) {
+    return ok(`accepts the API keys of ${formatCount(ids.length, 'source organization')}`);
+  }
+  const messages = problems.map(({ message }) => message);
+  const permanent = problems.some((problem) => problem.permanent);
+  return failedCheck(joinProblems(messages, ids, onHost), { permanent });
 }

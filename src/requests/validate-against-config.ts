@@ -2,6 +2,7 @@ import type { Services } from '../config/services';
 import { organizationId, type FieldProblem } from '../contract/schemas';
 import { toObject } from '../shared/object';
 import { quote } from '../shared/text';
+import { hasSource } from '../sinks/sink';
 import { WORKER_IDENTITY } from '../version';
 import { validateFields, type ValidFields } from './validate-fields';
 
@@ -26,11 +27,20 @@ export function validateAgainstConfig(input: unknown, permissions: Permissions) 
 }
 
 function findSourceProblems(request: ValidFields | null, sinks: Services['sinks']): FieldProblem[] {
-  if (!request || request.sourceOrgId !== null || !sinks.get(request.sink)?.needsSourceOrgId) {
-    return [];
+  const sink = request && sinks.get(request.sink);
+  if (!sink) return [];
+  const { sink: name, sourceOrgId } = request;
+  if (sourceOrgId === null) {
+    if (!sink.needsSourceOrgId) return [];
+    const description = `is missing, and sink ${name} needs the source organization: name it`;
+    return [{ field: 'sourceOrgId', description }];
   }
-  const description = `is missing, and sink ${request.sink} needs the source organization: name it`;
-  return [{ field: 'sourceOrgId', description }];
+  if (hasSource(sink, sourceOrgId)) return [];
+  const problem = `${sourceOrgId} has no API key in sink ${name} of worker ${WORKER_IDENTITY}`;
+  const remedy =
+    `correct it, or add sinks.${name}.sources.${sourceOrgId} with publicKey and privateKey,` +
+    ' and restart the workers';
+  return [{ field: 'sourceOrgId', description: `${problem}: ${remedy}` }];
 }
 
 /** Checks the organization and the sink, even if other fields are wrong. */

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
+import { organizationId } from '../contract/schemas';
 import { createDigest } from '../http/digest';
-import { isSuccess, type HttpResponse } from '../http/response';
+import { isSuccess } from '../http/response';
 import type { HttpRequest } from '../http/send';
 import {
   headerFormat,
@@ -16,8 +17,20 @@ import { createSinkSend, joinUrl, statusError, type Advice } from './utils/http-
 const configSchema = (context: ReferenceContext) =>
   httpConfig('baseUrl', {
     baseUrl: httpUrl.prefault('https://cloud.mongodb.com'),
-    publicKey: textOrReference(context, headerFormat),
-    privateKey: secretReference(context, headerFormat),
+    sources: z
+      .record(
+        organizationId,
+        z.strictObject({
+          publicKey: textOrReference(context, headerFormat),
+          privateKey: secretReference(context, headerFormat),
+        }),
+        'name each source organization, with publicKey and privateKey',
+      )
+      .refine(
+        (sources) => Object.keys(sources).length > 0,
+        'is empty, so the sink takes no token: name a source organization, or remove the sink',
+      )
+      .transform((sources) => new Map(Object.entries(sources))),
     syncTimeoutMs: durationMs(0, 240_000).default(120_000),
     pollIntervalMs: z.int().min(100).max(60_000).default(2000),
   });
@@ -25,7 +38,8 @@ const configSchema = (context: ReferenceContext) =>
 type Config = z.output<ReturnType<typeof configSchema>>;
 
 /**
- * Links the source organization to the Atlas organization, and waits until the link is synced.
+ * Links the source organization to the Atlas organization, and waits until the link is synced. Each
+ * source organization has an API key of its own.
  *
  * @see
  *   https://www.mongodb.com/docs/cloud-manager/reference/api/cloud-migration/link-the-organization-with-atlas
@@ -36,7 +50,6 @@ export const cloudManagerSink: SinkType<Config> = {
   create: createCloudManagerSink,
 };
 
-const ORGS = '/api/public/v1.0/orgs';
 const linkSchema = z.object({ status: z.enum(['SYNCED', 'NOT_SYNCED']) });
 
 const ADVICE: Advice = {
@@ -61,10 +74,26 @@ function createCloudManagerSink(config: Config): Sink {
   const { syncTimeoutMs, pollIntervalMs } = config;
   const server = `Cloud Manager at ${config.baseUrl.origin}`;
   const send = createSinkSend(server, config.timeoutMs);
-  const withDigest = createDigest(config.publicKey, config.privateKey);
+  const digests = new Map(
+    [...config.sources].map(([sourceOrgId, { publicKey, privateKey }]) => [
+      sourceOrgId,
+      createDigest(publicKey, privateKey),
+    ]),
+  );
 
-  async function call(path: string, signal: AbortSignal, body?: object): Promise<HttpResponse> {
+  /** Requests the status of a link, or with a body sets the link. */
+  async function isSynced(
+    sourceOrgId: string,
+    signal: AbortSignal,
+    body?: { linkToken: string },
+  ): Promise<boolean> {
+    const withDigest = digests.get(sourceOrgId);
+    if (!withDigest) {
+      throw new SinkRejectedError(`source organization ${sourceOrgId} has no API key here`);
+    }
+    const link = `/api/public/v1.0/orgs/${sourceOrgId}/liveExport/migrationLink`;
     const method = body ? 'POST' : 'GET';
+    const path = body ? link : `${link}/status`;
     const url = joinUrl(config.baseUrl, path);
     const unsigned = { accept: 'application/json', 'content-type': 'application/json' };
     const response = await withDigest(
@@ -75,26 +104,21 @@ function createCloudManagerSink(config: Config): Sink {
         return send(request, signal);
       },
     );
-    if (isSuccess(response)) return response;
-    throw statusError(`${server}, ${path}`, response, body ? POST_ADVICE : ADVICE);
-  }
-
-  async function isSynced(path: string, signal: AbortSignal, body?: object): Promise<boolean> {
-    const { status, json } = await call(path, signal, body);
-    const parsed = linkSchema.safeParse(json);
+    const what = `${server}, ${path}`;
+    if (!isSuccess(response)) throw statusError(what, response, body ? POST_ADVICE : ADVICE);
+    const parsed = linkSchema.safeParse(response.json);
     if (parsed.success) return parsed.data.status === 'SYNCED';
-    const problem = `${server}, ${path} responded with ${status} and without a link status`;
-    throw new SinkRejectedError(`${problem}: check that baseUrl is Cloud Manager or Ops Manager`);
-  }
-
-  function isLinked(sourceOrgId: string, signal: AbortSignal): Promise<boolean> {
-    return isSynced(`${linkPath(sourceOrgId)}/status`, signal);
+    throw new SinkRejectedError(
+      `${what} responded with ${response.status} and without a link status:` +
+        ' check that baseUrl is Cloud Manager or Ops Manager',
+    );
   }
 
   return {
     needsSourceOrgId: true,
+    sources: new Set(config.sources.keys()),
     skipsAccessList: true,
-    isLinked,
+    isLinked: isSynced,
 
     /**
      * Posts in every attempt: the status names no token. That a repetition changes nothing is not
@@ -103,7 +127,7 @@ function createCloudManagerSink(config: Config): Sink {
     async deliver({ sourceOrgId, linkToken }, signal) {
       const organization = sourceOrgId ?? '';
       const deadlineMs = performance.now() + syncTimeoutMs;
-      let synced = await isSynced(linkPath(organization), signal, { linkToken });
+      let synced = await isSynced(organization, signal, { linkToken });
       while (!synced) {
         if (performance.now() + pollIntervalMs > deadlineMs) {
           throw new SinkUnavailableError(
@@ -113,23 +137,15 @@ function createCloudManagerSink(config: Config): Sink {
           );
         }
         await sleep(pollIntervalMs, undefined, { signal }).catch(() => signal.throwIfAborted());
-        synced = await isLinked(organization, signal);
+        synced = await isSynced(organization, signal);
       }
       return `${server}, organization ${organization}: connected to Atlas (SYNCED)`;
     },
 
     async check(target, signal) {
-      const sourceOrgId = target?.sourceOrgId ?? null;
-      if (sourceOrgId === null) {
-        await call(ORGS, signal);
-        return `${server} accepts the API key`;
-      }
-      await isLinked(sourceOrgId, signal);
-      return `${server} accepts the API key for organization ${sourceOrgId}`;
+      const organization = target.sourceOrgId ?? '';
+      await isSynced(organization, signal);
+      return `${server} accepts the API key for organization ${organization}`;
     },
   };
-}
-
-function linkPath(sourceOrgId: string): string {
-  return `${ORGS}/${sourceOrgId}/liveExport/migrationLink`;
 }

@@ -13,6 +13,8 @@ export type Delivery = z.output<typeof deliverySchema>;
 export interface Sink {
   /** True if the sink takes only tokens whose request names the source organization. */
   readonly needsSourceOrgId?: boolean;
+  /** The source organizations whose API keys the sink has; omitted if it needs none. */
+  readonly sources?: ReadonlySet<string>;
   /** True if the source is in Cloud Manager, for which MongoDB skips the access list. */
   readonly skipsAccessList?: boolean;
   /**
@@ -31,17 +33,23 @@ export interface Sink {
    * Checks whether a delivery could succeed now, as far as it can without changing anything. A
    * place that cannot be reached is an error.
    *
-   * @param target organizations of the token; null if they are not known.
+   * @param target organizations of the token, as far as they are known: at least the source
+   *   organization if the sink has `sources`.
    * @returns a sentence that names what works.
    * @throws SinkUnavailableError, SinkRejectedError, SecretUnavailableError
    */
-  check(target: Pair | null, signal: AbortSignal): Promise<string>;
+  check(target: Partial<Pair>, signal: AbortSignal): Promise<string>;
   /**
    * Tells whether the source organization is linked. Omitted if the sink cannot know.
    *
    * @throws as `deliver`.
    */
   isLinked?(sourceOrgId: string, signal: AbortSignal): Promise<boolean>;
+}
+
+/** Tells whether the sink has the API key of a source organization, if it needs one. */
+export function hasSource({ sources }: Sink, sourceOrgId: string): boolean {
+  return sources === undefined || sources.has(sourceOrgId);
 }
 
 /** Thrown when the sink cannot take the token now. The message holds no secret. */

@@ -41,7 +41,7 @@ export async function makeSink(config: object, env: Env = {}) {
   const sink = await create();
   return {
     deliver: (delivery: Delivery, signal = never()) => sink.deliver(delivery, signal),
-    check: (target: Pair | null = null) => sink.check(target, never()),
+    check: (target: Partial<Pair> = {}) => sink.check(target, never()),
   };
 }
 

@@ -133,7 +133,8 @@ function createAwsSink(config: Config, sdk: typeof SecretsManager): Sink {
           .describeSecret({ SecretId: name }, options)
           .catch(nullIf(sdk.ResourceNotFoundException)),
       );
-      if (existing && target) requireOwnTags(name, target, existing.Tags);
+      const { orgId, sourceOrgId } = target;
+      if (existing && orgId) requireOwnTags(name, { orgId, sourceOrgId }, existing.Tags);
       return `AWS Secrets Manager, ${region}, permits secretsmanager:DescribeSecret on ${name}`;
     },
   };

@@ -52,11 +52,11 @@ function leavesRoot(path: string): boolean {
 }
 
 /** Completes the ids for a check, which delivers nothing: unknown ids are zeros. */
-export function completeIds(target: Pair | null): Ids {
+export function completeIds(target: Partial<Pair>): Ids {
   const unknown = '0'.repeat(24);
   return {
-    orgId: target?.orgId ?? unknown,
-    sourceOrgId: target?.sourceOrgId ?? unknown,
+    orgId: target.orgId ?? unknown,
+    sourceOrgId: target.sourceOrgId ?? unknown,
     deliveryId: '00000000-0000-0000-0000-000000000000',
   };
 }

@@ -91,8 +91,12 @@ it.concurrent(
       type: 'cloudManager',
       baseUrl: atlas.url,
       allowHttp: true,
-      publicKey: { env: 'SOURCE_PUBLIC_KEY' },
-      privateKey: { env: 'SOURCE_PRIVATE_KEY' },
+      sources: {
+        [sourceOrgId]: {
+          publicKey: { env: 'SOURCE_PUBLIC_KEY' },
+          privateKey: { env: 'SOURCE_PRIVATE_KEY' },
+        },
+      },
       pollIntervalMs: 100,
     };
     const { installation } = await startSystem({

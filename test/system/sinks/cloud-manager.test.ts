@@ -48,8 +48,9 @@ const fixture = testContract('cloudManager', async () => {
         type: 'cloudManager',
         baseUrl,
         allowHttp: true,
-        publicKey: { env: `PUBLIC_KEY_${id}` },
-        privateKey: { env: 'PRIVATE_KEY' },
+        sources: {
+          [id]: { publicKey: { env: `PUBLIC_KEY_${id}` }, privateKey: { env: 'PRIVATE_KEY' } },
+        },
         pollIntervalMs: 100,
       };
     },

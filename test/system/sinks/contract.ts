@@ -112,7 +112,8 @@ export function testContract<F extends Fixture>(type: string, start: () => Promi
       const delivery = newDelivery();
       expect(await deliver(delivery)).toBe(fixture.locationOf(delivery));
       const sink = await sinkFor(delivery);
-      for (const target of [null, delivery]) look(await sink.check(target));
+      const { sourceOrgId } = delivery;
+      for (const target of [{ sourceOrgId }, delivery]) look(await sink.check(target));
       expect(await fixture.held(delivery)).toEqual([delivery.linkToken]);
     });
 

@@ -49,6 +49,15 @@ it.each<[what: string, sink: string, atlas: AdminApi['isLinked'], failure: objec
   expect(await failureOf(check)).toMatchObject(failure);
 });
 
+it('a source whose API key the sink lacks is not linked: the next run says so', async () => {
+  const sinks = new Map([['source', aSink({ isLinked, sources: new Set() })]]);
+  const services = { atlas: { isLinked: notLinked } as AdminApi, sinks, organizations };
+  const input = { orgId: ORG, sourceOrgId: SOURCE_ORG, sink: 'source', lastTokenAt: null };
+  const activity = checkLinkActivity(services, 0) as Untyped;
+  const check = attemptIn({}, client).run<unknown[], unknown, Untyped>(activity, input);
+  await expect(check).resolves.toMatchObject({ linked: false, recentToken: false });
+});
+
 it.each([
   ['recent, though the clock of the worker is an hour fast', 3_600_000, 59_999, true],
   ['not recent, though the clock of the worker is an hour slow', -3_600_000, 60_000, false],

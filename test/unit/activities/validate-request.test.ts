@@ -16,7 +16,7 @@ const RETRIES = {
 };
 const SINKS = new Map<string, Sink>([
   ['drop', aSink()],
-  ['source', aSink({ needsSourceOrgId: true })],
+  ['source', aSink({ needsSourceOrgId: true, sources: new Set([SOURCE_ORG]) })],
 ]);
 
 interface Run {
@@ -48,7 +48,8 @@ it('an access list for a Cloud Manager sink gets a warning with the reason', asy
   const pair = { sink: 'source', sourceOrgId: SOURCE_ORG };
   const context = { env: { KEY: 'key' }, baseDirectory: '/', warn: jest.fn() };
   const keys = { publicKey: { env: 'KEY' }, privateKey: { env: 'KEY' } };
-  const sink = await sinkConfigSchema(context).parse({ type: 'cloudManager', ...keys })();
+  const sources = { [SOURCE_ORG]: keys };
+  const sink = await sinkConfigSchema(context).parse({ type: 'cloudManager', sources })();
   const validateAccessList = (accessListIps: string[]) =>
     validate(aRequest({ ...pair, accessListIps }), OTHER_PAIR, new Map([['source', sink]]));
   const warning =
@@ -72,6 +73,11 @@ const NO_CREDENTIAL =
   ' name one under atlas.organizations, and restart the workers';
 const NO_SOURCE = 'is missing, and sink source needs the source organization: name it';
 
+const OTHER_SOURCE = '64f1c0ffee5eed0000005c10';
+const NO_KEY =
+  `${OTHER_SOURCE} has no API key in sink source of worker ${WORKER_IDENTITY}: correct it, or add` +
+  ` sinks.source.sources.${OTHER_SOURCE} with publicKey and privateKey, and restart the workers`;
+
 const OTHER_PAIR = { workflowId: workflowIdFor({ orgId: ORG, sourceOrgId: SOURCE_ORG }) };
 const WITH_TIME = { workflowId: `${workflowIdFor({ orgId: ORG })}-2026-11-25T06:00:00Z` };
 
@@ -93,6 +99,13 @@ it.each<[what: string, field: string, change: object, run: Run, description: unk
     NO_CREDENTIAL,
   ],
   ['a sink that needs the missing source', 'sourceOrgId', { sink: 'source' }, {}, NO_SOURCE],
+  [
+    'a source whose API key the sink lacks',
+    'sourceOrgId',
+    { sink: 'source', sourceOrgId: OTHER_SOURCE },
+    { workflowId: workflowIdFor({ orgId: ORG, sourceOrgId: OTHER_SOURCE }) },
+    NO_KEY,
+  ],
   ['the workflow id of another pair', 'workflowId', {}, OTHER_PAIR, OWN_ID],
   ['the workflow id of a schedule', 'workflowId', {}, WITH_TIME, OWN_ID],
 ])('a request with %s is refused for its %s', async (_what, field, change, run, description) => {

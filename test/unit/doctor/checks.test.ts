@@ -180,10 +180,36 @@ it.each<[what: string, sink: Partial<Sink>, scope: Scope | null, finding: object
     SCOPE,
     unchecked('this sink needs the source organization, and the request names none'),
   ],
+  [
+    "a sink without the API key of a request's source is unchecked",
+    { sources: new Set() },
+    { ...SCOPE, target: { orgId: ORG, sourceOrgId: SOURCE_ORG } },
+    unchecked('this sink has no API key of the source organization'),
+  ],
+  [
+    'without a request, the API key of each source is checked',
+    { sources: new Set([SOURCE_ORG, OTHER_ORG]) },
+    null,
+    ok('accepts the API keys of 2 source organizations'),
+  ],
 ])('%s', async (_what, sink, scope, finding) => {
   const findings = await runChecks({ sink: aSink(sink), scope });
   expect(findings['sink drop']).toEqual(finding);
 });
+
+it.each([
+  [true, `401 for ${SOURCE_ORG}; 401 for ${OTHER_ORG}`],
+  [false, '401 for an organization (and 1 more)'],
+])(
+  'refused API keys of sources are an error; on the host (%s), with their ids',
+  async (onHost, message) => {
+    const check: Sink['check'] = ({ sourceOrgId }) =>
+      Promise.reject(new SinkRejectedError(`401 for ${sourceOrgId}`));
+    const sink = aSink({ check, sources: new Set([SOURCE_ORG, OTHER_ORG]) });
+    const findings = await runChecks({ sink, onHost });
+    expect(findings['sink drop']).toEqual(failedCheck(message));
+  },
+);
 
 it("on the worker's host, credentials of organizations in the map share two lines", async () => {
   const names = Array.from({ length: 60 }, (_, index) => `c${index + 1}`);

@@ -69,7 +69,9 @@ const [secret, token] = [{ env: 'SIGNING_SECRET' }, { env: 'TOKEN' }];
 const webhook = { type: 'webhook', url: 'https://a/', signingSecrets: [secret] };
 const vault = { type: 'vault', address: 'https://a/', path: 'a/{orgId}', token };
 const aws = { type: 'awsSecretsManager', region: 'eu-central-1', secretName: 'a/{orgId}' };
-const cloudManager = { type: 'cloudManager', publicKey: 'public', privateKey: token };
+const SOURCE = '64f1c0ffee5eed0000005c01';
+const cloudManagerOf = (sources: object) => ({ type: 'cloudManager', sources });
+const cloudManager = cloudManagerOf({ [SOURCE]: { publicKey: 'public', privateKey: token } });
 const tags = Object.fromEntries(Array.from({ length: 49 }, (_, i) => [`t${i}`, '']));
 
 const signedBy = (...signingSecrets: object[]) => ({ ...webhook, signingSecrets });
@@ -103,6 +105,17 @@ const REFUSED: [
     'that reaches Cloud Manager by plain http',
     { ...cloudManager, baseUrl: 'http://a/' },
     'baseUrl: is http',
+  ],
+  ['without a source', cloudManagerOf({}), 'sources: is empty, so the sink takes no token'],
+  [
+    'with a source that is not an id',
+    cloudManagerOf({ acme: { publicKey: 'public', privateKey: token } }),
+    'sources.acme: ',
+  ],
+  [
+    'with a source without a private key',
+    cloudManagerOf({ [SOURCE]: { publicKey: 'public' } }),
+    `sources.${SOURCE}.privateKey: is not a reference`,
   ],
   ['without a signing secret', signedBy(), 'signingSecrets: is empty'],
   [

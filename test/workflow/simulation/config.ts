@@ -25,8 +25,8 @@ const SINKS = {
     token: { env: 'SECRET' },
   },
   source: {
-    ...{ type: 'cloudManager', baseUrl: 'https://source.test', publicKey: 'source' },
-    ...{ privateKey: { env: 'SECRET' }, syncTimeoutMs: 20_000, timeoutMs },
+    ...{ type: 'cloudManager', baseUrl: 'https://source.test', syncTimeoutMs: 20_000, timeoutMs },
+    sources: { [SOURCE_ORG]: { publicKey: 'source', privateKey: { env: 'SECRET' } } },
   },
 };
 export const SINKS_OF: Record<string, string[]> = {
