@@ -126,11 +126,10 @@ describe('the commands of dev/acceptance.md, in one terminal,', () => {
   });
 });
 
-describe('the commands of docs/configuration.md', () => {
-  const section = sectionBelow(page('docs/configuration.md'), 'Many organizations');
-  const [readCsv = '', make = '', check = ''] = codeBlocks(section, 'sh');
-  const [startMany = ''] = codeBlocks(
-    sectionBelow(page('docs/commands.md'), 'Start many requests'),
+describe('the commands of docs/a-wave.md', () => {
+  const section = page('docs/a-wave.md');
+  const [readCsv = '', make = '', check = '', startMany = '', handOver = ''] = codeBlocks(
+    section,
     'sh',
   );
   const start = startMany.replace(/^.* --dry-run .*$/m, '');
@@ -138,7 +137,7 @@ describe('the commands of docs/configuration.md', () => {
 
   /** Makes `orgs.json` from a table with the organization of the page and another. */
   async function readTable({ sh }: Shell): Promise<void> {
-    const another = ['archive', newOrgId(), newOrgId(), 'mdb_sa_id_archive'].join(',');
+    const another = ['archive', newOrgId(), newOrgId(), 'mdb_sa_id_archive', 'archived'].join(',');
     const rows = [header, example, another].join('\\r\\n');
     await sh(`printf '${rows}' > orgs.csv; ${readCsv}`);
     const [[names] = []] = await sh(`jq -c '[.[] | keys_unsorted, .name]' orgs.json`);
@@ -149,17 +148,33 @@ describe('the commands of docs/configuration.md', () => {
   /** Makes the configuration, and service accounts of Atlas with secrets that are invented here. */
   async function makeConfiguration({ atlas, sh }: Shell, folder: string): Promise<void> {
     await sh(make);
+    // The emulator, in place of Cloud Manager.
+    await sh(
+      `sed -i 's|type: cloudManager|&\\n    baseUrl: ${atlas.url}\\n    allowHttp: true|' live-migration-prep.yaml`,
+    );
     const organizations = JSON.parse(readFileSync(path.join(folder, 'orgs.json'), 'utf8')) as {
       name: string;
       orgId: string;
+      sourceOrgId: string;
       clientId: string;
+      publicKey: string;
     }[];
     for (const { name } of organizations) {
-      await sh(`umask 077; echo 'secret-of-${name}' > 'secrets/${name}'`);
+      await sh(
+        `umask 077; for file in '${name}' '${name}-source'; do echo "secret-of-$file" > "secrets/$file"; done`,
+      );
     }
     atlas.seed({
       organizations: organizations.map(({ name, orgId }) => ({ id: orgId, name })),
-      apiKeys: [],
+      sourceOrganizations: organizations.map(({ name, sourceOrgId }) => ({
+        id: sourceOrgId,
+        name,
+      })),
+      apiKeys: organizations.map(({ name, sourceOrgId, publicKey }) => ({
+        orgId: sourceOrgId,
+        publicKey,
+        privateKey: `secret-of-${name}-source`,
+      })),
       serviceAccounts: organizations.map(({ name, orgId, clientId }) => ({
         orgId,
         clientId,
@@ -182,7 +197,7 @@ describe('the commands of docs/configuration.md', () => {
   ): Promise<void> {
     await installation.workers[0]?.stop();
     await sh(
-      "jq '. + {taskQueue: env.TASK_QUEUE, health: {port: 0}}' live-migration-prep.yaml > worker.yaml",
+      '(cat live-migration-prep.yaml; echo "taskQueue: $TASK_QUEUE"; echo "health: {port: 0}") > worker.yaml',
     );
     const env = { ...devServerEnv(address), MONGODB_ATLAS_BASE_URL: atlas.url };
     const worker = startWorkerProcess(
@@ -196,7 +211,7 @@ describe('the commands of docs/configuration.md', () => {
 
   /** Prepares each organization, once only. */
   async function prepareAll({ atlas, sh }: Shell): Promise<void> {
-    const printed = `${start}jq -c '.receipt // empty' results.jsonl\n`;
+    const printed = `${start}${handOver}cat receipts.jsonl\n`;
     const receipts = (await sh(printed)).map(([line = '']) => JSON.parse(line) as object);
     expect(receipts).toMatchObject([
       { changeReference: 'CHG-1042', credential: expect.stringMatching(/payments|archive/) },
