@@ -23,7 +23,7 @@ const TOKEN_UNCONFIRMED = 'TokenUnconfirmed';
  * Attempts that the circuit breaker held back retry within this time after the next probe may
  * start. So once Atlas works again, all runs that wait follow within it.
  */
-const MAX_HELD_BACK_JITTER_MS = 20_000;
+const MAX_HELD_BACK_JITTER_MS = 10_000;
 
 /**
  * Writes the failure of an attempt to create a token. Creating is not idempotent, so Temporal

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { createDigest } from '../http/digest';
 import { firstEntries, isSuccess } from '../http/response';
 import type { Backoff } from '../shared/activities';
-import { createCircuitBreaker } from './circuit-breaker';
+import { createCircuitBreakers } from './circuit-breaker';
 import type { AtlasRequest, Credential, CredentialConfig } from './credential';
 import { credentialNotConfigured, responseError } from './outcomes';
 import { createServiceAccount } from './service-account';
@@ -21,7 +21,7 @@ const projectsSchema = z.array(z.unknown());
 export interface AdminApiOptions extends TransportOptions {
   pretty: boolean;
   credentials: ReadonlyMap<string, CredentialConfig>;
-  /** Interval between the probes of a credential while its circuit is open. */
+  /** Interval between the probes of an open circuit. */
   backoff: Backoff;
 }
 
@@ -134,7 +134,7 @@ export function createAdminApi(options: AdminApiOptions) {
 
     /**
      * Describes in a clause why this process holds back the link-token requests of a credential,
-     * and until when; null while the circuit is closed.
+     * and until when; null while it does not.
      *
      * @throws AtlasError when the credential is not configured.
      */
@@ -149,10 +149,10 @@ function liveMigrations(orgId: string): string {
   return `/api/atlas/v2/orgs/${encodeURIComponent(orgId)}/liveMigrations`;
 }
 
-/** A credential, with the circuit breaker of its link-token requests. */
+/** A credential, with what holds its link-token requests back. */
 interface Access {
   credential: Credential;
-  circuit: ReturnType<typeof createCircuitBreaker>;
+  circuit: ReturnType<ReturnType<typeof createCircuitBreakers>>;
 }
 
 type Transport = ReturnType<typeof createTransport>;
@@ -161,10 +161,11 @@ function createAccesses(
   { credentials, backoff }: AdminApiOptions,
   transport: Transport,
 ): ReadonlyMap<string, Access> {
+  const circuitFor = createCircuitBreakers(backoff);
   const accesses = new Map<string, Access>();
   for (const [name, config] of credentials) {
     const credential = createCredential(config, transport);
-    accesses.set(name, { credential, circuit: createCircuitBreaker(name, backoff) });
+    accesses.set(name, { credential, circuit: circuitFor(name) });
   }
   return accesses;
 }

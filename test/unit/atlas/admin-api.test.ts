@@ -144,7 +144,7 @@ describe('createLinkToken', () => {
     await expect(creating).rejects.toMatchObject(failedWith({ status }));
   });
 
-  it('holds back requests with a credential whose circuit is open, and no others', async () => {
+  it('holds back requests with a credential that failed, and no others', async () => {
     const credentials = new Map(Object.entries(CREDENTIALS));
     const backoff = { initialIntervalMs: 600_000, maximumIntervalMs: 600_000 };
     const [atlas, emulator] = await start('apiKey', { credentials, backoff });

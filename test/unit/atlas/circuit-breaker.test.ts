@@ -1,4 +1,4 @@
-import { createCircuitBreaker } from '../../../src/atlas/circuit-breaker';
+import { createCircuitBreakers } from '../../../src/atlas/circuit-breaker';
 import type { Endpoint } from '../../../src/atlas/credential';
 import { connectionError, responseError, type AtlasError } from '../../../src/atlas/outcomes';
 import { settingsSchema } from '../../../src/config/settings';
@@ -22,9 +22,10 @@ const responded = (
 const connectionLost = (isWritten: boolean) =>
   connectionError('linkTokens', isWritten, 'ECONNRESET', 'https://atlas.test');
 
-/** Creates a circuit breaker, and functions that send requests through it. */
-function start(backoff = BACKOFF) {
-  const circuit = createCircuitBreaker('acme', backoff);
+type Circuit = ReturnType<ReturnType<typeof createCircuitBreakers>>;
+
+/** Creates the circuit breaker of a credential, and functions that send requests through it. */
+function start(backoff = BACKOFF, circuit = createCircuitBreakers(backoff)('acme')) {
   const send = jest.fn((error: Error | null) =>
     error ? Promise.reject(error) : Promise.resolve(),
   );
@@ -102,18 +103,34 @@ it('one request at a time probes, at growing intervals, until one succeeds', asy
   expect(await sendMany()).toHaveLength(IN_FLIGHT - 1);
   expect(await sendMany()).toEqual([]);
   expect(describeState()).toBeNull();
+
+  await request(responded(503));
+  elapse(30_000);
+  expect(await request()).toBeNull();
 });
 
-it('Atlas gets 125 requests in an hour of immediate 500s, with the default delays', async () => {
-  const context = { env: {}, baseDirectory: '/', warn: () => undefined };
-  const { shape } = settingsSchema(context, { credentials: [], sinks: [] });
-  const { request, send } = start(shape.retries.parse(undefined));
-  for (let passedMs = 0; passedMs < 60 * MINUTE_MS; passedMs += 500) {
-    await request(responded(500));
-    elapse(500);
-  }
-  expect(send).toHaveBeenCalledTimes(125);
-});
+it.each([
+  [1, 500, 125],
+  [2, 500, 250],
+  [5, 500, 127],
+  [300, 15_000, 242],
+])(
+  'in an hour of immediate 500s to %d credentials, tried every %d ms, Atlas gets %d requests',
+  async (credentials, stepMs, sent) => {
+    const context = { env: {}, baseDirectory: '/', warn: () => undefined };
+    const { shape } = settingsSchema(context, { credentials: [], sinks: [] });
+    const circuitFor = createCircuitBreakers(shape.retries.parse(undefined));
+    const senders = Array.from({ length: credentials }, (_, index) =>
+      start(BACKOFF, circuitFor(`credential ${index}`)),
+    );
+    for (let passedMs = 0; passedMs < 60 * MINUTE_MS; passedMs += stepMs) {
+      for (const { request } of senders) await request(responded(500));
+      elapse(stepMs);
+    }
+    const sentBy = senders.map(({ send }) => send.mock.calls.length);
+    expect(sentBy.reduce((sum, one) => sum + one)).toBe(sent);
+  },
+);
 
 /** Counts the requests that are not sent after this error. */
 async function countRejectedAfter(error: AtlasError): Promise<number> {
@@ -123,18 +140,15 @@ async function countRejectedAfter(error: AtlasError): Promise<number> {
 }
 
 const NO_MORE_TOKENS = responded(403, undefined, 'oauthToken', { error: 'access_denied' });
-const WAIT_FOR_TOKEN = responded(408, 60_000, 'oauthToken');
 
 it.each([
   ['408', 'opens the circuit', responded(408)],
   ['a connection that closes after the request', 'opens the circuit', connectionLost(true)],
   ['a refused connection', 'opens the circuit', connectionLost(false)],
   ['500 to the access-token request', 'opens the circuit', responded(500, undefined, 'oauthToken')],
-  ['429 with Retry-After', 'opens the circuit', responded(429, 60_000)],
-  ['429 without Retry-After', 'leaves the circuit closed', responded(429)],
+  ['429 with Retry-After', 'leaves the circuit closed', responded(429, 60_000)],
   ['2xx without a token', 'leaves the circuit closed', responded(200)],
   ['a refusal of another access token', 'leaves the circuit closed', NO_MORE_TOKENS],
-  ['a wait that the token endpoint requests', 'opens the circuit', WAIT_FOR_TOKEN],
 ])('%s %s', async (_what, outcome, error) => {
   expect(await countRejectedAfter(error)).toBe(outcome === 'opens the circuit' ? IN_FLIGHT : 0);
 });
@@ -146,7 +160,7 @@ it.each([
   'the longest Retry-After of several failures is %s: the circuit is open for %s',
   async (_asked, _open, askedMs, openMs) => {
     const { request, sendMany } = start();
-    const errors = [responded(503), responded(429, askedMs), responded(503), responded(400)];
+    const errors = [responded(503), responded(503, askedMs), responded(503), responded(400)];
     await Promise.all(errors.map((error) => request(error)));
     elapse(openMs - 1);
     expect(await sendMany()).toHaveLength(IN_FLIGHT);
@@ -156,7 +170,7 @@ it.each([
 );
 
 /** A request through the circuit breaker that is under way until the test ends it. */
-function startRequest(circuit: ReturnType<typeof createCircuitBreaker>) {
+function startRequest(circuit: Circuit) {
   let end: (error: Error | null) => void = () => undefined;
   const response = new Promise<void>((resolve, reject) => {
     end = (error) => (error ? reject(error) : resolve());
@@ -169,13 +183,13 @@ function startRequest(circuit: ReturnType<typeof createCircuitBreaker>) {
 }
 
 it('a circuit that closes forgets a Retry-After that came during the outage', async () => {
-  const circuit = createCircuitBreaker('acme', BACKOFF);
+  const circuit = createCircuitBreakers(BACKOFF)('acme');
   const fail = () => circuit.run(() => Promise.reject(responded(503))).catch(() => undefined);
   const endEarlierRequest = startRequest(circuit);
   await fail();
   elapse(30_000);
   const endProbe = startRequest(circuit);
-  await endEarlierRequest(responded(429, 600_000));
+  await endEarlierRequest(responded(503, 600_000));
   await endProbe();
   expect(circuit.describe()).toBeNull();
   await fail();
@@ -183,7 +197,7 @@ it('a circuit that closes forgets a Retry-After that came during the outage', as
 });
 
 it('a request that was under way when Atlas failed closes nothing by its success', async () => {
-  const circuit = createCircuitBreaker('acme', BACKOFF);
+  const circuit = createCircuitBreakers(BACKOFF)('acme');
   const endEarlierRequest = startRequest(circuit);
   await circuit.run(() => Promise.reject(responded(503))).catch(() => undefined);
   await endEarlierRequest();
@@ -203,4 +217,110 @@ it('a request that is stopped leaves the circuit as it is', async () => {
   );
   expect(await request()).toBeNull();
   expect(describeState()).toBeNull();
+});
+
+it.each([400, 403, 429])(
+  'a probe that gets %d neither closes the circuit nor delays the next',
+  async (status) => {
+    const { request, describeState } = start();
+    await request(responded(503));
+    elapse(30_000);
+    await request(responded(status, status === 429 ? 60_000 : undefined));
+    expect(describeState()).toContain('one link-token request at a time');
+    expect(await request()).toBeNull();
+    expect(describeState()).toBeNull();
+  },
+);
+
+describe('with several credentials', () => {
+  /** Creates senders, each with a credential of its own. */
+  function startMany(count: number) {
+    const circuitFor = createCircuitBreakers(BACKOFF);
+    return Array.from({ length: count }, (_, index) =>
+      start(BACKOFF, circuitFor(`credential-${index}`)),
+    );
+  }
+  type Sender = ReturnType<typeof start>;
+  const failAll = async (senders: readonly Sender[]) => {
+    for (const { request } of senders) expect(await request(responded(500))).toBeNull();
+  };
+
+  it('two that fail hold back no other, however often they fail', async () => {
+    const [first, second, healthy] = startMany(3) as [Sender, Sender, Sender];
+    for (let hours = 0; hours < 24; hours += 1) {
+      await failAll([first, second]);
+      expect(await healthy.request()).toBeNull();
+      expect(healthy.describeState()).toBeNull();
+      elapse(60 * MINUTE_MS);
+    }
+  });
+
+  it('any number that fails holds back no other while one succeeds between', async () => {
+    const [healthy, ...failing] = startMany(21) as [Sender, ...Sender[]];
+    for (const sender of failing) {
+      await failAll([sender]);
+      expect(await healthy.sendMany()).toEqual([]);
+    }
+    expect(healthy.describeState()).toBeNull();
+  });
+
+  it('three that fail with no success between hold back all, and one probes at a time', async () => {
+    const senders = startMany(20);
+    await failAll(senders.slice(0, 3));
+    const [fourth, fifth, ...others] = senders.slice(3) as [Sender, Sender, ...Sender[]];
+    const why =
+      'Atlas returned 500 to the link-token request; after that, this worker sends no link-token' +
+      ' request with any credential until 2026-01-02T03:04:20.000Z';
+    expect((await fourth.request())?.message).toBe(`not sent, since ${why}`);
+    for (const { describeState } of senders) expect(describeState()).toBe(why);
+
+    for (const [probe, { sendMany, send }] of [fourth, fifth, ...others].entries()) {
+      elapse(15_000);
+      expect(await sendMany(responded(500))).toHaveLength(IN_FLIGHT - 1);
+      expect(send).toHaveBeenCalledTimes(1);
+      expect(await senders[probe]?.request()).toMatchObject({ tokenMayExist: false });
+    }
+  });
+
+  it('one that has not failed probes before those that have, and after those one of them', async () => {
+    const senders = startMany(4);
+    const [first, second, third, healthy] = senders as [Sender, Sender, Sender, Sender];
+    await failAll([first, second, third]);
+    elapse(30_000 - 1);
+    for (const { sendMany } of [first, second, third]) {
+      expect(await sendMany(responded(500))).toHaveLength(IN_FLIGHT);
+    }
+    expect(await healthy.request()).toBeNull();
+
+    elapse(1);
+    await failAll([first, second, third]);
+    elapse(60_000);
+    expect(await first.request()).toBeNull();
+    expect(healthy.describeState()).toBeNull();
+  });
+
+  it('the success of any lets all others follow, but for those that fail themselves', async () => {
+    const senders = startMany(20);
+    await failAll(senders.slice(0, 3));
+    elapse(30_000);
+    const [failing, , , probe, ...others] = senders as [
+      Sender,
+      Sender,
+      Sender,
+      Sender,
+      ...Sender[],
+    ];
+    expect(await probe.request()).toBeNull();
+    await failAll([failing]);
+    expect(await failing.sendMany()).toHaveLength(IN_FLIGHT);
+    expect(failing.describeState()).toContain('with credential credential-0 until');
+    for (const { sendMany } of others) expect(await sendMany()).toEqual([]);
+  });
+
+  it('refusals and rate limits of several hold nobody back', async () => {
+    const senders = startMany(20);
+    for (const { request } of senders) await request(responded(429, 60_000));
+    for (const { request } of senders) await request(responded(403));
+    for (const { sendMany } of senders) expect(await sendMany()).toEqual([]);
+  });
 });
