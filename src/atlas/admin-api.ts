@@ -48,7 +48,7 @@ export function createAdminApi(options: AdminApiOptions) {
     const { credential } = findAccess(credentialName);
     const response = await credential.send({ ...request, method: 'GET', headers });
     const parsed = response.status === 200 ? content.safeParse(response.json) : null;
-    if (!parsed?.success) throw responseError(request.endpoint, response);
+    if (!parsed?.success) throw responseError(request.endpoint, credentialName, response);
     return parsed.data;
   }
 
@@ -89,7 +89,9 @@ export function createAdminApi(options: AdminApiOptions) {
         // Any 2xx with a token is a success: the published page says 200, and Atlas was recorded
         // with 201.
         const parsed = createdSchema.safeParse(response.json);
-        if (!isSuccess(response) || !parsed.success) throw responseError('linkTokens', response);
+        if (!isSuccess(response) || !parsed.success) {
+          throw responseError('linkTokens', credentialName, response);
+        }
         return parsed.data.linkToken;
       });
     },
@@ -164,15 +166,19 @@ function createAccesses(
   const circuitFor = createCircuitBreakers(backoff);
   const accesses = new Map<string, Access>();
   for (const [name, config] of credentials) {
-    const credential = createCredential(config, transport);
+    const credential = createCredential(name, config, transport);
     accesses.set(name, { credential, circuit: circuitFor(name) });
   }
   return accesses;
 }
 
-function createCredential(config: CredentialConfig, transport: Transport): Credential {
+function createCredential(
+  name: string,
+  config: CredentialConfig,
+  transport: Transport,
+): Credential {
   const { send } = transport;
-  if (config.type === 'serviceAccount') return createServiceAccount(config, send);
+  if (config.type === 'serviceAccount') return createServiceAccount(name, config, send);
   const withDigest = createDigest(config.publicKey, config.privateKey);
   return {
     send: (request) =>

@@ -39,8 +39,8 @@ export function createCircuitBreakers(backoff: Backoff) {
 }
 
 /**
- * Creates a circuit breaker. While it is open, one request at a time probes, at the pace of a single
- * run that is retried, and all others are rejected, until a probe succeeds.
+ * Creates a circuit breaker. While it is open, one request at a time probes, at the pace of a
+ * single run that is retried, and all others are rejected, until a probe succeeds.
  *
  * A single run hardly notices it. There is one exception: when attempts that Temporal retried, such
  * as refused connections, are followed by one that may have created a token, the delays of the run

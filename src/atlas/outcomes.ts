@@ -32,7 +32,10 @@ interface Row {
   type: 'AtlasUnavailable' | 'AtlasRequestRejected' | 'AtlasResponseInvalid';
   /** False if Atlas is known to have done nothing: it rejected or throttled the request. */
   mayHaveActed: boolean;
-  /** What to do, if the failure is permanent: any but AtlasUnavailable. */
+  /**
+   * What to do, if the failure is permanent: any but AtlasUnavailable. `{credential}` stands for
+   * its name.
+   */
   remedy?: string;
 }
 
@@ -87,7 +90,10 @@ const COMMON_ROWS: readonly Row[] = [
   postponed(oneOf(429)),
   retried(oneOf(408, 425)),
   rejected(oneOf(402), "resolve the suspension of the organization's account in Atlas"),
-  rejected(oneOf(403), "add the worker's IP address to the API access list of the credential"),
+  rejected(
+    oneOf(403),
+    "add the worker's IP address to the API access list of credential {credential}",
+  ),
   rejected(
     oneOf(406, 410, 415),
     "Atlas no longer serves this worker's API version: upgrade the worker",
@@ -99,11 +105,13 @@ const COMMON_ROWS: readonly Row[] = [
 const OWNER_ROWS: readonly Row[] = [
   rejected(
     oneOf(401),
-    'check that the credential is valid, unexpired and Organization Owner of this organization',
+    'check that credential {credential} is valid, unexpired and Organization Owner of this' +
+      ' organization',
   ),
   rejected(
     isForbidden,
-    "make the credential Organization Owner, and put the worker's address on its API access list",
+    "make credential {credential} Organization Owner, and put the worker's address on its API" +
+      ' access list',
   ),
 ];
 
@@ -129,7 +137,8 @@ const ACCESS_TOKEN_ROWS: readonly Row[] = [
   retried((status, errorCode) => status === 403 && errorCode === 'access_denied'),
   rejected(
     oneOf(400, 401),
-    "check the service account's client id and secret, and that the secret has not expired",
+    'check the client id and secret of credential {credential},' +
+      ' and that the secret has not expired',
   ),
   rejected(oneOf(404, 405), `check ${BASE_URL}`),
   ...COMMON_ROWS,
@@ -178,9 +187,14 @@ export const ENDPOINT_RULES: Record<
 
 const NOT_JSON = '; the body is not JSON, so a proxy between the worker and Atlas may have sent it';
 
-/** Classifies a response that lacks the requested content. */
+/**
+ * Classifies a response that lacks the requested content.
+ *
+ * @param credentialName the name in the worker's configuration.
+ */
 export function responseError(
   endpoint: Endpoint,
+  credentialName: string,
   { status, json, retryAfterMs }: Pick<HttpResponse, 'status' | 'json' | 'retryAfterMs'>,
 ): AtlasError {
   const { fields, ...texts } = readError(endpoint, status, json);
@@ -198,7 +212,7 @@ export function responseError(
     tokenMayExist: endpoint === 'linkTokens' && mayHaveActed,
     message: [
       describeResponse(endpoint, details),
-      remedy && `; ${remedy}`,
+      remedy && `; ${remedy.replace('{credential}', () => credentialName)}`,
       permanent && json === null && NOT_JSON,
     ]
       .filter(Boolean)

@@ -13,12 +13,16 @@ const accessTokenSchema = z.object({
  * allows an account 100 live tokens, so all attempts of this worker share one, until it expires or
  * Atlas refuses it.
  */
-export function createServiceAccount(config: ServiceAccountConfig, send: Send): Credential {
+export function createServiceAccount(
+  name: string,
+  config: ServiceAccountConfig,
+  send: Send,
+): Credential {
   let current: Promise<AccessToken> | null = null;
 
   /** Fetches a token once for all callers that wait. A failure is not cached. */
   function fetchOnce(): Promise<AccessToken> {
-    const token = (current ??= fetchAccessToken(config, send));
+    const token = (current ??= fetchAccessToken(name, config, send));
     token.catch(() => drop(token));
     return token;
   }
@@ -49,10 +53,10 @@ export function createServiceAccount(config: ServiceAccountConfig, send: Send): 
   };
 }
 
-async function fetchAccessToken(config: ServiceAccountConfig, send: Send) {
+async function fetchAccessToken(name: string, config: ServiceAccountConfig, send: Send) {
   const response = await requestToken(config, send);
   const parsed = response.status === 200 ? accessTokenSchema.safeParse(response.json) : null;
-  if (!parsed?.success) throw responseError('oauthToken', response);
+  if (!parsed?.success) throw responseError('oauthToken', name, response);
   const renewAtMs = Date.now() + timeUntilRenewalMs(parsed.data.expires_in * 1000);
   return { value: parsed.data.access_token, renewAtMs };
 }

@@ -203,7 +203,10 @@ describe.each(RELEASES)('what release %s wrote', (release) => {
     const { errorCode, reason, detail } = stored.attemptFailures.creation[0];
     const json = { error: 503, errorCode, reason, detail };
     const response = { status: 503, json, retryAfterMs: 60_000 };
-    const creation = writeCreationFailure(responseError('linkTokens', response).failure, timing);
+    const creation = writeCreationFailure(
+      responseError('linkTokens', 'default', response).failure,
+      timing,
+    );
     const facts = { ...NOTHING_DONE, retryAfterMs: 60_000 };
     const unavailable = { ...facts, type: 'SinkUnavailable', message: '', details: {} };
     const delivery = writeRetryableFailure(unavailable, timing);

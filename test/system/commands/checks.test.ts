@@ -95,7 +95,7 @@ describe('doctor', () => {
           /^warning +Temporal: .* for 24 h: set at least 72 h.*temporal operator namespace update/,
           /^error +list of runs: Temporal refuses to list .*: grant the permission to list and read workflow/,
           /^ok +sealing keys: /,
-          /^error +credential default: Atlas returned 401 .*; check the service account's client id and secret/,
+          /^error +credential default: Atlas returned 401 .*; check the client id and secret of credential default/,
           /^error +sink blocked: .* is not a directory/,
         ].map((line): unknown => expect.stringMatching(line)),
       ),

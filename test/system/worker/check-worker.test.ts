@@ -80,7 +80,7 @@ describe('checkWorker', () => {
     atlas.expire('accessTokens');
     atlas.faults({ on: 'oauth', status: 401, errorCode: 'invalid_client' });
     const message = expect.stringMatching(
-      /^credential default: Atlas returned 401 .*; check the service account's/,
+      /^credential default: Atlas returned 401 .*; check the client id and secret of credential default/,
     );
     const failure = { type: 'WorkerCheckFailed', attempts: 1, message };
     expect(await check(installation.newRequest({ sink: 'broken' }))).toMatchObject(failure);

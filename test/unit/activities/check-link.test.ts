@@ -17,7 +17,11 @@ const SINKS = new Map<string, Sink>([
 
 const atlasReturns503 = () =>
   Promise.reject(
-    responseError('availableProjects', { status: 503, json: null, retryAfterMs: undefined }),
+    responseError('availableProjects', 'acme', {
+      status: 503,
+      json: null,
+      retryAfterMs: undefined,
+    }),
   );
 const notLinked: AdminApi['isLinked'] = () => Promise.resolve(false);
 

@@ -18,7 +18,7 @@ const responded = (
   retryAfterMs?: number,
   endpoint: Endpoint = 'linkTokens',
   json = {},
-) => responseError(endpoint, { status, json, retryAfterMs });
+) => responseError(endpoint, 'acme', { status, json, retryAfterMs });
 const connectionLost = (isWritten: boolean) =>
   connectionError('linkTokens', isWritten, 'ECONNRESET', 'https://atlas.test');
 

@@ -9,7 +9,7 @@ function responded(
   json: unknown = null,
   retryAfterMs?: number,
 ) {
-  return failures.responseError(endpoint, { status, json, retryAfterMs }).failure;
+  return failures.responseError(endpoint, 'acme', { status, json, retryAfterMs }).failure;
 }
 
 /** Holds the type of each outcome, whether it is permanent, and whether a token may exist. */
@@ -71,16 +71,17 @@ it.each<Row>([
 
 it.each<[status: number, errorCode: string, remedy: string]>([
   [400, 'MAX_API_KEYS_PER_ORG_EXCEEDED', 'delete unused API keys'],
-  [403, 'NOT_ORG_OWNER', 'make the credential Organization Owner'],
+  [401, 'NOT_ORG_OWNER', 'check that credential acme is valid'],
+  [403, 'NOT_ORG_OWNER', 'make credential acme Organization Owner'],
   [403, 'IP_ADDRESS_NOT_ON_ACCESS_LIST', "add the worker's IP address to the API access list"],
 ])('a refusal of linkTokens with %i and %s says what to do: %s', (status, errorCode, remedy) => {
   expect(responded('linkTokens', status, { errorCode }).message).toContain(`; ${remedy}`);
 });
 
 it.each<[endpoint: Endpoint, status: number, remedy: string]>([
-  ['oauthToken', 401, "check the service account's client id and secret"],
+  ['oauthToken', 401, 'check the client id and secret of credential acme'],
   ['oauthToken', 404, 'check atlas.baseUrl'],
-  ['oauthToken', 403, "add the worker's IP address to the API access list"],
+  ['oauthToken', 403, "add the worker's IP address to the API access list of credential acme"],
   ['orgs', 404, 'check atlas.baseUrl'],
   ['availableProjects', 404, 'check orgId'],
   ['linkTokens', 404, 'check orgId'],

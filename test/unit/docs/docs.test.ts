@@ -147,7 +147,11 @@ it('docs/architecture.md says what the code does after a response of each status
   );
   const classified = documented.map(([status]) => {
     const response = { status: Number(status), json: null, retryAfterMs: undefined };
-    const { permanent, type, tokenMayExist } = responseError('linkTokens', response).failure;
+    const { permanent, type, tokenMayExist } = responseError(
+      'linkTokens',
+      'default',
+      response,
+    ).failure;
     const retried = `retried by ${tokenMayExist ? 'the run' : 'Temporal'}`;
     return [status, permanent ? `fails: \`${type}\`` : retried, tokenMayExist ? 'yes' : 'no'];
   });

@@ -241,7 +241,11 @@ const NOT_VISIBLE =
 /** A worker that sees one organization, and whose check of the role gets this status from Atlas. */
 function refusingRole(status: number, visible: string) {
   const json = { detail: `not in ${ORG}` };
-  const error = responseError('availableProjects', { status, json, retryAfterMs: undefined });
+  const error = responseError('availableProjects', 'acme', {
+    status,
+    json,
+    retryAfterMs: undefined,
+  });
   return { ...listing(visible), role: () => Promise.reject(error) };
 }
 
