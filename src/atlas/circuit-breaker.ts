@@ -33,7 +33,7 @@ export function createCircuitBreakers(backoff: Backoff) {
 
       /** @throws AtlasError immediately while a circuit is open, or the error of the request. */
       run: <T>(request: () => Promise<T>): Promise<T> =>
-        atlas.run(credentialName, () => own.run(credentialName, request)),
+        atlas.run(credentialName, () => own.run(credentialName, request), own.isOpen()),
     };
   };
 }
@@ -53,18 +53,13 @@ function createCircuitBreaker(scope: string, opensAt: number, backoff: Backoff) 
   let lastFailure: Pick<AtlasFailure, 'message' | 'details'> = { message: '', details: {} };
   /** Time of the clock of `performance`, which cannot be set back. */
   let nextProbeAtMs = 0;
-  /**
-   * By how much a credential that failed waits longer, so that a healthy one probes before it:
-   * three organizations that fail for ever hold the others back once, and not for ever.
-   */
-  let headStartMs = 0;
+  let pauseMs = 0;
   let isProbing = false;
 
   const isOpen = () => failing.size >= opensAt;
   const remainingMs = () => Math.max(0, Math.ceil(nextProbeAtMs - performance.now()));
-  const mayProbe = (credentialName: string) =>
-    !isProbing &&
-    performance.now() >= nextProbeAtMs + (failing.has(credentialName) ? headStartMs : 0);
+  const mayProbe = (yields: boolean) =>
+    !isProbing && performance.now() >= nextProbeAtMs + (yields ? pauseMs : 0);
 
   function describe(): string | null {
     if (!isOpen()) return null;
@@ -89,18 +84,23 @@ function createCircuitBreaker(scope: string, opensAt: number, backoff: Backoff) 
     if (isProbe) failedProbes += 1;
     lastFailure = failure;
     const requestedMs = Math.min(failure.retryAfterMs ?? 0, MAX_PROBE_WAIT_MS);
-    const pauseMs = leastRetryDelayMs(backoff, 1 + failedProbes);
+    pauseMs = leastRetryDelayMs(backoff, 1 + failedProbes);
     const dueAtMs = performance.now() + Math.max(requestedMs, pauseMs);
     nextProbeAtMs = Math.max(nextProbeAtMs, dueAtMs);
-    if (opensAt > 1) headStartMs = pauseMs;
   }
 
   return {
     describe,
+    isOpen,
 
-    async run<T>(credentialName: string, request: () => Promise<T>): Promise<T> {
+    /**
+     * @param yields whether another credential's request is the better probe: this one waits a
+     *   second pause for it. Otherwise organizations that fail for ever would take each probe, and
+     *   so hold the others back for ever.
+     */
+    async run<T>(credentialName: string, request: () => Promise<T>, yields = false): Promise<T> {
       const isProbe = isOpen();
-      if (isProbe && !mayProbe(credentialName)) {
+      if (isProbe && !mayProbe(yields)) {
         const { details } = lastFailure;
         const message = `not sent, since ${describe() ?? ''}`;
         const held = { retryAfterMs: remainingMs(), consecutiveAtlasFailures: 1 + failedProbes };

@@ -299,6 +299,26 @@ describe('with several credentials', () => {
     expect(healthy.describeState()).toBeNull();
   });
 
+  it('forty that fail for ever hold a healthy one back until the next probe, each time', async () => {
+    const [healthy, ...failing] = startMany(41) as [Sender, ...Sender[]];
+    for (const sender of failing) {
+      await failAll([sender]);
+      await healthy.request();
+    }
+    for (let minutes = 0; minutes < 6; minutes += 1) {
+      for (let seconds = 0; seconds < 60; seconds += 1) {
+        elapse(1000);
+        for (const { request } of failing) await request(responded(500));
+      }
+      let waitedSeconds = 0;
+      for (; (await healthy.request()) !== null; waitedSeconds += 1) {
+        elapse(1000);
+        for (const { request } of failing) await request(responded(500));
+      }
+      expect(waitedSeconds).toBeLessThanOrEqual(15);
+    }
+  });
+
   it('the success of any lets all others follow, but for those that fail themselves', async () => {
     const senders = startMany(20);
     await failAll(senders.slice(0, 3));
