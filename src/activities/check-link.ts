@@ -7,7 +7,7 @@ import { linkCheckSchema, type Activities } from '../shared/activities';
 import { writeAttemptFailure, type AttemptFailure } from '../shared/attempt-failure';
 import { commandLine, deleteKeyOf } from '../shared/command-line';
 import { classifyDeliveryError } from '../sinks/classify-delivery-error';
-import { hasSource, type Sink } from '../sinks/sink';
+import { describeMissingPair, type Sink } from '../sinks/sink';
 import { findRun } from '../temporal/describe-run';
 import { findEarlierToken, type EarlierToken } from '../temporal/earlier-token';
 import { withHeartbeats } from './heartbeat';
@@ -29,9 +29,8 @@ export function checkLinkActivity(
     const credential = organizations.credentialFor(check.orgId);
     const isPermitted = organizations.sinksFor(check.orgId).includes(check.sink);
     const sink = isPermitted ? sinks.get(check.sink) : undefined;
-    const { sourceOrgId } = check;
     // The next run reports all problems of the request at once.
-    if (credential === null || !sink || (sourceOrgId && !hasSource(sink, sourceOrgId))) {
+    if (credential === null || !sink || describeMissingPair(check.sink, sink, check) !== null) {
       return {
         linked: false,
         recentToken: false,

@@ -6,7 +6,12 @@ import { deliverySchema, sinkName, tokenFactsSchema, type TokenFacts } from '../
 import { deliverInputSchema, type Activities, type Backoff } from '../shared/activities';
 import { cut, quote } from '../shared/text';
 import { classifyDeliveryError } from '../sinks/classify-delivery-error';
-import { SinkRejectedError, SinkUnavailableError, hasSource, type Sink } from '../sinks/sink';
+import {
+  SinkRejectedError,
+  SinkUnavailableError,
+  describeMissingPair,
+  type Sink,
+} from '../sinks/sink';
 import { WORKER_IDENTITY } from '../version';
 import { writeRetryableFailure } from './attempt-retries';
 import { withHeartbeats } from './heartbeat';
@@ -76,12 +81,10 @@ export function deliverLinkTokenActivity(
         `${problem}: redeliver to another sink, and name sourceOrgId next time`,
       );
     }
-    if (sourceOrgId !== null && !hasSource(sink, sourceOrgId)) {
-      const problem = `sink ${name} of worker ${WORKER_IDENTITY} has no API key of ${sourceOrgId}`;
-      const remedy =
-        `add sinks.${name}.sources.${sourceOrgId} and restart the workers,` +
-        ' or redeliver to another sink';
-      throw new SinkUnavailableError(`${problem}: ${remedy}`);
+    const missingPair = describeMissingPair(name, sink, { orgId, sourceOrgId });
+    if (missingPair !== null) {
+      // As above, other workers may have it already.
+      throw new SinkUnavailableError(`${missingPair}, or redeliver to another sink`);
     }
     return sink;
   }

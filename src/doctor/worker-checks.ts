@@ -4,7 +4,7 @@ import type { Pair } from '../contract/workflow-id';
 import type { Sealer } from '../secrets/sealing';
 import { formatCount } from '../shared/text';
 import { classifyDeliveryError } from '../sinks/classify-delivery-error';
-import { hasSource, type Sink } from '../sinks/sink';
+import { describeMissingPair, type Sink } from '../sinks/sink';
 import {
   failedCheck,
   joinProblems,
@@ -33,7 +33,9 @@ export function workerChecks(
   for (const [name, sink] of services.sinks) {
     if (!scope.sinks.includes(name)) continue;
     const run = (signal: AbortSignal) =>
-      scope.target ? checkSink(sink, scope.target, signal) : checkWholeSink(sink, options, signal);
+      scope.target
+        ? checkSink(name, sink, scope.target, signal)
+        : checkWholeSink(sink, options, signal);
     checks.push({ name: `sink ${name}`, run });
   }
   return checks;
@@ -53,12 +55,17 @@ function checkKeys(sealer: Sealer): CheckResult {
   return ok(`key ${first ?? ''} seals and opens tokens${older}`);
 }
 
-async function checkSink(sink: Sink, target: Pair, signal: AbortSignal): Promise<CheckResult> {
+async function checkSink(
+  name: string,
+  sink: Sink,
+  target: Pair,
+  signal: AbortSignal,
+): Promise<CheckResult> {
   if (sink.needsSourceOrgId && !target.sourceOrgId) {
     return unchecked('this sink needs the source organization, and the request names none');
   }
-  if (target.sourceOrgId && !hasSource(sink, target.sourceOrgId)) {
-    return unchecked('this sink has no API key of the source organization');
+  if (describeMissingPair(name, sink, target) !== null) {
+    return unchecked('this sink does not take this source organization to this Atlas organization');
   }
   return ok(await sink.check(target, signal));
 }
@@ -72,7 +79,7 @@ async function checkWholeSink(
   signal: AbortSignal,
 ): Promise<CheckResult> {
   if (!sink.sources) return ok(await sink.check({}, signal));
-  const ids = [...sink.sources];
+  const ids = [...sink.sources.keys()];
   const checkOne = (sourceOrgId: string) =>
     sink.check({ sourceOrgId }, signal).then(() => null, classifyDeliveryError);
   const results = await pMap(ids, checkOne, { concurrency: SOURCE_CHECKS_AT_A_TIME });

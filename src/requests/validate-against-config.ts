@@ -2,7 +2,7 @@ import type { Services } from '../config/services';
 import { organizationId, type FieldProblem } from '../contract/schemas';
 import { toObject } from '../shared/object';
 import { quote } from '../shared/text';
-import { hasSource } from '../sinks/sink';
+import { describeMissingPair } from '../sinks/sink';
 import { WORKER_IDENTITY } from '../version';
 import { validateFields, type ValidFields } from './validate-fields';
 
@@ -29,18 +29,13 @@ export function validateAgainstConfig(input: unknown, permissions: Permissions) 
 function findSourceProblems(request: ValidFields | null, sinks: Services['sinks']): FieldProblem[] {
   const sink = request && sinks.get(request.sink);
   if (!sink) return [];
-  const { sink: name, sourceOrgId } = request;
-  if (sourceOrgId === null) {
-    if (!sink.needsSourceOrgId) return [];
+  const { sink: name } = request;
+  if (sink.needsSourceOrgId && request.sourceOrgId === null) {
     const description = `is missing, and sink ${name} needs the source organization: name it`;
     return [{ field: 'sourceOrgId', description }];
   }
-  if (hasSource(sink, sourceOrgId)) return [];
-  const problem = `${sourceOrgId} has no API key in sink ${name} of worker ${WORKER_IDENTITY}`;
-  const remedy =
-    `correct it, or add sinks.${name}.sources.${sourceOrgId} with publicKey and privateKey,` +
-    ' and restart the workers';
-  return [{ field: 'sourceOrgId', description: `${problem}: ${remedy}` }];
+  const description = describeMissingPair(name, sink, request);
+  return description === null ? [] : [{ field: 'sourceOrgId', description }];
 }
 
 /** Checks the organization and the sink, even if other fields are wrong. */

@@ -21,10 +21,11 @@ const configSchema = (context: ReferenceContext) =>
       .record(
         organizationId,
         z.strictObject({
+          orgId: organizationId,
           publicKey: textOrReference(context, headerFormat),
           privateKey: secretReference(context, headerFormat),
         }),
-        'name each source organization, with publicKey and privateKey',
+        'name each source organization, with orgId, publicKey and privateKey',
       )
       .refine(
         (sources) => Object.keys(sources).length > 0,
@@ -38,8 +39,8 @@ const configSchema = (context: ReferenceContext) =>
 type Config = z.output<ReturnType<typeof configSchema>>;
 
 /**
- * Links the source organization to the Atlas organization, and waits until the link is synced. Each
- * source organization has an API key of its own.
+ * Links a source organization to its Atlas organization, and waits until the link is synced. Each
+ * source organization has one link, and an API key of its own.
  *
  * @see
  *   https://www.mongodb.com/docs/cloud-manager/reference/api/cloud-migration/link-the-organization-with-atlas
@@ -116,7 +117,7 @@ function createCloudManagerSink(config: Config): Sink {
 
   return {
     needsSourceOrgId: true,
-    sources: new Set(config.sources.keys()),
+    sources: new Map([...config.sources].map(([sourceOrgId, { orgId }]) => [sourceOrgId, orgId])),
     skipsAccessList: true,
     isLinked: isSynced,
 

@@ -2,6 +2,7 @@ import type { z } from 'zod';
 import type { deliverySchema } from '../contract/schemas';
 import type { Pair } from '../contract/workflow-id';
 import type { ReferenceContext } from '../secrets/read-secret';
+import { WORKER_IDENTITY } from '../version';
 
 /**
  * A token to deliver. `deliveryId` is the same in every attempt and every redelivery of this token.
@@ -13,8 +14,11 @@ export type Delivery = z.output<typeof deliverySchema>;
 export interface Sink {
   /** True if the sink takes only tokens whose request names the source organization. */
   readonly needsSourceOrgId?: boolean;
-  /** The source organizations whose API keys the sink has; omitted if it needs none. */
-  readonly sources?: ReadonlySet<string>;
+  /**
+   * The Atlas organization of each source organization whose API key the sink has, by the id of the
+   * source; omitted if the sink takes the tokens of all.
+   */
+  readonly sources?: ReadonlyMap<string, string>;
   /** True if the source is in Cloud Manager, for which MongoDB skips the access list. */
   readonly skipsAccessList?: boolean;
   /**
@@ -47,9 +51,23 @@ export interface Sink {
   isLinked?(sourceOrgId: string, signal: AbortSignal): Promise<boolean>;
 }
 
-/** Tells whether the sink has the API key of a source organization, if it needs one. */
-export function hasSource({ sources }: Sink, sourceOrgId: string): boolean {
-  return sources === undefined || sources.has(sourceOrgId);
+/**
+ * Describes what keeps a sink from taking the tokens of a pair of organizations; null if nothing
+ * does. It names nothing that the caller did not name, such as the pair that the source has.
+ */
+export function describeMissingPair(
+  sinkName: string,
+  { sources }: Sink,
+  { orgId, sourceOrgId }: Pair,
+): string | null {
+  if (!sources || !sourceOrgId || sources.get(sourceOrgId) === orgId) return null;
+  return (
+    `sink ${sinkName} of worker ${WORKER_IDENTITY} does not take` +
+    ` source organization ${sourceOrgId} to Atlas organization ${orgId}:` +
+    ' if the two belong together, set' +
+    ` sinks.${sinkName}.sources.${sourceOrgId} with this orgId, publicKey and privateKey,` +
+    ' and restart the workers'
+  );
 }
 
 /** Thrown when the sink cannot take the token now. The message holds no secret. */

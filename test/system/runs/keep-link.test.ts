@@ -92,6 +92,7 @@ it.concurrent(
       baseUrl: atlas.url,
       allowHttp: true,
       sources: {
+          orgId: atlas.account.orgId,
         [sourceOrgId]: {
           publicKey: { env: 'SOURCE_PUBLIC_KEY' },
           privateKey: { env: 'SOURCE_PRIVATE_KEY' },

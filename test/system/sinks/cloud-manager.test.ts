@@ -37,7 +37,7 @@ const fixture = testContract('cloudManager', async () => {
   const env: Env = { PRIVATE_KEY };
   return {
     keepsFormer: false,
-    configFor({ sourceOrgId }) {
+    configFor({ orgId, sourceOrgId }) {
       const id = String(sourceOrgId);
       env[`PUBLIC_KEY_${id}`] = `key${id}`;
       if (!sourceOrgIds.has(id)) {
@@ -49,7 +49,11 @@ const fixture = testContract('cloudManager', async () => {
         baseUrl,
         allowHttp: true,
         sources: {
-          [id]: { publicKey: { env: `PUBLIC_KEY_${id}` }, privateKey: { env: 'PRIVATE_KEY' } },
+          [id]: {
+            orgId,
+            publicKey: { env: `PUBLIC_KEY_${id}` },
+            privateKey: { env: 'PRIVATE_KEY' },
+          },
         },
         pollIntervalMs: 100,
       };

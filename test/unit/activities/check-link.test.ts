@@ -5,7 +5,7 @@ import type { AdminApi } from '../../../src/atlas/admin-api';
 import { responseError } from '../../../src/atlas/outcomes';
 import { SinkRejectedError, type Sink } from '../../../src/sinks/sink';
 import { GRPC } from '../../../src/temporal/grpc';
-import { ORG, SOURCE_ORG, aSink, aToken } from '../samples';
+import { ORG, OTHER_ORG, SOURCE_ORG, aSink, aToken } from '../samples';
 import { clientOf, listedRun } from '../temporal/scripted-server';
 import { attemptIn, failureOf, organizations, type Untyped } from './attempt';
 
@@ -53,8 +53,10 @@ it.each<[what: string, sink: string, atlas: AdminApi['isLinked'], failure: objec
   expect(await failureOf(check)).toMatchObject(failure);
 });
 
-it('a source whose API key the sink lacks is not linked: the next run says so', async () => {
-  const sinks = new Map([['source', aSink({ isLinked, sources: new Set() })]]);
+it('a pair that the sink lacks is not linked: the next run says so', async () => {
+  const sinks = new Map([
+    ['source', aSink({ isLinked, sources: new Map([[SOURCE_ORG, OTHER_ORG]]) })],
+  ]);
   const services = { atlas: { isLinked: notLinked } as AdminApi, sinks, organizations };
   const input = { orgId: ORG, sourceOrgId: SOURCE_ORG, sink: 'source', lastTokenAt: null };
   const activity = checkLinkActivity(services, 0) as Untyped;

@@ -32,7 +32,7 @@ function worker(token: unknown = seal()) {
   const sinks = new Map<string, Sink>([
     ['drop', aSink({ deliver })],
     ['secret', aSink({ deliver })],
-    ['source', aSink({ deliver, needsSourceOrgId: true, sources: new Set() })],
+    ['source', aSink({ deliver, needsSourceOrgId: true, sources: new Map() })],
   ]);
   const activity = deliverLinkTokenActivity({ sealer, sinks, organizations }, BACKOFF) as Untyped;
   const attempt = async (info: Partial<Info> = {}, sink: unknown = 'drop', env = attemptIn(info)) =>
@@ -112,7 +112,11 @@ describe('no sink gets a token', () => {
 
 it.each([
   ['finds no such sink', 'down', `worker ${WORKER_IDENTITY} has no sink "down": `],
-  ['finds no key of the source', 'source', `add sinks.source.sources.${SOURCE_ORG} and restart`],
+  [
+    'finds no pair of the source',
+    'source',
+    `set sinks.source.sources.${SOURCE_ORG} with this orgId`,
+  ],
 ])('an attempt that %s is retried: another worker may have it', async (_what, sink, text) => {
   const message = expect.stringContaining(text);
   const failure = await failureOf(worker().attempt({}, sink));

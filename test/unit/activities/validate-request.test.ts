@@ -14,15 +14,20 @@ const RETRIES = {
   deliver: TIMEOUTS,
   roundMs: 7,
 };
+const UNKNOWN_SOURCE = '64f1c0ffee5eed0000005c10';
+const OTHERS_SOURCE = '64f1c0ffee5eed0000005c02';
+const SOURCES = new Map([
+  [SOURCE_ORG, ORG],
+  [OTHERS_SOURCE, OTHER_ORG],
+]);
 const SINKS = new Map<string, Sink>([
   ['drop', aSink()],
-  ['source', aSink({ needsSourceOrgId: true, sources: new Set([SOURCE_ORG]) })],
+  ['source', aSink({ needsSourceOrgId: true, sources: SOURCES })],
 ]);
 
 interface Run {
   workflowId?: string;
 }
-
 /** Validates anything that a caller may send, in the run of `ORG`. */
 function validate(request: unknown, run: Run = {}, sinks = SINKS) {
   const { workflowId = workflowIdFor({ orgId: ORG }) } = run;
@@ -48,7 +53,7 @@ it('an access list for a Cloud Manager sink gets a warning with the reason', asy
   const pair = { sink: 'source', sourceOrgId: SOURCE_ORG };
   const context = { env: { KEY: 'key' }, baseDirectory: '/', warn: jest.fn() };
   const keys = { publicKey: { env: 'KEY' }, privateKey: { env: 'KEY' } };
-  const sources = { [SOURCE_ORG]: keys };
+  const sources = { [SOURCE_ORG]: { orgId: ORG, ...keys } };
   const sink = await sinkConfigSchema(context).parse({ type: 'cloudManager', sources })();
   const validateAccessList = (accessListIps: string[]) =>
     validate(aRequest({ ...pair, accessListIps }), OTHER_PAIR, new Map([['source', sink]]));
@@ -73,10 +78,10 @@ const NO_CREDENTIAL =
   ' name one under atlas.organizations, and restart the workers';
 const NO_SOURCE = 'is missing, and sink source needs the source organization: name it';
 
-const OTHER_SOURCE = '64f1c0ffee5eed0000005c10';
-const NO_KEY =
-  `${OTHER_SOURCE} has no API key in sink source of worker ${WORKER_IDENTITY}: correct it, or add` +
-  ` sinks.source.sources.${OTHER_SOURCE} with publicKey and privateKey, and restart the workers`;
+const notTaken = (source: string) =>
+  `sink source of worker ${WORKER_IDENTITY} does not take source organization ${source}` +
+  ` to Atlas organization ${ORG}: if the two belong together, set sinks.source.sources.${source}` +
+  ' with this orgId, publicKey and privateKey, and restart the workers';
 
 const OTHER_PAIR = { workflowId: workflowIdFor({ orgId: ORG, sourceOrgId: SOURCE_ORG }) };
 const WITH_TIME = { workflowId: `${workflowIdFor({ orgId: ORG })}-2026-11-25T06:00:00Z` };
@@ -100,11 +105,18 @@ it.each<[what: string, field: string, change: object, run: Run, description: unk
   ],
   ['a sink that needs the missing source', 'sourceOrgId', { sink: 'source' }, {}, NO_SOURCE],
   [
-    'a source whose API key the sink lacks',
+    'a source that the sink lacks',
     'sourceOrgId',
-    { sink: 'source', sourceOrgId: OTHER_SOURCE },
-    { workflowId: workflowIdFor({ orgId: ORG, sourceOrgId: OTHER_SOURCE }) },
-    NO_KEY,
+    { sink: 'source', sourceOrgId: UNKNOWN_SOURCE },
+    { workflowId: workflowIdFor({ orgId: ORG, sourceOrgId: UNKNOWN_SOURCE }) },
+    notTaken(UNKNOWN_SOURCE),
+  ],
+  [
+    'a source of another Atlas organization',
+    'sourceOrgId',
+    { sink: 'source', sourceOrgId: OTHERS_SOURCE },
+    { workflowId: workflowIdFor({ orgId: ORG, sourceOrgId: OTHERS_SOURCE }) },
+    notTaken(OTHERS_SOURCE),
   ],
   ['the workflow id of another pair', 'workflowId', {}, OTHER_PAIR, OWN_ID],
   ['the workflow id of a schedule', 'workflowId', {}, WITH_TIME, OWN_ID],

@@ -149,7 +149,7 @@ it("what a worker sends, and what the emulator serves, fits MongoDB's specificat
   const link = await cloudManagerSink.create({
     baseUrl: new URL(emulator.url),
     allowHttp: true,
-    sources: new Map([[sourceOrgId, withKey(sourceApiKey)]]),
+    sources: new Map([[sourceOrgId, { orgId: ORG, ...withKey(sourceApiKey) }]]),
     syncTimeoutMs: 0,
     pollIntervalMs: 100,
     timeoutMs: 60_000,

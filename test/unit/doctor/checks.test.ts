@@ -32,6 +32,11 @@ const WORKER = {
   onHost: false,
 };
 
+const SOURCES = new Map([
+  [SOURCE_ORG, ORG],
+  [OTHER_ORG, ORG],
+]);
+
 /** Runs the checks of a worker with one sink; returns findings by their check. */
 async function runChecks(change: Partial<typeof WORKER>) {
   const { visible, role, openCircuit, keyIds, keyIdsOnlyInMemory, sink, served, scope, onHost } = {
@@ -181,14 +186,14 @@ it.each<[what: string, sink: Partial<Sink>, scope: Scope | null, finding: object
     unchecked('this sink needs the source organization, and the request names none'),
   ],
   [
-    "a sink without the API key of a request's source is unchecked",
-    { sources: new Set() },
+    "a sink without a request's pair is unchecked",
+    { sources: new Map([[SOURCE_ORG, OTHER_ORG]]) },
     { ...SCOPE, target: { orgId: ORG, sourceOrgId: SOURCE_ORG } },
-    unchecked('this sink has no API key of the source organization'),
+    unchecked('this sink does not take this source organization to this Atlas organization'),
   ],
   [
     'without a request, the API key of each source is checked',
-    { sources: new Set([SOURCE_ORG, OTHER_ORG]) },
+    { sources: SOURCES },
     null,
     ok('accepts the API keys of 2 source organizations'),
   ],
@@ -205,7 +210,7 @@ it.each([
   async (onHost, message) => {
     const check: Sink['check'] = ({ sourceOrgId }) =>
       Promise.reject(new SinkRejectedError(`401 for ${sourceOrgId}`));
-    const sink = aSink({ check, sources: new Set([SOURCE_ORG, OTHER_ORG]) });
+    const sink = aSink({ check, sources: SOURCES });
     const findings = await runChecks({ sink, onHost });
     expect(findings['sink drop']).toEqual(failedCheck(message));
   },

@@ -71,7 +71,8 @@ const vault = { type: 'vault', address: 'https://a/', path: 'a/{orgId}', token }
 const aws = { type: 'awsSecretsManager', region: 'eu-central-1', secretName: 'a/{orgId}' };
 const SOURCE = '64f1c0ffee5eed0000005c01';
 const cloudManagerOf = (sources: object) => ({ type: 'cloudManager', sources });
-const cloudManager = cloudManagerOf({ [SOURCE]: { publicKey: 'public', privateKey: token } });
+const source = { orgId: '64f1c0ffee5eed0000000a71', publicKey: 'public', privateKey: token };
+const cloudManager = cloudManagerOf({ [SOURCE]: source });
 const tags = Object.fromEntries(Array.from({ length: 49 }, (_, i) => [`t${i}`, '']));
 
 const signedBy = (...signingSecrets: object[]) => ({ ...webhook, signingSecrets });
@@ -107,15 +108,16 @@ const REFUSED: [
     'baseUrl: is http',
   ],
   ['without a source', cloudManagerOf({}), 'sources: is empty, so the sink takes no token'],
-  [
-    'with a source that is not an id',
-    cloudManagerOf({ acme: { publicKey: 'public', privateKey: token } }),
-    'sources.acme: ',
-  ],
+  ['with a source that is not an id', cloudManagerOf({ acme: source }), 'sources.acme: '],
   [
     'with a source without a private key',
-    cloudManagerOf({ [SOURCE]: { publicKey: 'public' } }),
+    cloudManagerOf({ [SOURCE]: { ...source, privateKey: undefined } }),
     `sources.${SOURCE}.privateKey: is not a reference`,
+  ],
+  [
+    'with a source without its Atlas organization',
+    cloudManagerOf({ [SOURCE]: { ...source, orgId: undefined } }),
+    `sources.${SOURCE}.orgId: `,
   ],
   ['without a signing secret', signedBy(), 'signingSecrets: is empty'],
   [

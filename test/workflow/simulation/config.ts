@@ -26,7 +26,9 @@ const SINKS = {
   },
   source: {
     ...{ type: 'cloudManager', baseUrl: 'https://source.test', syncTimeoutMs: 20_000, timeoutMs },
-    sources: { [SOURCE_ORG]: { publicKey: 'source', privateKey: { env: 'SECRET' } } },
+    sources: {
+      [SOURCE_ORG]: { orgId: OTHER_ORG, publicKey: 'source', privateKey: { env: 'SECRET' } },
+    },
   },
 };
 export const SINKS_OF: Record<string, string[]> = {
