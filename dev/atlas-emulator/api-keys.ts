@@ -19,7 +19,7 @@ interface Key {
 function keysOf(state: State, orgId: string): Key[] {
   const seeded = state.seed.apiKeys.filter((key) => key.orgId === orgId);
   return [
-    ...seeded.map((key) => ({ ...key, id: seededKeyId(key), desc: 'of the seed', accessList: [] })),
+    ...seeded.map((key) => ({ ...key, id: seededKeyId(key), accessList: [] })),
     ...state.linkTokens.keptOf(orgId).map(({ apiKey, accessListIps }) => ({
       ...apiKey,
       roles: ['ORG_OWNER'],

@@ -67,10 +67,11 @@ const SERVICE_ACCOUNTS = [
   { ...serviceAccount, orgId, roles },
   { ...memberAccount, orgId, roles: ['ORG_MEMBER'] },
 ];
+const desc = 'of the seed';
 const API_KEYS = [
-  { ...apiKey, orgId, roles },
-  { ...sourceApiKey, orgId: sourceOrgId, roles },
-  { ...secondSourceApiKey, orgId: secondSourceOrgId, roles },
+  { ...apiKey, desc, orgId, roles },
+  { ...sourceApiKey, desc, orgId: sourceOrgId, roles },
+  { ...secondSourceApiKey, desc, orgId: secondSourceOrgId, roles },
 ];
 
 interface Organizations {
@@ -97,7 +98,12 @@ const seedSchema = z
       .optional(),
     apiKeys: z
       .array(
-        z.strictObject({ publicKey: z.string().min(1), privateKey: z.string().min(1), ...owner }),
+        z.strictObject({
+          publicKey: z.string().min(1),
+          privateKey: z.string().min(1),
+          desc: z.string().default('of the seed'),
+          ...owner,
+        }),
       )
       .optional(),
     settings: settings.prefault({}),

@@ -19,7 +19,7 @@ const WARM_UP_RUNS = 20;
 
 const { external, json } = new Command('npm run bench --')
   .description(
-    'Compares our job with two workflows of the same shape: two local activities, one after the other, then two others.\n' +
+    'Compares our job with two workflows of the same shape: three activities, one after the other.\n' +
       'The bare job makes the same requests (list, OAuth, POST, heartbeat), seals the token and writes it to a file with fsync,\n' +
       'with no check, log or metric. The activities of the empty job do nothing but list earlier runs.\n' +
       'Quote ratios and counts: times on a shared machine are noise.',

@@ -46,15 +46,14 @@ const PARTS: { title: string; faults: Fault[]; exitCode: number }[] = [
 ];
 
 /** A source organization for each run, since it is part of the workflow id. */
-const target = (run: number) => [
+const sourceOrgOf = (run: number) => `64f1c0ffee5eed0000005c0${run}`;
+const nameOf = (run: number) => `${DEFAULTS.orgId}/${sourceOrgOf(run)}`;
+const startCommand = (run: number, sink = 'drop') => [
+  'start',
   '--org',
   DEFAULTS.orgId,
   '--source-org',
-  `64f1c0ffee5eed0000005c0${run}`,
-];
-const startCommand = (run: number, sink = 'drop') => [
-  'start',
-  ...target(run),
+  sourceOrgOf(run),
   '--no-access-list',
   '--sink',
   sink,
@@ -103,7 +102,7 @@ async function demo(): Promise<void> {
     say(`$ live-migration-prep ${command.join(' ')}`);
     // Not the whole receipt, nor each attempt: the demo fits a screen.
     const code = await runClient(command, env, (line) => {
-      const isLeftOut = /^ {2}(?!token is in|API key|unconfirmed|atlas)|, attempt \d+$/.test(line);
+      const isLeftOut = /^ {2}(?!token is in|API key|unconfirmed|atlas)/.test(line);
       if (!isLeftOut) say(line);
     });
     if (code !== exitCode) throw new Error(`part ${part} ended with exit code ${code}`);
@@ -141,10 +140,10 @@ Where a message says live-migration-prep, type node dist/client.js.
 Let Atlas fail three times, start a run, and follow it:
   curl -d '{"on": "linkTokens", "times": 3, "status": 503}' ${atlas.url}/_emulator/faults
   ${client(...startCommand(retried))}
-  ${client('watch', ...target(retried))}
+  ${client('watch', nameOf(retried))}
 The sink rejects fails on purpose, and doctor --remote shows it as an error. Start a run with it, then deliver its token to drop:
   ${client(...startCommand(undelivered, 'rejects'), '--wait')}
-  ${client('redeliver', ...target(undelivered), '--sink', 'drop')}
+  ${client('redeliver', nameOf(undelivered), '--sink', 'drop')}
 Callers in TypeScript, Python and Go: examples/README.md`);
   if (!signal.aborted) await once(signal, 'abort');
 }

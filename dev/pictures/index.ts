@@ -5,20 +5,19 @@
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import type { Locator, Page } from 'playwright-core';
-import { STATES, startPictureRuns, untilDetails } from '../support/picture-runs';
+import { startPictureRuns, untilDetails } from '../support/picture-runs';
 
 const IMAGES = path.join(__dirname, '../../docs/images');
 
 const VIEWPORT = { width: 1480, height: 850 };
 const NAVIGATION_HEIGHT = 50;
 
-/** Text that the current details of a run show once they are there. */
-const DETAILS = {
-  delivered: 'the token is in',
-  retrying: 'Next attempt',
-  undelivered: 'Next attempt',
-  cancelled: 'may not have arrived',
-};
+/** The state of each run, and text that its current details show once they are there. */
+const RUNS = [
+  ['delivered', 'the token is in'],
+  ['retrying', 'Next attempt'],
+  ['undelivered', 'Next attempt'],
+] as const;
 
 /** That of docs/production.md. */
 const FILTER = 'LinkTokenState IS NOT NULL OR LinkTokensUnconfirmed > 0';
@@ -27,23 +26,23 @@ async function takePictures(): Promise<void> {
   mkdirSync(IMAGES, { recursive: true });
   const runs = await startPictureRuns();
   try {
-    for (const state of STATES) {
+    for (const [state, details] of RUNS) {
       const page = await runs.open(`${await runs.bringTo(state)}/user-metadata`, VIEWPORT);
       // The page of an open run never stops loading, so this waits for what the run reports.
-      await untilDetails(page, DETAILS[state]);
+      await untilDetails(page, details);
       await picture(page, page.getByText('Back to Workflows'), `${state}-run.png`);
     }
     const list = await runs.open('/workflows', VIEWPORT);
     await list
       .getByText('prepareLiveMigration')
-      .nth(STATES.length - 1)
+      .nth(RUNS.length - 1)
       .waitFor();
     await picture(list, list.locator('h1'), 'list.png');
     const filtered = await runs.open(`/workflows?query=${encodeURIComponent(FILTER)}`, VIEWPORT);
     // The run that needs nobody is not in it.
     await filtered
       .getByText('prepareLiveMigration')
-      .nth(STATES.length - 2)
+      .nth(RUNS.length - 2)
       .waitFor();
     await picture(filtered, filtered.locator('h1'), 'filtered-list.png');
   } finally {

@@ -3,7 +3,7 @@
  * --help
  */
 import { createHash } from 'node:crypto';
-import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -16,7 +16,13 @@ import { readHistories } from '../../src/commands/api-keys/read-histories';
 import type { FailureDetails, Receipt } from '../../src/contract/schemas';
 import { workflowIdFor } from '../../src/contract/workflow-id';
 import { DEFAULTS, type Fault } from '../atlas-emulator';
-import { memoryMiB, newRequest, startJob, type Job } from '../support/measured-job';
+import {
+  memoryMiB,
+  newRequest,
+  organizationIds,
+  startJob,
+  type Job,
+} from '../support/measured-job';
 import { startDevServer, type DevServer } from '../temporal/dev-server';
 import { freePort } from '../temporal/free-port';
 
@@ -39,6 +45,7 @@ const options = new Command('npm run soak --')
       ' Exit code 1 on a mismatch.',
   )
   .option('--runs <n>', 'number of runs', Number, 200)
+  .option('--organizations <n>', 'number of Atlas organizations, each with its credential', Number)
   .option('--workers <n>', 'number of worker processes', Number, 2)
   .option('--kill-workers <n>', 'how often a worker is killed and replaced', Number, 0)
   .option('--kill-server <n>', 'how often the embedded server is killed and restarted', Number, 0)
@@ -59,9 +66,11 @@ const options = new Command('npm run soak --')
   .parse()
   .opts();
 
+const orgIds = organizationIds(options.organizations ?? 0);
+
 /** Requests with an address of their own each, by which their tokens are found at Atlas. */
 const requests = Array.from({ length: options.runs }, (_, run) => ({
-  ...newRequest(),
+  ...newRequest(orgIds[run % orgIds.length]),
   accessListIps: [`2001:4:112::1:${(run + 1).toString(16)}`],
 }));
 
@@ -74,7 +83,7 @@ async function main(): Promise<void> {
     startDevServer({ port, databaseFile: path.join(database, 'temporal.db') });
   let server: DevServer | null = null;
   if (!options.external) server = await startServer();
-  const job = await startJob({ server, config: options.config });
+  const job = await startJob({ server, config: options.config, orgIds });
   const workers = [await job.startWorker()];
   while (workers.length < options.workers) workers.push(await job.startWorker());
   const startedAtMs = performance.now();
@@ -82,6 +91,7 @@ async function main(): Promise<void> {
   const kills = { worker: 0, server: 0 };
   let starts = 0;
   let printed = { atS: 0, posts: 0 };
+  let faultsEndedAtMs: number | null = null;
 
   /** Kills workers and the server at even intervals of the progress. */
   async function killWhatIsDue(share: number): Promise<void> {
@@ -126,11 +136,16 @@ async function main(): Promise<void> {
       if (await areAllClosed(job)) break;
       await sleep(POLL_INTERVAL_MS);
       delivered = listTokenFiles(job).length;
-      if (elapsedS() > options.faultsFor) job.atlas.clearFaults();
+      if (faultsEndedAtMs === null && elapsedS() > options.faultsFor) {
+        job.atlas.clearFaults();
+        faultsEndedAtMs = Date.now();
+        say(`Atlas is back after ${job.atlas.requestsOn('linkTokens').length} requests`);
+      }
       await killWhatIsDue(delivered / options.runs);
       if (elapsedS() >= printed.atS + options.every) printProgress(delivered);
     }
     await starting;
+    if (faultsEndedAtMs !== null) say(describeDeliveries(job, faultsEndedAtMs));
     const { counts, mismatches } = await compare(job);
     for (const mismatch of mismatches) say(mismatch);
     const verdict = mismatches.length === 0 ? 'PASS' : `FAIL (${mismatches.length} mismatches)`;
@@ -193,9 +208,14 @@ async function compare(job: Job) {
   }
 
   async function compareKeys(): Promise<void> {
-    const keys = tokens.map(({ apiKey }) => ({ ...apiKey, isOwner: true }));
-    const known = await readHistories(job.client, DEFAULTS.orgId);
-    const matches = joinKeys(keys, known, Date.now() + JUDGED_LATER_MS);
+    const matches: ReturnType<typeof joinKeys> = [];
+    for (const orgId of orgIds.length > 0 ? orgIds : [DEFAULTS.orgId]) {
+      const known = await readHistories(job.client, orgId);
+      const keys = tokens
+        .filter((token) => token.orgId === orgId)
+        .map(({ apiKey }) => ({ ...apiKey, isOwner: true }));
+      matches.push(...joinKeys(keys, known, Date.now() + JUDGED_LATER_MS));
+    }
     for (const { apiKey, linkToken } of tokens) {
       const match = matches.find(({ key }) => key.id === apiKey.id);
       const deliveryId = deliveryIds.get(sha256(linkToken)) ?? null;
@@ -213,6 +233,20 @@ async function compare(job: Job) {
     mismatches.push(`${files.length} files for ${counts.delivered} receipts`);
   }
   return { counts, mismatches };
+}
+
+/** Says when tokens were delivered, by the times of their files. */
+function describeDeliveries(job: Job, sinceMs: number): string {
+  const timesMs = listTokenFiles(job).map((file) => statSync(file).mtimeMs - sinceMs);
+  const sorted = timesMs.filter((timeMs) => timeMs > 0).sort((a, b) => a - b);
+  const secondsOf = (share: number) => {
+    const index = Math.max(0, Math.ceil(share * sorted.length) - 1);
+    return ((sorted[index] ?? NaN) / 1000).toFixed(1);
+  };
+  return (
+    `${sorted.length} delivered after Atlas was back: the first after ${secondsOf(0)} s,` +
+    ` half after ${secondsOf(0.5)} s, the last after ${secondsOf(1)} s`
+  );
 }
 
 function sha256(text: string): string {

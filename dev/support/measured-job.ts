@@ -13,10 +13,16 @@ import { DEMO_CONFIG, startDemoWorker } from './demo-worker';
 
 const MS_PER_TICK = 10;
 
-/** Creates a request that no other run has. Of the demo's sinks, `rejects` stores no token. */
-export function newRequest(sink = 'drop') {
+/** Creates a request that no other run has. */
+export function newRequest(orgId = DEFAULTS.orgId) {
   const sourceOrgId = randomBytes(12).toString('hex');
-  return { orgId: DEFAULTS.orgId, sourceOrgId, accessListIps: ['192.31.196.7'], sink };
+  return { orgId, sourceOrgId, accessListIps: ['192.31.196.7'], sink: 'drop' };
+}
+
+/** Names Atlas organizations, of which each has a service account of its own. */
+export function organizationIds(count: number): string[] {
+  const base = BigInt(`0x${DEFAULTS.orgId}`);
+  return Array.from({ length: count }, (_, index) => (base + BigInt(index)).toString(16));
 }
 
 interface JobOptions {
@@ -24,18 +30,27 @@ interface JobOptions {
   server: { address: string } | null;
   /** More of the workers' configuration, in YAML. */
   config?: string;
+  /** Atlas organizations, if they are others than that of the demo. */
+  orgIds?: readonly string[];
 }
 
 export type Job = Awaited<ReturnType<typeof startJob>>;
 
 /** Starts the Atlas emulator, and connects to Temporal. */
-export async function startJob({ server, config = '' }: JobOptions) {
+export async function startJob({ server, config = '', orgIds = [] }: JobOptions) {
   const folder = mkdtempSync(path.join(os.tmpdir(), 'live-migration-prep-'));
   const env = server ? devServerEnv(server.address) : process.env;
   const { connection, client } = await connectClient(env);
   const { workflow } = client;
+  const settings = { rateLimit: { enabled: false }, accessTokensPerMinute: null };
+  const { clientSecret } = DEFAULTS.serviceAccount;
+  const accounts = orgIds.map((orgId) => ({ clientId: `mdb_sa_id_${orgId}`, clientSecret, orgId }));
+  const organizations = orgIds.map((id) => ({ id, name: 'Measured organization' }));
   const atlas = await startAtlasEmulator({
-    seed: { settings: { rateLimit: { enabled: false }, accessTokensPerMinute: null } },
+    seed: {
+      settings,
+      ...(orgIds.length > 0 && { organizations, serviceAccounts: accounts, apiKeys: [] }),
+    },
   });
   const taskQueue = `measured-${randomBytes(4).toString('hex')}`;
   return {
@@ -51,7 +66,7 @@ export async function startJob({ server, config = '' }: JobOptions) {
         env,
         temporalAddress: '',
         atlasUrl: atlas.url,
-        config: `taskQueue: ${taskQueue}\n${DEMO_CONFIG}${config}`,
+        config: `taskQueue: ${taskQueue}\n${DEMO_CONFIG}${config}${describeOrganizations(orgIds)}`,
       }),
     start: (request: PrepareRequest & ReturnType<typeof newRequest>) =>
       workflow.start(WORKFLOW_TYPES.prepare, {
@@ -65,6 +80,26 @@ export async function startJob({ server, config = '' }: JobOptions) {
       rmSync(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** Writes the part of the configuration that gives each organization a credential of its own. */
+function describeOrganizations(orgIds: readonly string[]): string {
+  if (orgIds.length === 0) return '';
+  const credentialOf = (orgId: string) => ({
+    type: 'serviceAccount',
+    clientId: `mdb_sa_id_${orgId}`,
+    clientSecret: { env: 'MONGODB_ATLAS_CLIENT_SECRET' },
+  });
+  const credentials = orgIds.map((orgId) => [`of-${orgId}`, credentialOf(orgId)]);
+  const organizations = orgIds.map((orgId) => [
+    orgId,
+    { credential: `of-${orgId}`, sinks: ['drop'] },
+  ]);
+  const atlas = {
+    credentials: Object.fromEntries(credentials) as object,
+    organizations: Object.fromEntries(organizations) as object,
+  };
+  return `atlas: ${JSON.stringify(atlas)}\n`;
 }
 
 /**

@@ -33,7 +33,7 @@ searchAttributes: true
 `;
 
 /** State that a run is brought to. */
-export const STATES = ['delivered', 'retrying', 'undelivered', 'cancelled'] as const;
+const STATES = ['delivered', 'retrying', 'undelivered', 'cancelled'] as const;
 type State = (typeof STATES)[number];
 
 export interface PictureRuns {

@@ -87,7 +87,7 @@ def delivered_run_id(error: Exception) -> str | None:
     failure = error.__cause__
     if isinstance(failure, ApplicationError) and failure.type == "TokenExists":
         [details] = failure.details
-        return details["runId"] if details["state"] == "delivered" else None
+        return details["runId"]
     return None
 
 

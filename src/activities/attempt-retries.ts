@@ -2,7 +2,11 @@ import type { Info } from '@temporalio/activity';
 import type { ApplicationFailure } from '@temporalio/common';
 import type { AtlasFailure } from '../atlas/outcomes';
 import type { Backoff } from '../shared/activities';
-import { writeAttemptFailure, type AttemptFailure } from '../shared/attempt-failure';
+import {
+  TOKEN_UNCONFIRMED,
+  writeAttemptFailure,
+  type AttemptFailure,
+} from '../shared/attempt-failure';
 import { retryDelayMs } from '../shared/retry-delay';
 
 interface RetryTiming {
@@ -12,12 +16,6 @@ interface RetryTiming {
   failureCount: number;
   backoff: Backoff;
 }
-
-/**
- * A failure type for people who read a history: Atlas may hold a token that the run never received.
- * No code branches on it: the workflow reads `tokenMayExist`.
- */
-const TOKEN_UNCONFIRMED = 'TokenUnconfirmed';
 
 /**
  * Attempts that the circuit breaker held back retry within this time after the next probe may
@@ -70,6 +68,9 @@ export function writeRetryableFailure(
  * clock of a worker may be wrong.
  */
 function isTooLate(nextRetryDelay: number, { info }: RetryTiming): boolean {
+  const { scheduleToCloseTimeoutMs, startToCloseTimeoutMs } = info;
   const passedMs = info.currentAttemptScheduledTimestampMs - info.scheduledTimestampMs;
-  return passedMs + nextRetryDelay >= info.scheduleToCloseTimeoutMs - info.startToCloseTimeoutMs;
+  // 0 means no timeout.
+  const limitMs = (scheduleToCloseTimeoutMs || Infinity) - startToCloseTimeoutMs;
+  return passedMs + nextRetryDelay >= limitMs;
 }

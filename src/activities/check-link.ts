@@ -1,11 +1,10 @@
-import { Context, log } from '@temporalio/activity';
+import { Context } from '@temporalio/activity';
 import type { ApplicationFailure } from '@temporalio/common';
 import { classifyAtlasError } from '../atlas/outcomes';
 import type { Services } from '../config/services';
 import { workflowIdFor, type Pair } from '../contract/workflow-id';
 import { linkCheckSchema, type Activities } from '../shared/activities';
 import { writeAttemptFailure, type AttemptFailure } from '../shared/attempt-failure';
-import { commandLine, deleteKeyOf } from '../shared/command-line';
 import { classifyDeliveryError } from '../sinks/classify-delivery-error';
 import { describeMissingPair, type Sink } from '../sinks/sink';
 import { findRun } from '../temporal/describe-run';
@@ -48,17 +47,7 @@ export function checkLinkActivity(
       const nowMs = Context.current().info.currentAttemptScheduledTimestampMs;
       // A forged time far in the future is not recent either.
       const isRecent = (time: Date) => Math.abs(nowMs - time.getTime()) < minimumTokenAgeMs;
-      // An abandoned token is no `lastTokenAt`: later runs would still count it after somebody has
-      // deleted its API key.
-      const abandoned = token?.state === 'abandoned' && isRecent(token.startTime) && !linked;
-      if (abandoned) {
-        const start = commandLine('start', workflowId, '--again', '…');
-        log.warn(
-          `the schedule creates no token, since run ${token.runId} left one:` +
-            ` ${deleteKeyOf(token.publicApiKey, token.sinksTried)}, then: ${start}`,
-        );
-      }
-      const recentToken = abandoned || (lastTokenAt !== null && isRecent(new Date(lastTokenAt)));
+      const recentToken = lastTokenAt !== null && isRecent(new Date(lastTokenAt));
       return { linked, recentToken, lastTokenAt, tokenRunId: token?.runId ?? null };
     });
   };

@@ -11,7 +11,6 @@ import { validateAccessList } from '../requests/access-list';
 import { findPublicApiKey } from '../secrets/link-token';
 import { LinkTokenTooLargeError } from '../secrets/sealing';
 import { createInputSchema, type Activities, type Backoff } from '../shared/activities';
-import { deleteKeyOf } from '../shared/command-line';
 import { invalidRequest } from '../shared/invalid-request';
 import { writeCreationFailure } from './attempt-retries';
 import { withHeartbeats } from './heartbeat';
@@ -81,16 +80,13 @@ export function createLinkTokenActivity(
 
 /** @param error with which the token could not be sealed. */
 function describeLoss(linkToken: string, error: unknown): AtlasFailure {
-  const deleteKey = deleteKeyOf(findPublicApiKey(linkToken), []);
-  if (error instanceof LinkTokenTooLargeError) {
-    return tokenLostFailure(
-      `Atlas returned a link-token of more than ${MAX_LINK_TOKEN_BYTES / 1024} KiB,` +
-        ` which the worker refuses: ${deleteKey},` +
-        ' and report this as an issue of live-migration-prep',
-    );
-  }
-  return tokenLostFailure(
-    'Atlas created a token, but the worker could not seal it, so it is lost:' +
-      ` ${deleteKey}, and check the sealing keys of the workers before you start again`,
-  );
+  const publicApiKey = findPublicApiKey(linkToken);
+  const details = publicApiKey === null ? {} : { publicApiKey };
+  const message =
+    error instanceof LinkTokenTooLargeError
+      ? `Atlas returned a link-token of more than ${MAX_LINK_TOKEN_BYTES / 1024} KiB,` +
+        ' which the worker refuses: report this as an issue of live-migration-prep'
+      : 'Atlas created a token, but the worker could not seal it, so it is lost:' +
+        ' check the sealing keys of the workers before you start again';
+  return tokenLostFailure(message, details);
 }

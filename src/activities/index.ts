@@ -3,7 +3,7 @@ import type { Activities, Retries } from '../shared/activities';
 import { checkLinkActivity } from './check-link';
 import { createLinkTokenActivity } from './create-link-token';
 import { deliverLinkTokenActivity } from './deliver-link-token';
-import { findToken } from './find-token';
+import { revokeLinkTokenActivity } from './revoke-link-token';
 import { runChecksActivity } from './run-checks';
 import { validateRequestActivity } from './validate-request';
 
@@ -12,13 +12,13 @@ export function createActivities(
   services: Services,
   retries: Retries,
   minimumTokenAgeMs: number,
-  searchAttributes = false,
+  { searchAttributes = false, revocation = true } = {},
 ): Activities {
   return {
     validateRequest: validateRequestActivity(services, retries, searchAttributes),
-    findToken,
     createLinkToken: createLinkTokenActivity(services, retries),
     deliverLinkToken: deliverLinkTokenActivity(services, retries),
+    revokeLinkToken: revokeLinkTokenActivity(services, retries, revocation),
     checkLink: checkLinkActivity(services, minimumTokenAgeMs),
     runChecks: runChecksActivity(services, searchAttributes),
   };

@@ -12,6 +12,20 @@ export const REFUSED: AttemptFacts = { ...NOTHING_DONE, permanent: true };
 const OWN_WORKFLOW_TYPES: readonly (string | undefined)[] = Object.values(WORKFLOW_TYPES);
 
 /**
+ * Parses the input of an activity that a caller wrote, and that only the caller can correct.
+ *
+ * @throws ApplicationFailure of type InvalidRequest, which is final.
+ */
+export function parseCallersInput<Schema extends z.ZodType>(
+  schema: Schema,
+  input: unknown,
+): z.output<Schema> {
+  const parsed = schema.safeParse(input);
+  if (parsed.success) return parsed.data;
+  throw invalidRequest(parsed.error.issues.map(toFieldProblem), {}, REFUSED);
+}
+
+/**
  * Parses the input of an activity. A run of our own workflow types passes valid input, so what this
  * worker cannot read is that of another release: Temporal retries the attempt, for as long as it
  * retries the activity, until a worker of that release takes it.

@@ -15,8 +15,11 @@ import { shareCalls } from './share-calls';
 
 const NO_REQUEST = { request: null, problems: [] };
 
-/** A file may have hundreds of requests of one organization, and Atlas limits its requests. */
-const SHARE_ATLAS_MS = 2000;
+/**
+ * A file may have hundreds of requests of one organization, and Atlas limits its requests, as
+ * Temporal limits lists.
+ */
+const SHARE_MS = 2000;
 
 /**
  * Creates the activity that checks what this worker needs, or what a request would use, and creates
@@ -35,21 +38,25 @@ export function runChecksActivity(
       ...atlas,
       visibleOrganizations: shareCalls(
         (name: string) => atlas.visibleOrganizations(name),
-        SHARE_ATLAS_MS,
+        SHARE_MS,
       ),
       requireOwnerRole: shareCalls(
         (orgId: string, name: string) => atlas.requireOwnerRole(orgId, name),
-        SHARE_ATLAS_MS,
+        SHARE_MS,
       ),
     },
   };
+  const checkList = shareCalls(
+    () => checkRunList(Context.current().client, searchAttributes),
+    SHARE_MS,
+  );
   return async function runChecks(input) {
     const isGiven = input !== null;
     const { request, problems } = isGiven ? validateAgainstConfig(input, services) : NO_REQUEST;
     const scope = isGiven ? findScope(input, services) : wholeWorker(services);
     const { client } = Context.current();
     const results = await runAll([
-      { name: 'list of runs', run: () => checkRunList(client, searchAttributes) },
+      { name: 'list of runs', run: () => checkList() },
       ...workerChecks(services, scope, { onHost: false }),
     ]);
     const report: CheckReport = {

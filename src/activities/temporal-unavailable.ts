@@ -3,8 +3,16 @@ import { applicationFailure } from '../shared/application-failure';
 import { findGrpcCode } from '../temporal/grpc';
 import { findListRefusal } from '../temporal/list-runs';
 
-/** Builds the failure for runs of a workflow id that Temporal did not list or read. */
-export function temporalUnavailable(error: unknown, workflowId: string): ApplicationFailure {
+/**
+ * Builds the failure for runs of a workflow id that Temporal did not list or read.
+ *
+ * @param nextRetryDelay in milliseconds; without it, the retry policy sets one.
+ */
+export function temporalUnavailable(
+  error: unknown,
+  workflowId: string,
+  nextRetryDelay?: number,
+): ApplicationFailure {
   const code = findGrpcCode(error);
   const refusal = findListRefusal(error);
   const reason = code === null ? (error as Error).name : `gRPC status ${code}`;
@@ -18,5 +26,6 @@ export function temporalUnavailable(error: unknown, workflowId: string): Applica
       `Temporal did not list and read the runs of ${workflowId} (${reason}):` +
       ` ${remedy}, then start again`,
     nonRetryable: refusal !== null,
+    ...(nextRetryDelay !== undefined && { nextRetryDelay }),
   });
 }

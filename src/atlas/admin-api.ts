@@ -1,10 +1,16 @@
 import { z } from 'zod';
+import { LINK_TOKEN_KEY } from '../contract/formats';
 import { createDigest } from '../http/digest';
 import { firstEntries, isSuccess } from '../http/response';
 import type { Backoff } from '../shared/activities';
 import { createCircuitBreakers } from './circuit-breaker';
 import type { AtlasRequest, Credential, CredentialConfig } from './credential';
-import { credentialNotConfigured, responseError } from './outcomes';
+import {
+  credentialNotConfigured,
+  notALinkTokensKey,
+  notListedYet,
+  responseError,
+} from './outcomes';
 import { createServiceAccount } from './service-account';
 import { createTransport, type TransportOptions } from './transport';
 
@@ -17,6 +23,24 @@ const organizationsSchema = z.object({
   results: firstEntries(z.object({ id: z.string() }), MAX_ORGANIZATIONS),
 });
 const projectsSchema = z.array(z.unknown());
+
+const KEYS_PER_PAGE = 500;
+/** A bound for a server that returns the same page again and again. */
+const MAX_KEY_PAGES = 100;
+const apiKeySchema = z.object({
+  id: z.string(),
+  publicKey: z.string().optional(),
+  desc: z.string().optional(),
+});
+const apiKeysSchema = z.object({
+  results: firstEntries(apiKeySchema, KEYS_PER_PAGE),
+  totalCount: z.int().optional(),
+});
+
+type ApiKey = z.output<typeof apiKeySchema>;
+
+/** What became of the API key of a link-token; `keyId` is null for one that was gone before. */
+export type Deletion = { outcome: 'deleted'; keyId: string } | { outcome: 'gone'; keyId: null };
 
 export interface AdminApiOptions extends TransportOptions {
   pretty: boolean;
@@ -65,7 +89,66 @@ export function createAdminApi(options: AdminApiOptions) {
     );
   }
 
+  /**
+   * Finds the API keys of an organization that have this public key, on all pages. A key that is
+   * deleted meanwhile moves those after it to an earlier page, so then the search says nothing.
+   */
+  async function findKeys(
+    orgId: string,
+    publicApiKey: string,
+    credentialName: string,
+  ): Promise<ApiKey[]> {
+    const found: ApiKey[] = [];
+    let firstCount: number | undefined;
+    for (let page = 1; page <= MAX_KEY_PAGES; page += 1) {
+      const path = `${apiKeys(orgId)}?itemsPerPage=${KEYS_PER_PAGE}&pageNum=${page}`;
+      const { results, totalCount } = await read(
+        credentialName,
+        { endpoint: 'apiKeys', path },
+        apiKeysSchema,
+      );
+      found.push(...results.filter(({ publicKey }) => publicKey === publicApiKey));
+      if (page === 1) firstCount = totalCount;
+      if (results.length < KEYS_PER_PAGE) {
+        if (totalCount === firstCount || found.length > 0) return found;
+        throw notListedYet('the list of API keys in Atlas changed while it was read');
+      }
+    }
+    throw notListedYet(`Atlas lists more than ${MAX_KEY_PAGES * KEYS_PER_PAGE} API keys`);
+  }
+
   return {
+    /**
+     * Deletes the API key that a link-token embeds, and so makes the token worthless. It deletes no
+     * key that Atlas describes otherwise, whatever the caller says. A repetition finds it gone.
+     *
+     * @throws AtlasError, SecretUnavailableError
+     */
+    async deleteLinkTokenKey(
+      orgId: string,
+      publicApiKey: string,
+      credentialName: string,
+    ): Promise<Deletion> {
+      const keys = await findKeys(orgId, publicApiKey, credentialName);
+      const other = keys.find(({ desc = '' }) => !LINK_TOKEN_KEY.test(desc));
+      if (other) throw notALinkTokensKey(publicApiKey, other);
+      let deletion: Deletion = { outcome: 'gone', keyId: null };
+      for (const { id } of keys) {
+        const { credential } = findAccess(credentialName);
+        const response = await credential.send({
+          endpoint: 'deleteApiKey',
+          method: 'DELETE',
+          path: `${apiKeys(orgId)}/${encodeURIComponent(id)}`,
+          headers: { Accept: MEDIA_TYPE },
+        });
+        if (isSuccess(response)) deletion = { outcome: 'deleted', keyId: id };
+        else if (response.status !== 404) {
+          throw responseError('deleteApiKey', credentialName, response);
+        }
+      }
+      return deletion;
+    },
+
     /**
      * Creates one link-token: one POST, no retry. It is not idempotent: each success is a new
      * credential.
@@ -145,6 +228,10 @@ export function createAdminApi(options: AdminApiOptions) {
     /** Closes the connections. Access tokens expire by themselves. */
     close: () => transport.close(),
   };
+}
+
+function apiKeys(orgId: string): string {
+  return `/api/atlas/v2/orgs/${encodeURIComponent(orgId)}/apiKeys`;
 }
 
 function liveMigrations(orgId: string): string {

@@ -23,11 +23,12 @@ export function credentialSchema(context: ReferenceContext) {
 export type CredentialConfig = z.output<ReturnType<typeof credentialSchema>>;
 export type ServiceAccountConfig = Extract<CredentialConfig, { type: 'serviceAccount' }>;
 
-export type Endpoint = 'linkTokens' | 'availableProjects' | 'oauthToken' | 'orgs';
+export type Endpoint =
+  'linkTokens' | 'availableProjects' | 'oauthToken' | 'orgs' | 'apiKeys' | 'deleteApiKey';
 
 export interface AtlasRequest {
   endpoint: Endpoint;
-  method: 'GET' | 'POST';
+  method: 'GET' | 'POST' | 'DELETE';
   /** Path below the base URL, with the query. */
   path: string;
   headers: Record<string, string>;

@@ -1,14 +1,14 @@
-import type { FailureType } from '../contract/failure-types';
+import type { FailureType, RevocationFailureType } from '../contract/failure-types';
 import { isCertificateError } from '../http/certificate';
 import { isSuccess, type HttpResponse } from '../http/response';
 import { SecretUnavailableError } from '../secrets/read-secret';
 import { NOTHING_DONE, type AttemptFailure } from '../shared/attempt-failure';
-import { nameOfError, quote } from '../shared/text';
+import { cutAndEscape, nameOfError, quote } from '../shared/text';
 import type { Endpoint } from './credential';
 import { parseAccessTokenError, parseErrorBody } from './error-body';
 
 /** The meaning of one failed call of the Admin API. */
-export interface AtlasFailure extends AttemptFailure<FailureType> {
+export interface AtlasFailure extends AttemptFailure<FailureType | RevocationFailureType> {
   /**
    * Number of failures of Atlas in a row, of any run: for the backoff of a request that was not
    * sent.
@@ -122,7 +122,8 @@ const OWNER_ROWS: readonly Row[] = [
 const LINK_TOKEN_ROWS: readonly Row[] = [
   invalid(is2xx, FIND_KEY),
   rejected(
-    (status, errorCode) => status === 400 && errorCode === 'MAX_API_KEYS_PER_ORG_EXCEEDED',
+    (status, errorCode) =>
+      [400, 401, 403].includes(status) && errorCode === 'MAX_API_KEYS_PER_ORG_EXCEEDED',
     'delete unused API keys, which live-migration-prep api-keys finds, then start again',
   ),
   rejected(oneOf(400, 422), 'correct the fields that Atlas names, then start again'),
@@ -159,6 +160,16 @@ const ORGANIZATIONS_ROWS: readonly Row[] = [
   ...COMMON_ROWS,
 ];
 
+const API_KEYS_ROWS: readonly Row[] = [
+  INVALID_CONTENT,
+  ...OWNER_ROWS,
+  rejected(oneOf(404), 'check orgId: a credential sees only the organization it belongs to'),
+  ...COMMON_ROWS,
+];
+
+/** Any 2xx is a success, and 404 says that the key is gone. */
+const DELETE_API_KEY_ROWS: readonly Row[] = [...OWNER_ROWS, ...COMMON_ROWS];
+
 /**
  * Names of the request and of the content of a success, and rows, of which the first that matches
  * decides.
@@ -182,6 +193,12 @@ export const ENDPOINT_RULES: Record<
     request: 'available-projects request',
     content: 'a list of projects',
     rows: PROJECTS_ROWS,
+  },
+  apiKeys: { request: 'api-keys request', content: 'a list of API keys', rows: API_KEYS_ROWS },
+  deleteApiKey: {
+    request: 'key-deletion request',
+    content: 'a status of success',
+    rows: DELETE_API_KEY_ROWS,
   },
 };
 
@@ -303,9 +320,44 @@ export function notSentFailure(
   return { ...NOTHING_DONE, type: 'AtlasUnavailable', message, details: {}, ...overrides };
 }
 
-export function tokenLostFailure(message: string): AtlasFailure {
+/** @param details name the API key of the token, if it is known. */
+export function tokenLostFailure(
+  message: string,
+  details: AtlasFailure['details'] = {},
+): AtlasFailure {
   const facts = { ...NOTHING_DONE, permanent: true, tokenMayExist: true };
-  return { ...facts, type: 'TokenLost', message, details: {} };
+  return { ...facts, type: 'TokenLost', message, details };
+}
+
+/** Refuses to delete a key, whoever says that it is a link-token's. */
+export function notALinkTokensKey(
+  publicApiKey: string,
+  { id, desc = '' }: { id: string; desc?: string | undefined },
+): AtlasError {
+  return revocationRefused(
+    `Atlas does not describe API key ${publicApiKey} as that of a link-token, but as` +
+      ` ${quote(desc)}: if you are sure of it, delete key ${cutAndEscape(id)} in Atlas`,
+  );
+}
+
+/**
+ * Refuses to delete a key; nothing was sent to delete it.
+ *
+ * @param message what keeps the workers from it, and what to do.
+ */
+export function revocationRefused(message: string, permanent = true): AtlasError {
+  return new AtlasError({
+    ...NOTHING_DONE,
+    permanent,
+    type: 'RevocationRefused',
+    message,
+    details: {},
+  });
+}
+
+/** Says that a key which was not found may all the same exist. */
+export function notListedYet(message: string): AtlasError {
+  return new AtlasError({ ...NOTHING_DONE, type: 'AtlasUnavailable', message, details: {} });
 }
 
 export function credentialNotConfigured(name: string): AtlasError {

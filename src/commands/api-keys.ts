@@ -1,7 +1,7 @@
 import { Command } from '@commander-js/extra-typings';
 import type { ProgramContext } from './cli/context';
 import { formatExamples } from './cli/help';
-import { parseOrgId, parseTime } from './cli/option-parsers';
+import { parseOrgId } from './cli/option-parsers';
 import { requireOptions } from './cli/options';
 
 export function apiKeysCommand({ stdin, withTemporal }: ProgramContext) {
@@ -14,22 +14,14 @@ export function apiKeysCommand({ stdin, withTemporal }: ProgramContext) {
       '--keys <files...>',
       'its API keys, as the Atlas CLI lists them, page by page; - for standard input (required)',
     )
-    .option('--record <files...>', 'log lines of the workers, for runs that Temporal has deleted')
-    .option(
-      '--complete-since <time>',
-      'since when --record has every line of every worker of the organization, in any namespace;' +
-        ' without it, a key older than what Temporal retains stays unknown',
-      parseTime,
-    )
     .addHelpText(
       'after',
       formatExamples(
         'api-keys --org 64f1c0ffee5eed0000000a71 --keys keys.json',
-        'api-keys --org 64f1c0ffee5eed0000000a71 --keys keys-1.json keys-2.json' +
-          ' --record worker-*.log --complete-since 2026-10-01',
+        'api-keys --org 64f1c0ffee5eed0000000a71 --keys keys-1.json keys-2.json',
       ),
     )
-    .action(async ({ record = [], completeSince = null, ...options }) => {
+    .action(async (options) => {
       const { '--org <id>': orgId, '--keys <files...>': files } = requireOptions({
         '--org <id>': options.org,
         '--keys <files...>': options.keys,
@@ -39,6 +31,6 @@ export function apiKeysCommand({ stdin, withTemporal }: ProgramContext) {
         import('./api-keys/print-keys.js'),
       ]);
       const keys = await readKeys(files, orgId, stdin);
-      await withTemporal((context) => printKeys(context, orgId, keys, { record, completeSince }));
+      await withTemporal((context) => printKeys(context, orgId, keys));
     });
 }

@@ -22,8 +22,9 @@ export const doctorCommand = ({ env, output, withTemporal }: ProgramContext) =>
     )
     .action(async ({ config, remote }) => {
       if (remote) {
-        const { requestWorkerCheck } = await import('./runs/remote-check.js');
+        const { requestWorkerCheck, requireListedWorker } = await import('./runs/remote-check.js');
         return withTemporal(async (context) => {
+          await requireListedWorker(context);
           const { findings, worker } = await requestWorkerCheck(context);
           report(findings, output(), worker);
         });

@@ -13,6 +13,7 @@ import { createStop, type Stop } from './cli/stop';
 import { doctorCommand } from './doctor';
 import { listCommand } from './list';
 import { redeliverCommand } from './redeliver';
+import { revokeCommand } from './revoke';
 import { scheduleCommand } from './schedule';
 import { sealingKeysCommand } from './sealing-keys';
 import { startCommand } from './start';
@@ -28,6 +29,7 @@ const COMMANDS = [
   listCommand,
   cancelCommand,
   redeliverCommand,
+  revokeCommand,
   apiKeysCommand,
   sealingKeysCommand,
   doctorCommand,

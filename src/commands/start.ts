@@ -11,7 +11,7 @@ export function startCommand({ stdin, withTemporal }: ProgramContext) {
   return command
     .description('create a link-token and deliver it to a sink')
     .option('--wait', 'wait until the token is delivered or a round of delivery fails')
-    .option('--again', 'create a token even if an earlier run has one, delivered or not')
+    .option('--again', 'create a token even if an earlier run delivered one')
     .addOption(
       new Option('--dry-run', 'let a worker check the request, and start nothing').conflicts(
         'wait',

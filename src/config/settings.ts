@@ -52,6 +52,8 @@ export function settingsSchema(context: ReferenceContext, names: Names) {
         requestTimeoutMs: z.int().min(100).max(300_000).default(30_000),
         envelope: z.boolean().default(false),
         pretty: z.boolean().default(false),
+        // False: these workers delete no API key.
+        revocation: z.boolean().default(true),
         credentials: credentialsSchema(context, defaults.credentials),
         organizations: organizationMapSchema(names),
       })

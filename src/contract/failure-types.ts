@@ -21,6 +21,22 @@ export function isRunFailureType(type: unknown): type is FailureType {
   return (FAILURE_TYPES as readonly unknown[]).includes(type);
 }
 
+/** The `type` of the failure that ends `revokeLinkToken`: the API key may still exist. */
+export const REVOCATION_FAILURE_TYPES = [
+  'InvalidRequest',
+  'RevocationRefused',
+  'TemporalUnavailable',
+  'AtlasRequestRejected',
+  'AtlasResponseInvalid',
+  'AtlasUnavailable',
+] as const;
+
+export type RevocationFailureType = (typeof REVOCATION_FAILURE_TYPES)[number];
+
+export function isRevocationFailureType(type: unknown): type is RevocationFailureType {
+  return (REVOCATION_FAILURE_TYPES as readonly unknown[]).includes(type);
+}
+
 /** The `type` of a delivery's failure. The Updates fail with it; the run stays open. */
 export const DELIVERY_FAILURE_TYPES = [
   'SinkRejected',

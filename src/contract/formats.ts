@@ -7,6 +7,12 @@ export const SHA256 = /^[a-f0-9]{64}$/;
 /** Shorter than a private key, a UUID with or without dashes: none may pass for a public one. */
 export const PUBLIC_API_KEY = /^[A-Za-z0-9]{1,16}$/;
 
+/**
+ * How Atlas describes the API key of a link-token. MongoDB documents no description; the four such
+ * keys in recorded lists have this one. No other key may be deleted.
+ */
+export const LINK_TOKEN_KEY = /^Atlas Migration Service Key - [0-9a-f]{7}$/;
+
 /** 24 lower-case hexadecimal digits (pattern from the published Atlas Administration API). */
 export const ORGANIZATION_ID = /^[a-f0-9]{24}$/;
 

@@ -13,10 +13,12 @@ export type {
   Finding,
   PrepareRequest,
   Receipt,
+  Revocation,
+  Revoked,
   ScheduledRequest,
   ScheduledResult,
   Status,
 } from './schemas';
 export { STEPS, type Step } from './states';
-export { summaryFor, workflowIdFor } from './workflow-id';
+export { revocationIdFor, summaryFor, workflowIdFor } from './workflow-id';
 export * from './workflows';

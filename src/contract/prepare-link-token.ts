@@ -12,8 +12,7 @@ import {
 /**
  * Creates a link-token and delivers it to the sink of the request. It joins the open run of an
  * equal request. While Temporal retains a run that delivered for one, it returns the receipt of
- * that run, without a worker. So it can be repeated after any error; after `Cancelled` with a
- * `deliveryId`, only with `again`.
+ * that run, without a worker. So it can be repeated after any error.
  *
  * @param request with `again`, the id of the run whose token may have a successor: the same in each
  *   repetition, since every new id permits another token.
@@ -90,8 +89,7 @@ async function findNewestRunId(client: Client, workflowId: string): Promise<stri
 /** Finds the run that delivered the token which forbids another one. */
 function findDeliveredRun({ type, details }: ApplicationFailure): string | null | undefined {
   if (type !== 'TokenExists') return null;
-  const { state, runId } = Object(details?.[0]) as { state?: string; runId?: string };
-  return state === 'delivered' ? runId : null;
+  return (Object(details?.[0]) as { runId?: string }).runId;
 }
 
 /** Reads the request of a run, as its caller sent it, from the first event of its history. */

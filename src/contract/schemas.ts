@@ -16,7 +16,7 @@ import {
   MAX_WARNINGS,
   MAX_WARNING_LENGTH,
 } from './limits';
-import { STEPS, TOKEN_STATES } from './states';
+import { STEPS } from './states';
 
 /*
  * Anyone in the namespace can write what these read. zod makes an issue for each element of an
@@ -80,7 +80,7 @@ export const prepareRequestSchema = z
         .union([z.literal(true), z.uuid(NO_PERMISSION)], NO_PERMISSION)
         .nullish()
         .describe(
-          'Absent: an earlier token of these organizations ends the run as TokenExists;' +
+          'Absent: a delivered token of these organizations ends the run as TokenExists;' +
             ' the id of a run: only a token of a newer run does; true: none does',
         ),
     },
@@ -177,6 +177,29 @@ export const receiptSchema = z
 
 export type Receipt = z.output<typeof receiptSchema>;
 
+/** Input of `revokeLinkToken`. A receipt fits: other fields are ignored. */
+export const revocationSchema = z.object({
+  orgId: organizationId.describe('Atlas organization of the token'),
+  publicApiKey: z
+    .string('is missing or not a string: write the public key of the API key of a token')
+    .regex(PUBLIC_API_KEY, 'is not a public key of Atlas: write that of the API key of a token')
+    .describe('Public key of the API key that the token embeds'),
+  createdAt: timestamp.nullish().describe('When the token was created, if known'),
+});
+
+export type Revocation = z.input<typeof revocationSchema>;
+
+/** Result of `revokeLinkToken`. */
+export const revokedSchema = z.object({
+  orgId: organizationId,
+  publicApiKey: z.string().regex(PUBLIC_API_KEY),
+  keyId: shortText.nullable().describe('Id of the deleted API key; null if it was gone'),
+  outcome: z.enum(['deleted', 'gone']),
+  at: timestamp.describe('When the worker found it so (RFC 3339, UTC)'),
+});
+
+export type Revoked = z.output<typeof revokedSchema>;
+
 /** Input of `prepareOnSchedule`. */
 export const scheduledRequestSchema = z.strictObject({
   request: prepareRequestSchema,
@@ -265,17 +288,10 @@ export const failureDetailsSchema = z
       .describe('Cancelled, TokenExists: public key of the API key of that token, if known'),
     tokenSha256: sha256.nullish().describe('Cancelled: SHA-256 of that token'),
     sinksTried: sinksTried.optional().describe('Cancelled: sinks that may have that token'),
-    state: z
-      .enum(TOKEN_STATES)
-      .exclude(['open'])
-      .optional()
-      .describe(
-        'TokenExists: whether the earlier run delivered its token, or ended without a delivery',
-      ),
-    runId: z.uuid().optional().describe('TokenExists: the run that has the earlier token'),
+    runId: z.uuid().optional().describe('TokenExists: the run that delivered the earlier token'),
     receipt: receiptSchema
       .nullish()
-      .describe('TokenExists: of the earlier run, if it delivered and its history still exists'),
+      .describe('TokenExists: of the earlier run, if its history still exists'),
   })
   .meta({
     title: 'FailureDetails',
@@ -293,11 +309,16 @@ export const runMemoSchema = z.object({
    * round.
    */
   step: z.literal('undelivered').nullable().catch(null),
-  /** The sink of the request, while the run is undelivered. */
+  /** The sink of the request; once the token is delivered, the sink that has it. */
   sink: memoText,
+  /** Of the token, unless its API key is gone. */
   deliveryId: z.uuid().nullable().catch(null),
   publicApiKey: publicApiKey.catch(null),
   unconfirmedTokens: count.catch(0),
+  /** Why an open run is not further: of its last attempt to create, or its last round. */
+  failure: z.object({ type: shortText, message: detail }).nullable().catch(null),
+  /** When an open run that waits starts its next attempt. */
+  nextAttemptAt: timestamp.nullable().catch(null),
 });
 
 export type RunMemo = z.output<typeof runMemoSchema>;

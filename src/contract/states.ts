@@ -9,6 +9,7 @@ export const STEPS = [
   'creating',
   'delivering',
   'undelivered',
+  'revoking',
   'delivered',
   'failed',
   'cancelled',
@@ -17,6 +18,4 @@ export const STEPS = [
 export type Step = (typeof STEPS)[number];
 
 /** What became of a token: its run is open, a sink has it, or its run ended without a delivery. */
-export const TOKEN_STATES = ['open', 'delivered', 'abandoned'] as const;
-
-export type TokenState = (typeof TOKEN_STATES)[number];
+export type TokenState = 'open' | 'delivered' | 'abandoned';

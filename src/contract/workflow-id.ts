@@ -14,10 +14,10 @@ export interface Pair {
  */
 export function workflowIdFor({ orgId, sourceOrgId }: Pair): string {
   if (sourceOrgId === '') throw new TypeError('sourceOrgId is empty: leave it out or pass null');
-  return sourceOrgId
-    ? `live-migration-prep/${orgId}/${sourceOrgId}`
-    : `live-migration-prep/${orgId}`;
+  return sourceOrgId ? `${PREFIX}${orgId}/${sourceOrgId}` : `${PREFIX}${orgId}`;
 }
+
+const PREFIX = 'live-migration-prep/';
 
 const WORKFLOW_ID = /^live-migration-prep\/([a-f0-9]{24})(?:\/([a-f0-9]{24}))?$/;
 
@@ -27,9 +27,28 @@ export function parseWorkflowId(workflowId: string): Pair | null {
   return orgId === undefined ? null : { orgId, sourceOrgId };
 }
 
-/** Names a run as lists print it: a workflow id without what all of them begin with. */
+const BEGINS_WITH_ORG_ID = /^[a-f0-9]{24}(\/|$)/;
+
+/** Names a run as commands print it: by its organizations, or by its workflow id if it has none. */
 export function shortName(workflowId: string): string {
-  return workflowId.replace(/^live-migration-prep\//, '');
+  const name = workflowId.startsWith(PREFIX) ? workflowId.slice(PREFIX.length) : '';
+  return BEGINS_WITH_ORG_ID.test(name) ? name : workflowId;
+}
+
+/** Reads what {@link shortName} returns, or a workflow id. */
+export function workflowIdOf(name: string): string {
+  return BEGINS_WITH_ORG_ID.test(name) ? PREFIX + name : name;
+}
+
+/** Builds the workflow id of the revocation of a token, by which a repetition is the same run. */
+export function revocationIdFor({
+  orgId,
+  publicApiKey,
+}: {
+  orgId: string;
+  publicApiKey: string;
+}): string {
+  return `live-migration-prep/${orgId}/revoke/${publicApiKey}`;
 }
 
 /** Builds the static summary for a start, which the Temporal UI shows. */

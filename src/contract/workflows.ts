@@ -3,6 +3,8 @@ import type {
   CheckReport,
   PrepareRequest,
   Receipt,
+  Revocation,
+  Revoked,
   ScheduledRequest,
   ScheduledResult,
   Status,
@@ -18,6 +20,7 @@ export const WORKFLOW_TYPES = {
   prepare: 'prepareLiveMigration',
   prepareOnSchedule: 'prepareOnSchedule',
   checkWorker: 'checkWorker',
+  revoke: 'revokeLinkToken',
 } as const;
 
 export const DEFAULT_TASK_QUEUE = 'live-migration-prep';
@@ -30,6 +33,9 @@ export type PrepareOnSchedule = (input: ScheduledRequest) => Promise<ScheduledRe
 
 /** The workflow `WORKFLOW_TYPES.checkWorker`. */
 export type CheckWorker = (request?: PrepareRequest) => Promise<CheckReport>;
+
+/** The workflow `WORKFLOW_TYPES.revoke`. A receipt fits. */
+export type RevokeLinkToken = (token: Revocation) => Promise<Revoked>;
 
 /**
  * Waits for the next outcome: of a round, of a redelivery or of the run. While the run is

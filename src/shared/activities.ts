@@ -8,6 +8,8 @@ import {
   validRequestSchema,
   type CheckReport,
   type PrepareRequest,
+  type Revocation,
+  type Revoked,
   type SealedToken,
 } from '../contract/schemas';
 
@@ -82,25 +84,22 @@ export const linkStateSchema = z.object({
   recentToken: z.boolean(),
   /** The later one of what the schedule knew and what Temporal's list of runs has. */
   lastTokenAt: timestamp.nullable(),
-  /** The newest closed run of the pair that has a token, delivered or abandoned. */
+  /** The newest run of the pair that delivered a token. */
   tokenRunId: z.uuid().nullable(),
 });
 
 export type LinkState = z.input<typeof linkStateSchema>;
 
 export interface Activities {
+  /** @param request as the caller sent it. */
   validateRequest(request: PrepareRequest): Promise<RunPlan>;
-  /**
-   * @param request as the caller sent it.
-   * @throws ApplicationFailure of type TokenExists or TemporalUnavailable.
-   */
-  findToken(request: unknown): Promise<void>;
   createLinkToken(input: CreateInput): Promise<SealedToken>;
   /** @returns a receipt without what only the run knows. */
   deliverLinkToken(
     sealedToken: Pick<SealedToken, 'jwe'>,
     sink: string,
   ): Promise<Omit<z.input<typeof receiptSchema>, 'alsoTried'>>;
+  revokeLinkToken(token: Revocation): Promise<Revoked>;
   checkLink(check: z.input<typeof linkCheckSchema>): Promise<LinkState>;
   /** @param request not validated yet; null to check the worker alone. */
   runChecks(request: unknown): Promise<CheckReport>;

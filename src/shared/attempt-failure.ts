@@ -41,6 +41,12 @@ export interface AttemptFailure<Type = string | null> extends AttemptFacts {
   details: Partial<FailureDetails>;
 }
 
+/**
+ * A failure type for people who read a history or a list: Atlas may hold a token that the run never
+ * received. No code branches on it: the workflow reads `tokenMayExist`.
+ */
+export const TOKEN_UNCONFIRMED = 'TokenUnconfirmed';
+
 /** The facts of an attempt that ended before it sent anything. */
 export const NOTHING_DONE: AttemptFacts = { permanent: false, tokenMayExist: false };
 

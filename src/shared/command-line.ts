@@ -1,4 +1,4 @@
-import { parseWorkflowId } from '../contract/workflow-id';
+import { parseWorkflowId, shortName } from '../contract/workflow-id';
 import { formatCount, shellQuote } from './text';
 
 /**
@@ -36,15 +36,20 @@ export function findKeysCommand(workflowId: string): string {
 }
 
 /** Formats a command for one run, to paste into a shell. */
-export function commandLine(command: string, workflowId: string, ...options: string[]): string {
-  return ['live-migration-prep', command, ...targetOptions(workflowId), ...options].join(' ');
+export function commandLine(
+  command: 'watch' | 'redeliver' | 'cancel' | 'revoke',
+  workflowId: string,
+  ...options: string[]
+): string {
+  const name = shellQuote(shortName(workflowId));
+  return ['live-migration-prep', command, name, ...options].join(' ');
 }
 
-function targetOptions(workflowId: string): string[] {
-  const pair = parseWorkflowId(workflowId);
-  if (pair === null) return ['--workflow-id', shellQuote(workflowId)];
-  const { orgId, sourceOrgId } = pair;
-  return sourceOrgId ? ['--org', orgId, '--source-org', sourceOrgId] : ['--org', orgId];
+/** Formats the command that creates another token, without the options that the reader chooses. */
+export function startAgainCommand(workflowId: string): string {
+  const { orgId, sourceOrgId } = parseWorkflowId(workflowId) ?? {};
+  const pair = [orgId && `--org ${orgId}`, sourceOrgId && `--source-org ${sourceOrgId}`];
+  return ['live-migration-prep start', ...pair.filter(Boolean), '--again …'].join(' ');
 }
 
 /**

@@ -3,7 +3,6 @@ import {
   defineSearchAttributeKey,
   type SearchAttributeUpdatePair,
 } from '@temporalio/common';
-import type { RunMemo } from '../contract/schemas';
 import { shellQuote } from './text';
 
 /*
@@ -36,17 +35,19 @@ export function createAttributesCommands(namespace: string) {
   };
 }
 
-/** Converts what a run adds to its memo. */
+/** By what a person finds a run that needs one. */
+export interface SearchFields {
+  /** Null for a run that needs nobody, or no longer. */
+  state?: 'undelivered' | 'abandoned' | null;
+  unconfirmedTokens?: number;
+}
+
 export function toSearchAttributes({
-  step,
-  deliveryId,
+  state,
   unconfirmedTokens,
-}: Partial<RunMemo>): SearchAttributeUpdatePair[] {
+}: SearchFields): SearchAttributeUpdatePair[] {
   const pairs: SearchAttributeUpdatePair[] = [];
-  if (step !== undefined) {
-    const state = step ?? (deliveryId == null ? null : 'abandoned');
-    pairs.push({ key: STATE, value: state });
-  }
+  if (state !== undefined) pairs.push({ key: STATE, value: state });
   if (unconfirmedTokens !== undefined) pairs.push({ key: UNCONFIRMED, value: unconfirmedTokens });
   return pairs;
 }

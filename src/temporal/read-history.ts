@@ -17,6 +17,31 @@ export async function readRun(client: Client, run: RunRef): Promise<RunHistory> 
   return history.toHistory();
 }
 
+/**
+ * Tells whether a worker failed the first attempt of the workflow task that a run waits for.
+ * Otherwise no worker completed it in time. Temporal records only the first attempt.
+ */
+export async function hasFailedTask(
+  client: Client,
+  { workflowId, runId }: RunRef,
+): Promise<boolean> {
+  const { namespace } = client.options;
+  const page = await withReadTimeout(client, () =>
+    client.workflowService.getWorkflowExecutionHistoryReverse({
+      namespace,
+      execution: { workflowId, runId },
+      maximumPageSize: LAST_EVENTS,
+    }),
+  ).catch(nullIfNotFound);
+  const attempt = page?.history?.events?.find(
+    (event) => event.workflowTaskFailedEventAttributes ?? event.workflowTaskTimedOutEventAttributes,
+  );
+  return Boolean(attempt?.workflowTaskFailedEventAttributes);
+}
+
+/** Signals and Updates may have come since. */
+const LAST_EVENTS = 20;
+
 /** Exceeds the histories of the job's runs. Anyone in the namespace can make one of 50 MB. */
 const LARGE_HISTORY_BYTES = 8 * 1024 * 1024;
 /** An event has up to 2 MB. */

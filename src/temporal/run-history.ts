@@ -161,6 +161,12 @@ export class RunHistoryBuilder {
       if (!isRefused) this.tokenAt = at;
       this.token = sealedTokenSchema.safeParse(result).data ?? this.token;
     }
+    // The token that the run received last is no more, unless the run refused the result.
+    if (activity?.type === 'revokeLinkToken' && 'outcome' in toObject(result)) {
+      if (this.tokenAt === null) this.unconfirmedAttempts.pop();
+      this.token = null;
+      this.tokenAt = null;
+    }
     if (activity?.type === 'deliverLinkToken') {
       this.deliveredId ??= deliveredSchema.safeParse(result).data?.deliveryId;
     }

@@ -31,6 +31,11 @@ export function findTokenOf(
   return { state, deliveryId: token?.deliveryId ?? null, publicApiKey };
 }
 
+/** Tells whether the memo of a closed run says that it left a token. */
+export function isAbandoned(run: Pick<RunInfo, 'status' | 'memo'>): boolean {
+  return !isOpen(run) && run.status.name !== 'COMPLETED' && run.memo.deliveryId !== null;
+}
+
 /**
  * Tells whether a closed run may have a token. Temporal ends some runs without notice; the memo of
  * any other says whether it left a token.

@@ -34,12 +34,10 @@ export async function createWorker(
     workflowBundle: { codePath: path.join(__dirname, '../workflow-bundle.js') },
     // The workflow bundle has its own copy.
     dataConverter: { payloadConverterPath: path.join(__dirname, '../shared/payload-converter.js') },
-    activities: createActivities(
-      services,
-      retries,
-      config.schedules.minimumTokenAgeMs,
-      config.searchAttributes,
-    ),
+    activities: createActivities(services, retries, config.schedules.minimumTokenAgeMs, {
+      searchAttributes: config.searchAttributes,
+      revocation: config.atlas.revocation,
+    }),
     ...versioning(config),
     maxConcurrentActivityTaskExecutions: config.worker.maxConcurrentActivities,
     // A cancellation reaches an attempt with the response to a heartbeat: do not hold heartbeats

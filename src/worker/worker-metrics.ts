@@ -35,6 +35,10 @@ export function startRunCounters(
     runs.add(0, { ...labels, outcome });
   }
   meter.createCounter('link_token_unconfirmed').add(0, labels);
+  const revoked = meter.createCounter('link_token_revoked');
+  for (const workflowType of [WORKFLOW_TYPES.prepare, WORKFLOW_TYPES.revoke]) {
+    for (const outcome of ['deleted', 'gone']) revoked.add(0, { ...labels, workflowType, outcome });
+  }
 }
 
 /**

@@ -5,6 +5,7 @@ import type { AttemptFailure } from '../shared/attempt-failure';
 import { retryDelayMs, retryPolicy } from '../shared/retry-delay';
 import { describePair } from '../shared/text';
 import { cancellationFailure, creationFailed, creationGaveUp, isCancelled } from './endings';
+import { revokeLost } from './revoke-token';
 import type { RunStatus } from './run-status';
 import { settle } from './settle';
 
@@ -32,12 +33,16 @@ export async function createToken(
 
     const { failure, wasCancelled } = outcome;
     // Temporal ends as cancelled an activity of which no attempt is under way.
-    if (wasCancelled) throw cancellationFailure(status.current, null, []);
+    if (wasCancelled) throw cancellationFailure(status.current, null);
+    const { publicApiKey } = failure.details;
+    if (failure.type === 'TokenLost' && publicApiKey) {
+      throw await revokeLost(request.orgId, publicApiKey, failure, status);
+    }
     if (failure.tokenMayExist) status.countUnconfirmed(failure.message);
 
     const gaveUp = () => creationGaveUp(failure, deadlineAtMs, status.current);
     if (failure.permanent) throw creationFailed(failure, status.current);
-    if (isCancelled()) throw cancellationFailure(status.current, null, []);
+    if (isCancelled()) throw cancellationFailure(status.current, null);
     // Temporal repeats an attempt that created nothing until its delay would pass the deadline.
     if (!failure.tokenMayExist) throw gaveUp();
     // The wait counts activities only. If attempts within an activity opened the circuit breaker of
@@ -88,5 +93,5 @@ async function pause(
     () => undefined,
   );
   // Also if the pause ended in the workflow task that brings the cancel.
-  if (isCancelled()) throw cancellationFailure(status.current, null, []);
+  if (isCancelled()) throw cancellationFailure(status.current, null);
 }

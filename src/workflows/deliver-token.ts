@@ -1,6 +1,5 @@
 import {
   ActivityCancellationType,
-  CancellationScope,
   condition,
   proxyActivities,
   type RetryPolicy,
@@ -12,7 +11,8 @@ import type { Receipt, SealedToken } from '../contract/schemas';
 import type { Activities, RunPlan } from '../shared/activities';
 import { retryPolicy, shortenPauseMs } from '../shared/retry-delay';
 import { describePair } from '../shared/text';
-import { cancellationFailure, isCancelled } from './endings';
+import { isCancelled } from './endings';
+import { revokeUndelivered } from './revoke-token';
 import type { RunStatus } from './run-status';
 import { settle } from './settle';
 import type { Updates } from './updates';
@@ -35,8 +35,8 @@ const ONE_REPORTED_ATTEMPT: RetryPolicy = { maximumAttempts: 2 };
  * redelivery is one attempt at once. It never continues as new: see docs/decisions.md. The key that
  * sealed the token must outlive the run.
  *
- * @throws ApplicationFailure of type `Cancelled` when the run is cancelled before the token is
- *   delivered.
+ * @throws the ending of a run that is cancelled before the token is delivered, once its API key is
+ *   deleted: CancelledFailure, or ApplicationFailure of type `Cancelled` with what is left.
  */
 export async function deliverToken(
   { request, retries }: RunPlan,
@@ -49,17 +49,13 @@ export async function deliverToken(
   let nextRoundAtMs = Date.now();
   let requestSinkFailure: string | null = null;
 
-  for (;;) {
-    // A run that was cancelled while its token was created makes one last attempt.
-    const isLast = isCancelled();
+  // Also of a run that was cancelled while its token was created.
+  while (!isCancelled()) {
     const { redelivery } = updates;
     const sink = redelivery?.sink ?? request.sink;
     sinksTried.add(sink);
-    const deliver = () => deliverTo(sink, isLast || redelivery !== null);
-    const delivery = isLast
-      ? CancellationScope.nonCancellable(deliver)
-      : updates.runStoppable(deliver);
-    const outcome = await settle(delivery, 'location');
+    const deliver = () => deliverTo(sink, redelivery !== null);
+    const outcome = await settle(updates.runStoppable(deliver), 'location');
     if ('result' in outcome) {
       sinksTried.delete(sink);
       const { result } = outcome;
@@ -72,7 +68,7 @@ export async function deliverToken(
     }
 
     const { failure } = outcome;
-    if (isCancelled()) throw cancelled();
+    if (isCancelled()) break;
     // Another sink's wait concerns no round.
     const requestedMs = sink === request.sink ? (failure.retryAfterMs ?? 0) : 0;
     nextRoundAtMs = Math.max(nextRoundAtMs, Date.now() + requestedMs);
@@ -94,10 +90,10 @@ export async function deliverToken(
     const waitMs = Math.max(1, nextRoundAtMs - Date.now());
     const options = { summary: 'pause before the next round' };
     await condition(() => updates.redelivery !== null, waitMs, options).catch(() => undefined);
-    if (isCancelled()) throw cancelled();
   }
+  throw await revokeUndelivered(sealedToken, [...sinksTried], status);
 
-  /** @param once one attempt: someone requested it now, or the run is being cancelled. */
+  /** @param once one attempt: someone requested it now. */
   function deliverTo(sink: string, once: boolean) {
     const { deliveryId, jwe } = sealedToken;
     status.showDelivering(sink);
@@ -123,9 +119,5 @@ export async function deliverToken(
     const redelivered = `redelivery to sink ${sink}: ${message}`;
     if (requestSinkFailure === null) return redelivered;
     return `${redelivered}; sink ${request.sink}: ${requestSinkFailure}`;
-  }
-
-  function cancelled() {
-    return cancellationFailure(status.current, sealedToken, [...sinksTried]);
   }
 }

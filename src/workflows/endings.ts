@@ -40,22 +40,17 @@ export function firstDetails({ details }: ApplicationFailure): object {
 }
 
 /**
- * Builds the failure of a run that created nothing, from that of its first activities.
+ * Builds the failure of a run that created nothing, from that of its validation.
  *
- * @param fallbackType used when the type of the failure is not a FailureType.
- * @param work what the worker could not do then.
+ * @param work what the workers could not do, if the failure has no type of ours.
  */
-export function startFailure(
-  error: unknown,
-  fallbackType: FailureType,
-  work: string,
-): ApplicationFailure {
+export function startFailure(error: unknown, work: string): ApplicationFailure {
   const { type, message, details } = readAttemptFailure(error);
   if (isRunFailureType(type)) {
     return createFailure(type, message, { unconfirmedTokens: 0, ...details });
   }
-  const text = `the worker could not ${work}, and created nothing: ${message}; start again`;
-  return createFailure(fallbackType, text);
+  const text = `the workers could not ${work}, and created nothing: ${message}; start again`;
+  return createFailure('TemporalUnavailable', text);
 }
 
 /** Builds the failure of a run whose creation failed for good. */
@@ -78,6 +73,26 @@ export function creationGaveUp(
   return creationEnded('AtlasUnavailable', message, failure, count);
 }
 
+/**
+ * Builds the failure of a run whose worker lost the token that it had received.
+ *
+ * @param problem why its API key could not be deleted; null if the key is gone.
+ */
+export function tokenLost(
+  failure: AttemptFailure,
+  publicApiKey: string,
+  problem: string | null,
+  count: Count,
+): ApplicationFailure {
+  const { message, details } = failure;
+  const fate =
+    problem === null
+      ? `its API key ${publicApiKey} is gone`
+      : describeKeyLeft(publicApiKey, problem);
+  const named = { ...details, publicApiKey: problem === null ? null : publicApiKey };
+  return creationEnded('TokenLost', `${message}; ${fate}`, { ...failure, details: named }, count);
+}
+
 function creationEnded(
   type: FailureType,
   message: string,
@@ -95,31 +110,44 @@ export function isCancelled(): boolean {
   return CancellationScope.current().consideredCancelled;
 }
 
+/** The token of a cancelled run. */
+interface Undelivered {
+  token: SealedToken;
+  /** True once its API key is gone. */
+  revoked?: true;
+  /** The sinks that may have it. */
+  sinksTried: readonly string[];
+  /** Why its API key could not be deleted. */
+  problem?: string;
+}
+
 /**
  * Builds the ending of a cancelled run: CANCELLED when nothing can be left. Otherwise FAILED with
  * type `Cancelled`, since Temporal's TypeScript SDK cannot put details on CANCELLED, and someone
  * must check what is left.
- *
- * @param token that exists and may not have arrived.
  */
 export function cancellationFailure(
   { unconfirmedTokens }: Count,
-  token: SealedToken | null,
-  sinksTried: readonly string[],
+  undelivered: Undelivered | null,
 ): CancelledFailure | ApplicationFailure {
-  if (unconfirmedTokens === 0 && !token) return new CancelledFailure(NOTHING_CREATED);
-  const namedSinks = sinksTried.slice(0, MAX_SINKS_TRIED);
+  const revoked = undelivered?.revoked ? describeRevoked(undelivered) : null;
+  const left = revoked ? null : undelivered;
+  if (unconfirmedTokens === 0 && !left) {
+    return new CancelledFailure(revoked ? `cancelled; ${revoked}` : NOTHING_CREATED);
+  }
+  const sinksTried = left ? undelivered?.sinksTried : [];
   const remains = [
-    token && describeToken(token, namedSinks),
+    revoked,
+    left && describeToken(left),
     describeUnconfirmed(unconfirmedTokens),
     DO_NOT_RESET,
   ];
   return createFailure('Cancelled', `cancelled; ${remains.filter(Boolean).join('; ')}`, {
     unconfirmedTokens,
-    deliveryId: token?.deliveryId ?? null,
-    publicApiKey: token?.publicApiKey ?? null,
-    tokenSha256: token?.tokenSha256 ?? null,
-    sinksTried: namedSinks,
+    deliveryId: left?.token.deliveryId ?? null,
+    publicApiKey: left?.token.publicApiKey ?? null,
+    tokenSha256: left?.token.tokenSha256 ?? null,
+    sinksTried: sinksTried?.slice(0, MAX_SINKS_TRIED) ?? [],
   });
 }
 
@@ -134,9 +162,26 @@ export function cancelledAtStart(): CancelledFailure {
   return new CancelledFailure(NOTHING_CREATED);
 }
 
-function describeToken(
-  { deliveryId, publicApiKey }: SealedToken,
-  sinksTried: readonly string[],
-): string {
-  return `token ${deliveryId} may not have arrived: ${deleteKeyOf(publicApiKey, sinksTried)}`;
+/** Names the sinks too: a receiver may have acted on a token that is worthless now. */
+function describeRevoked({ token, sinksTried }: Undelivered): string {
+  const { deliveryId, publicApiKey } = token;
+  const tried = sinksTried.length > 0 ? `; it may be in sink ${sinksTried.join(', ')}` : '';
+  return `token ${deliveryId} is worthless, since its API key ${publicApiKey} is gone${tried}`;
+}
+
+/** @param problem why an API key could not be deleted. */
+function describeKeyLeft(publicApiKey: string, problem: string): string {
+  return `its API key ${publicApiKey} could not be deleted: ${problem}`;
+}
+
+function describeToken({ token, sinksTried, problem }: Undelivered): string {
+  const { deliveryId, publicApiKey } = token;
+  // The problem says what to do with the key.
+  const remedy =
+    publicApiKey && problem
+      ? describeKeyLeft(publicApiKey, problem)
+      : deleteKeyOf(publicApiKey, sinksTried);
+  const tried =
+    problem && sinksTried.length > 0 ? `; it may be in sink ${sinksTried.join(', ')}` : '';
+  return `token ${deliveryId} is left: ${remedy}${tried}`;
 }

@@ -5,6 +5,7 @@ import { terminalFailure } from '../shared/application-failure';
 export { checkWorker } from './check-worker';
 export { prepareLiveMigration } from './prepare-live-migration';
 export { prepareOnSchedule } from './prepare-on-schedule';
+export { revokeLinkToken } from './revoke-token';
 
 /** Ends a run of an unknown workflow type, which Temporal would otherwise retry for ever. */
 // eslint-disable-next-line @typescript-eslint/require-await -- the SDK awaits workflows

@@ -1,7 +1,8 @@
 import {
+  ActivityCancellationType,
   ApplicationFailure,
   CancelledFailure,
-  proxyLocalActivities,
+  proxyActivities,
   setDefaultSignalHandler,
   workflowInfo,
 } from '@temporalio/workflow';
@@ -14,7 +15,7 @@ import { UNREADABLE } from '../shared/payload-converter';
 import { createToken } from './create-token';
 import { deliverToken } from './deliver-token';
 import { cancelledAtStart, isCancelled, startFailure } from './endings';
-import { createRunStatus } from './run-status';
+import { createRunStatus, hasOwnMemoField } from './run-status';
 import { handleUpdates, untilCallersHaveEnding } from './updates';
 
 /**
@@ -49,52 +50,31 @@ export async function prepareLiveMigration(request: PrepareRequest): Promise<Rec
   }
 }
 
+const VALIDATION = 'validate the request, and look for an earlier token';
+
 /**
- * Validates the request, then looks for an earlier token, both in one workflow task. A
- * cancellation takes precedence over what they find.
+ * An attempt is short, so that a list of Temporal that hangs occupies a worker's activity slots
+ * only briefly. What can wait for that list: nothing was created yet.
  */
+const { validateRequest } = proxyActivities<Activities>({
+  startToCloseTimeout: '3s',
+  scheduleToCloseTimeout: '1h',
+  retry: { initialInterval: '1s', maximumInterval: '1m' },
+  // As for the check of a schedule: the attempt that a cancel meets ends in time, and is heard.
+  cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+  summary: VALIDATION,
+});
+
+/** Decides whether the run may begin. A cancellation takes precedence over what it finds. */
 async function validateStart(request: PrepareRequest): Promise<RunPlan> {
   try {
     requireStartOptions();
-    const plan = await validate(request);
-    await requireNoToken(request, plan);
+    const plan = await validateRequest(request);
     if (!isCancelled()) return plan;
   } catch (error) {
-    if (!isCancelled()) throw error;
+    if (!isCancelled()) throw startFailure(error, VALIDATION);
   }
   throw cancelledAtStart();
-}
-
-/** Pure and quick. A bug in it must not be retried unseen for ever. */
-const { validateRequest } = proxyLocalActivities<Activities>({
-  startToCloseTimeout: '5s',
-  retry: { maximumAttempts: 3 },
-  summary: 'validate the request',
-});
-
-/** A worker that cannot validate is reported as `AtlasUnavailable`: a later start may succeed. */
-function validate(request: PrepareRequest): Promise<RunPlan> {
-  return validateRequest(request).catch((error: unknown) => {
-    throw startFailure(error, 'AtlasUnavailable', 'validate the request');
-  });
-}
-
-/**
- * Retries wait on a timer of the server, so a list that does not respond holds no workflow task.
- * They are counted, and come every half minute after the first four: Core measures the time of a
- * local activity by the clock of its worker.
- */
-function requireNoToken(request: PrepareRequest, { retries }: RunPlan): Promise<void> {
-  const maximumAttempts = 4 + Math.ceil(retries.giveUpAfterMs / 30_000);
-  const { findToken } = proxyLocalActivities<Activities>({
-    startToCloseTimeout: '10s',
-    retry: { initialInterval: '2s', maximumInterval: '30s', maximumAttempts },
-    localRetryThreshold: '1s',
-    summary: 'look for an earlier token',
-  });
-  return findToken(request).catch((error: unknown) => {
-    throw startFailure(error, 'TemporalUnavailable', 'look for an earlier token');
-  });
 }
 
 const ENDS_OR_REPEATS =
@@ -114,11 +94,18 @@ function requireStartOptions(): void {
   const problems: FieldProblem[] = Object.entries(refused)
     .filter(([, isSet]) => isSet)
     .map(([field]) => ({ field, description: ENDS_OR_REPEATS }));
-  if (memo && (Object.values(memo).includes(UNREADABLE) || !fitsAsJson(memo, MAX_MEMO_LENGTH))) {
-    const description = 'is not plain JSON of at most 16 KB: start the run without it';
-    problems.push({ field: 'memo', description });
-  }
+  if (memo) problems.push(...findMemoProblems(memo));
   if (problems.length > 0) throw invalidRequest(problems, { unconfirmedTokens: 0 });
+}
+
+function findMemoProblems(memo: Record<string, unknown>): FieldProblem[] {
+  if (Object.values(memo).includes(UNREADABLE) || !fitsAsJson(memo, MAX_MEMO_LENGTH)) {
+    const description = 'is not plain JSON of at most 16 KB: start the run without it';
+    return [{ field: 'memo', description }];
+  }
+  if (!hasOwnMemoField(memo)) return [];
+  const description = 'has a field that the run itself writes: start the run without that field';
+  return [{ field: 'memo', description }];
 }
 
 /** @param timeoutMs 0 means no timeout. */

@@ -10,13 +10,14 @@ import {
 } from '@temporalio/workflow';
 import { CLAIMS, forEachClaim } from '../contract/claims';
 import type { DeliveryFailureType } from '../contract/failure-types';
-import { MAX_MESSAGE_LENGTH } from '../contract/limits';
+import { MAX_DETAIL_LENGTH, MAX_MESSAGE_LENGTH } from '../contract/limits';
 import type { Receipt, RunMemo, SealedToken, Status } from '../contract/schemas';
 import type { Step } from '../contract/states';
 import { statusQuery } from '../contract/workflows';
 import type { RunPlan } from '../shared/activities';
+import { TOKEN_UNCONFIRMED } from '../shared/attempt-failure';
 import { commandLine } from '../shared/command-line';
-import { toSearchAttributes } from '../shared/search-attributes';
+import { toSearchAttributes, type SearchFields } from '../shared/search-attributes';
 import { cut, describePair, escapeControls } from '../shared/text';
 import { createFailure, firstDetails } from './endings';
 import { countDelivery, countRun, countUnconfirmedToken } from './run-metrics';
@@ -52,6 +53,24 @@ export type Outcome = { receipt: Receipt } | { failure: ApplicationFailure };
 
 export type RunStatus = ReturnType<typeof createRunStatus>;
 
+const MEMO_FIELDS: readonly string[] = Object.keys({
+  step: true,
+  sink: true,
+  deliveryId: true,
+  publicApiKey: true,
+  unconfirmedTokens: true,
+  failure: true,
+  nextAttemptAt: true,
+} satisfies Record<keyof RunMemo, true>);
+
+/** Tells whether a memo has a field that only the run itself may write. */
+export function hasOwnMemoField(memo: object): boolean {
+  return Object.keys(memo).some((name) => MEMO_FIELDS.includes(name));
+}
+
+/** The memo of a run that is not waiting after a failure. */
+const NO_FAILURE = { failure: null, nextAttemptAt: null } satisfies Partial<RunMemo>;
+
 /**
  * Keeps what a run says of itself: Query, outcome for callers, current details, memo, log and
  * metrics change together.
@@ -70,10 +89,8 @@ export function createRunStatus() {
   let createUntil = '';
   let creatingSince = '';
   let token: SealedToken | null = null;
-  /**
-   * True once the memo says `undelivered`, by which lists find the run. A clean run writes no memo.
-   */
-  let isMemoUndelivered = false;
+  /** What the run has written to its memo. */
+  let memo: Partial<RunMemo> = {};
 
   function show(step: Step, description: string, nextAttemptAtMs?: number): void {
     const nextAttemptAt =
@@ -82,10 +99,34 @@ export function createRunStatus() {
     setCurrentDetails(formatCurrentDetails(status, request, createUntil));
   }
 
-  /** Writes by what lists find the run. */
+  /** Writes what lists show of the run, as far as it changes. */
   function writeMemo(fields: Partial<RunMemo>): void {
-    upsertMemo(fields);
+    const written: Record<string, unknown> = memo;
+    const changed = Object.entries(fields).filter(
+      ([name, value]) => value !== (written[name] ?? null),
+    );
+    if (changed.length === 0) return;
+    memo = { ...memo, ...fields };
+    upsertMemo(Object.fromEntries(changed));
+  }
+
+  /** Writes why the run waits, and until when. */
+  function writeFailure(
+    { type, message }: NonNullable<RunMemo['failure']>,
+    fields: Partial<RunMemo> = {},
+  ): void {
+    const failure = { type, message: cut(message, MAX_DETAIL_LENGTH) };
+    writeMemo({ ...fields, failure, nextAttemptAt: status.nextAttemptAt });
+  }
+
+  function writeSearchAttributes(fields: SearchFields): void {
     if (isSearchable) upsertSearchAttributes(toSearchAttributes(fields));
+  }
+
+  /** Ends what the memo says of an open run. */
+  function closeMemo(fields: Partial<RunMemo>): void {
+    if (memo.step === 'undelivered') writeSearchAttributes({ state: null });
+    writeMemo({ step: null, ...NO_FAILURE, ...fields });
   }
 
   setHandler(statusQuery, () => status);
@@ -118,20 +159,26 @@ export function createRunStatus() {
     },
 
     countUnconfirmed(reason: string): void {
-      status = { ...status, unconfirmedTokens: status.unconfirmedTokens + 1 };
-      writeMemo({ unconfirmedTokens: status.unconfirmedTokens });
+      const unconfirmedTokens = status.unconfirmedTokens + 1;
+      status = { ...status, unconfirmedTokens };
+      writeMemo({ unconfirmedTokens });
+      writeSearchAttributes({ unconfirmedTokens });
       countUnconfirmedToken();
       const times = { startedAt: creatingSince, endedAt: formatNow() };
       log.warn('link-token unconfirmed', { ...getFacts({ ...request }), ...times, reason });
     },
 
     showWaitingToCreate(reason: string, nextAttemptAtMs: number): void {
-      show('creating', `${reason}; Atlas may have created a token all the same`, nextAttemptAtMs);
+      const message = `${reason}; Atlas may have created a token all the same`;
+      show('creating', message, nextAttemptAtMs);
+      writeFailure({ type: TOKEN_UNCONFIRMED, message });
     },
 
     setToken(sealedToken: SealedToken): void {
       token = sealedToken;
-      status = { ...status, deliveryId: sealedToken.deliveryId };
+      const { deliveryId, publicApiKey = null } = sealedToken;
+      status = { ...status, deliveryId };
+      writeMemo({ deliveryId, publicApiKey, sink: request?.sink ?? null, ...NO_FAILURE });
       log.info('link-token created', getFacts({ ...request, ...token }));
     },
 
@@ -149,18 +196,25 @@ export function createRunStatus() {
       const facts = getFacts({ ...request, ...token, sink });
       log.warn('link-token not delivered', { ...facts, type, reason: message });
       show('undelivered', `${type}: ${message}`, nextRoundAtMs);
-      if (isMemoUndelivered || !token || !request) return;
-      isMemoUndelivered = true;
-      writeMemo({ step: 'undelivered', sink: request.sink, ...getIds(token) });
+      if (memo.step !== 'undelivered') writeSearchAttributes({ state: 'undelivered' });
+      writeFailure({ type, message }, { step: 'undelivered' });
+    },
+
+    showRevoking(publicApiKey: string): void {
+      show('revoking', `deleting API key ${publicApiKey} of the token in Atlas`);
+    },
+
+    /** Its API key is gone: the run leaves no token. */
+    forgetToken(): void {
+      token = null;
+      closeMemo({ deliveryId: null, publicApiKey: null, sink: null });
     },
 
     reportDelivered(receipt: Receipt): void {
       outcome = { receipt };
       log.info('link-token delivered', getFacts(receipt));
       show('delivered', `the token is in ${receipt.location}`);
-      if (isMemoUndelivered) {
-        writeMemo({ step: null, sink: null, deliveryId: null, publicApiKey: null });
-      }
+      closeMemo({ sink: receipt.sink });
       countDelivery(receipt);
       countRun('delivered');
     },
@@ -183,9 +237,8 @@ export function createRunStatus() {
         reason: message,
       });
       show(type === 'Cancelled' ? 'cancelled' : 'failed', `${type}: ${message}`);
-      // Also if no round had failed: by the memo, later starts and `list --abandoned` find the
-      // token.
-      if (token) writeMemo({ step: null, sink: null, ...getIds(token) });
+      closeMemo({});
+      if (token) writeSearchAttributes({ state: 'abandoned' });
       countRun(type);
     },
   };
@@ -193,11 +246,6 @@ export function createRunStatus() {
 
 /** Formats the time of Temporal, which a workflow has instead of the worker's. */
 const formatNow = () => new Date().toISOString();
-
-/** Picks what the memo says of a token that is not delivered. */
-function getIds({ deliveryId, publicApiKey = null }: SealedToken) {
-  return { deliveryId, publicApiKey };
-}
 
 /** Picks what the log says of a token, with long lists cut. */
 function getFacts(receipt: Partial<Record<keyof Receipt, unknown>>): Record<string, unknown> {

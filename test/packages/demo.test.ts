@@ -63,7 +63,7 @@ describe('npm run demo', () => {
     expect(await areServed(urls)).toEqual([true, true]);
     // As npm does with a Ctrl-C.
     await Promise.all([demo.end('SIGINT'), demo.end('SIGINT')]);
-    expect(await demo.exited).toMatchObject({ code: 130 });
+    expect(await demo.exited).toEqual({ code: 130, signal: null });
     expect(demo.leftOver()).toEqual([]);
     expect(await areServed(urls)).toEqual([false, false]);
   });

@@ -68,8 +68,8 @@ export async function createCommandFixture(config: Config = {}) {
       const options = ['--org', orgId, '--source-org', sourceOrgId];
       return {
         workflowId: workflowIdFor({ orgId, sourceOrgId }),
-        /** `--org` and `--source-org`. */
-        options,
+        /** The run, as `list` prints it. */
+        name: `${orgId}/${sourceOrgId}`,
         /** The options that `start` and `schedule create` require. */
         requestOptions: (sink = 'files') => [...options, '--ip', ip, '--sink', sink],
         /** Counts the tokens that Atlas created for this pair. */

@@ -27,7 +27,7 @@ import { sharedTemporal } from './temporal';
 
 /** The ending of a run, as any caller sees it. */
 export interface Ending {
-  /** `CANCELLED` is Temporal's own ending: nothing was created. */
+  /** `CANCELLED` is Temporal's own ending: no API key is left. */
   type: FailureType | 'delivered' | 'CANCELLED';
   unconfirmedTokens: number;
   message: string;

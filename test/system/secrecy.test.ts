@@ -125,7 +125,7 @@ async function failDeliveries(): Promise<void> {
   }
   await lookAtRun(handle);
   for (const command of ['watch', 'redeliver', 'cancel']) {
-    const args = ['--json', command, '--workflow-id', handle.workflowId];
+    const args = ['--json', command, handle.workflowId];
     const { stdout, stderr } = await own.installation.runClient(...args);
     look(`the output of ${command}`, stdout + stderr);
   }
@@ -240,15 +240,15 @@ it.each<[where: string, ...marks: string[]]>([
   ['a history', MARKER],
   ['temporal.db', MARKER],
   ['a memo', 'undelivered'],
-  ['a status', 'SinkRejected'],
+  ['a status', 'SinkRejected', 'is gone'],
   ['current details', '**undelivered**'],
   ['a description', 'prepareLiveMigration'],
   ['the result of a run', 'AtlasResponseInvalid'],
   ['the outcome of the Update redeliver', 'SinkUnavailable'],
   ['the output of watch', 'SinkRejected'],
   ['the output of redeliver', 'SinkRejected'],
-  ['the metrics', 'activity_type="deliverLinkToken"'],
-  ['a cancelled run', 'sinksTried'],
+  ['the metrics', 'link_token_delivered_total'],
+  ['a cancelled run', 'CancelledFailure'],
   ['a worker that does not start', 'CLIENT_SECRET', 'SEALING_KEYS', 'SIGNING_SECRET'],
   ['worker-1.log', '"level":"trace"'],
 ])('%s is searched, and what must be in it is found', (where, ...marks) => {

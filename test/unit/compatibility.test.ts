@@ -130,10 +130,11 @@ describe.each(RELEASES)('what release %s wrote', (release) => {
 
   /** Runs an activity of this release with stored input. */
   const run = (activity: unknown, input: unknown[]) =>
-    attemptIn(info, clientOf({ describe: () => OPEN_RUN })).run<unknown[], unknown, Untyped>(
-      activity as Untyped,
-      ...input,
-    );
+    attemptIn(info, clientOf({ describe: () => OPEN_RUN, list: () => ({ executions: [] }) })).run<
+      unknown[],
+      unknown,
+      Untyped
+    >(activity as Untyped, ...input);
 
   it.each(rowsOf(stored))('is read: %s', (_what, schema, value) => {
     expect(asStored(schema.parse(value))).toEqual(value);

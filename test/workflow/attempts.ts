@@ -2,9 +2,14 @@ import { createHash, randomUUID } from 'node:crypto';
 import { CompleteAsyncError, Context } from '@temporalio/activity';
 import { CancelledFailure } from '@temporalio/common';
 import { writeCreationFailure, writeRetryableFailure } from '../../src/activities/attempt-retries';
-import type { AtlasFailure } from '../../src/atlas/outcomes';
+import { notALinkTokensKey, revocationRefused, type AtlasFailure } from '../../src/atlas/outcomes';
 import type { DeliveryFailureType } from '../../src/contract/failure-types';
-import { tokenFactsSchema, type SealedToken } from '../../src/contract/schemas';
+import {
+  tokenFactsSchema,
+  type Revocation as RevocationInput,
+  type Revoked,
+  type SealedToken,
+} from '../../src/contract/schemas';
 import type { Activities, Backoff, CreateInput } from '../../src/shared/activities';
 import { NOTHING_DONE, type AttemptFailure } from '../../src/shared/attempt-failure';
 import { sharedTemporal } from '../support/temporal';
@@ -99,7 +104,9 @@ export const rejectedWith = (message: string) =>
   failedCreation('AtlasRequestRejected', false, message);
 export const rejected = rejectedWith('Atlas returned 403');
 export const invalidResponse = failedCreation('AtlasResponseInvalid', true, '201 without a token');
-export const notSealed = failedCreation('TokenLost', true, 'the worker could not seal the token');
+export const notSealed = failedCreation('TokenLost', true, 'the worker could not seal the token', {
+  details: { publicApiKey: 'abcdefgh' },
+});
 
 type Timeout = 'heartbeatTimeout' | 'startToCloseTimeout';
 
@@ -146,16 +153,72 @@ export const cancelledBeforeSending = afterCancel(failing(new CancelledFailure('
 /** A text just below the 2 MiB that Temporal takes in one payload. */
 export const HUGE = 'x'.repeat(1_900_000);
 
+/** A token that does not name its key. */
+export const nameless: Creation = async (...args) => ({
+  ...(await created(...args)),
+  publicApiKey: null,
+});
+
 /** A creation that somebody completes by hand, with something other than a token. */
 export const completedByHand: Creation = ({ request, unconfirmedTokens }) => ({
   ...sealedToken(request, unconfirmedTokens),
   deliveryId: HUGE,
 });
 
+/** One attempt to delete the key of a token. */
+export type Revocation = (token: RevocationInput, backoff: Backoff) => Revoked | Promise<Revoked>;
+
+/** Atlas deletes the key. */
+export const revoked: Revocation = ({ orgId, publicApiKey }) => ({
+  orgId,
+  publicApiKey,
+  outcome: 'deleted',
+  keyId: '1'.repeat(24),
+  at: new Date().toISOString(),
+});
+
+/** Somebody has deleted the key. */
+export const goneBefore: Revocation = (...args) => ({
+  ...(revoked(...args) as Revoked),
+  outcome: 'gone',
+  keyId: null,
+});
+
+function failedRevocation(failure: AtlasFailure): Revocation {
+  return (_token, backoff) => {
+    const { info } = Context.current();
+    throw writeRetryableFailure(failure, { info, failureCount: info.attempt, backoff });
+  };
+}
+
+const away: AtlasFailure = {
+  ...NOTHING_DONE,
+  type: 'AtlasUnavailable',
+  message: 'Atlas returned 503',
+  details: { status: 503 },
+};
+
+/** Temporal retries it. */
+export const atlasAway = failedRevocation(away);
+
+const OTHER_KEY = { id: '1'.repeat(24), desc: 'deploy' };
+export const otherKey = failedRevocation(notALinkTokensKey('abcdefgh', OTHER_KEY).failure);
+export const forbidden = failedRevocation(
+  revocationRefused('atlas.revocation of these workers is false').failure,
+);
+
 /** The sink stores the token. */
 export function stored({ jwe }: Pick<SealedToken, 'jwe'>, sink: string): Delivered {
   const facts = JSON.parse(jwe) as SealedToken;
   return { ...facts, sink, location: `place of ${sink}`, deliveredAt: new Date().toISOString() };
+}
+
+/** A delivery whose outcome comes only after a cancellation. */
+export function afterCancelOf(delivery: Delivery): Delivery {
+  return async (...args) => {
+    await withHeartbeats(Context.current().cancelled).catch(() => undefined);
+    return delivery(...args);
+  };
 }
 
 /** A delivery that hangs until it is cancelled. */
@@ -183,8 +246,6 @@ export const sinkRejects = failedDelivery('SinkRejected', 'the sink rejects it')
 /** Temporal retries it until the round ends. */
 export const sinkUnavailable = (retryAfterMs?: number) =>
   failedDelivery('SinkUnavailable', 'the sink is away', { permanent: false, retryAfterMs });
-
-export const unreadable = failedDelivery('SealedTokenUnreadable', 'no such key');
 
 /** An attempt at a sink that is not configured. */
 export const noSuchSink = failedDelivery('SinkRejected', 'there is no such sink');

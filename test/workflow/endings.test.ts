@@ -17,27 +17,37 @@ import {
   type Ending,
 } from '../support/runs';
 import {
+  Gate,
   HUGE,
   afterCancel,
+  afterCancelOf,
+  atlasAway,
   cancelledBeforeSending,
   created,
   completedByHand,
   failing,
+  forbidden,
+  goneBefore,
   hanging,
   invalidResponse,
   lost,
+  nameless,
   notCreated,
+  notSealed,
+  otherKey,
   rejected,
+  revoked,
   sinkRejects,
   stored,
   deliveredByHand,
   tooSlow,
   unconfirmed,
-  unreadable,
+  withHeartbeats,
   type Creation,
   type Delivery,
+  type Revocation,
 } from './attempts';
-import type { ScriptedRun } from './scripted-worker';
+import type { Script, ScriptedRun } from './scripted-worker';
 import { worker } from './shared-worker';
 
 const TWO_HOURS_MS = 2 * 3_600_000;
@@ -169,41 +179,50 @@ describe('a cancel during creation ends run and callers without another POST:', 
     ['403', [afterCancel(rejected)], 'AtlasRequestRejected', 0, 1],
     ['503, then nothing was sent', [unconfirmed(), cancelledBeforeSending], 'Cancelled', 1, 2],
     ['503 twice', [unconfirmed(), afterCancel(unconfirmed())], 'Cancelled', 2, 2],
-    [
-      '503, then a token that the sink rejects',
-      [unconfirmed(), afterCancel(created)],
-      'Cancelled',
-      1,
-      2,
-    ],
+    ['a token', [afterCancel(created)], 'CANCELLED', 0, 1],
+    ['503, then a token', [unconfirmed(), afterCancel(created)], 'Cancelled', 1, 2],
   ])('%s', async (_what, create, type, unconfirmedTokens, creations) => {
-    const run = await worker().start({ create, deliver: [sinkRejects] });
+    const run = await worker().start({ create });
     await eventually('the attempt', () => run.calls.creations === creations);
     const waiting = await startWaiting(run.handle, run.request);
     const ended = await cancel(run);
     expect(ended).toMatchObject({ type, unconfirmedTokens, creations });
     expect((await waiting.outcome()).type).toBe(type === 'CANCELLED' ? 'Cancelled' : type);
-    expect(ended.sinks.length).toBeLessThanOrEqual(1);
-    if (type !== 'Cancelled') return;
     const { deliveryId } = await statusOf(run.handle);
+    expect(ended).toMatchObject({ sinks: [], revocations: deliveryId === null ? 0 : 1 });
+    if (type !== 'Cancelled') return;
+    // The key of the token is gone: only what is unconfirmed is left.
     expect(ended).toMatchObject({
       step: 'cancelled',
-      details: { deliveryId, sinksTried: ended.sinks },
+      details: { deliveryId: null, publicApiKey: null, sinksTried: [] },
+      memo: { unconfirmedTokens },
     });
+    expect(ended.memo).not.toHaveProperty('deliveryId');
     const count = formatCount(ended.unconfirmedTokens, 'unconfirmed token');
     expect(ended.message).toContain(`up to ${count}, which the run never received`);
-    expect(ended.message.includes('may not have arrived')).toBe(deliveryId !== null);
+    expect(ended.message.includes('abcdefgh is gone')).toBe(deliveryId !== null);
   });
 });
 
-it.concurrent(
-  'after a cancel during a POST, a lost delivery attempt is repeated once',
-  async () => {
-    const run = await worker().start({ create: [afterCancel(created)], deliver: [lost, stored] });
-    await eventually('the POST', () => run.calls.creations === 1);
-    expect(await cancel(run)).toMatchObject({ type: 'delivered', sinks: ['files', 'files'] });
-  },
-);
+describe('a run whose worker lost the token', () => {
+  it.concurrent.each<[what: string, script: Script, unconfirmed: number, key: string | null]>([
+    ['deletes its key, even while it is cancelled', { revoke: [atlasAway] }, 0, null],
+    ['names a key that Atlas does not let it delete', { revoke: [otherKey] }, 1, 'abcdefgh'],
+  ])('%s', async (_what, script, unconfirmedTokens, publicApiKey) => {
+    const run = await worker().start({ create: [afterCancel(notSealed)], ...script });
+    await eventually('the attempt', () => run.calls.creations === 1);
+    const ended = await cancel(run);
+    expect(ended).toMatchObject({
+      type: 'TokenLost',
+      message: expect.stringContaining(
+        publicApiKey === null ? 'its API key abcdefgh is gone' : 'could not be deleted',
+      ),
+      details: { publicApiKey, unconfirmedTokens },
+      unconfirmedTokens,
+    });
+    expect(ended.memo?.['unconfirmedTokens'] ?? 0).toBe(unconfirmedTokens);
+  });
+});
 
 /** Cancels a run before its first workflow task; returns its description. */
 async function cancelAtOnce(): Promise<string> {
@@ -237,43 +256,107 @@ it.concurrent(
   },
 );
 
-describe('a cancel during delivery ends the run as Cancelled with token and sinks', () => {
-  async function expectCancelled(run: ScriptedRun, sinksTried: string[]): Promise<void> {
-    await eventually(
-      'the attempt',
-      () => run.calls.sinks.length === Math.max(1, sinksTried.length),
-    );
-    const { deliveryId, tokenSha256 } = (await createdToken(run.handle)) as SealedToken;
+describe('a cancel of a run whose token is not delivered', () => {
+  const REVOKED = { type: 'CANCELLED', step: 'cancelled', memo: {}, revocations: 1 };
+
+  /** Starts a run, waits until it is undelivered, and cancels it. */
+  async function cancelUndelivered(script: Script) {
+    const run = await worker().start({ deliver: [sinkRejects], ...script });
+    await untilStep(run.handle, 'undelivered');
+    const token = (await createdToken(run.handle)) as SealedToken;
     // A second cancel changes nothing.
     await Promise.all([run.handle.cancel(), run.handle.cancel()]);
-    const { memo, ...ended } = await end(run);
-    const details = { deliveryId, publicApiKey: 'abcdefgh', tokenSha256, sinksTried };
-    expect(ended).toMatchObject({ type: 'Cancelled', unconfirmedTokens: 0, details });
-    expect(memo).toEqual({ deliveryId, publicApiKey: 'abcdefgh' });
+    return { run, token };
   }
 
-  it.concurrent.each<[what: string, Delivery, sinksTried: string[]]>([
-    ['while an attempt hangs', hanging, ['files']],
-    ['when no attempt called its sink', unreadable, ['files']],
-  ])('%s', async (_what, attempt, sinksTried) => {
-    await expectCancelled(await worker().start({ deliver: [attempt] }), sinksTried);
+  it.concurrent('between rounds deletes its key, and nothing is left', async () => {
+    const { run, token } = await cancelUndelivered({});
+    const ended = await end(run);
+    expect(ended).toMatchObject(REVOKED);
+    expect(ended.memo).toEqual({});
+    expect(ended.description).toBe(
+      `cancelled; token ${token.deliveryId} is worthless, since its API key abcdefgh is gone;` +
+        ' it may be in sink files',
+    );
   });
 
-  async function startRedelivery() {
+  it.concurrent('counts a key that somebody has deleted as gone', async () => {
+    const { run } = await cancelUndelivered({ revoke: [goneBefore] });
+    expect(await end(run)).toMatchObject(REVOKED);
+  });
+
+  it.concurrent('goes on while Atlas is away', async () => {
+    const { run } = await cancelUndelivered({ revoke: [atlasAway, lost, atlasAway] });
+    expect(await end(run)).toMatchObject({ ...REVOKED, revocations: 4 });
+  });
+
+  it.concurrent('awaits an attempt to deliver that then succeeds', async () => {
+    const run = await worker().start({ deliver: [afterCancelOf(stored)] });
+    await eventually('the attempt', () => run.calls.sinks.length === 1);
+    expect(await cancel(run)).toMatchObject({ type: 'delivered', revocations: 0 });
+  });
+
+  it.concurrent.each<[what: string, Delivery]>([
+    ['fails', afterCancelOf(sinkRejects)],
+    ['is stopped', hanging],
+  ])('awaits an attempt to deliver that then %s', async (_what, attempt) => {
+    const run = await worker().start({ deliver: [attempt] });
+    await eventually('the attempt', () => run.calls.sinks.length === 1);
+    const waiting = await startWaiting(run.handle, run.request);
+    expect(await cancel(run)).toMatchObject(REVOKED);
+    expect((await waiting.outcome()).type).toBe('Cancelled');
+  });
+
+  it.concurrent('during a redelivery fails that too', async () => {
     const run = await worker().start({ deliver: [sinkRejects, hanging] });
     await untilStep(run.handle, 'undelivered');
-    return { run, redelivery: redeliver(run.handle, { sink: 'other' }) };
-  }
-
-  it.concurrent('during a redelivery', async () => {
-    const { run, redelivery } = await startRedelivery();
-    await expectCancelled(run, ['files', 'other']);
-    await redelivery;
+    const redelivery = redeliver(run.handle, { sink: 'other' });
+    await eventually('the redelivery', () => run.calls.sinks.length === 2);
+    expect(await cancel(run)).toMatchObject(REVOKED);
+    expect(await redelivery).toMatchObject({ type: 'Cancelled' });
   });
 
-  it.concurrent('and fails the redelivery in progress in the same way', async () => {
-    const { run, redelivery } = await startRedelivery();
-    await expectCancelled(run, ['files', 'other']);
-    expect(await redelivery).toMatchObject({ type: 'Cancelled' });
+  it.concurrent.each<[what: string, script: Script, message: RegExp, key: string | null]>([
+    [
+      'the workers may delete no key',
+      { revoke: [forbidden] },
+      /could not be deleted: atlas.revocation .*; it may be in sink files;/,
+      'abcdefgh',
+    ],
+    [
+      'its key is described otherwise',
+      { revoke: [otherKey] },
+      /but as "deploy": .* delete key 1{24} in Atlas/,
+      'abcdefgh',
+    ],
+    ['it does not name its key', { create: [nameless] }, /delete its API key in Atlas/, null],
+  ])('if %s, says what is left', async (_what, script, message, publicApiKey) => {
+    const { run, token } = await cancelUndelivered(script);
+    const ended = await end(run);
+    const { deliveryId, tokenSha256 } = token;
+    expect(ended).toMatchObject({
+      type: 'Cancelled',
+      message: expect.stringMatching(message),
+      details: { deliveryId, tokenSha256, publicApiKey, sinksTried: ['files'] },
+      revocations: publicApiKey === null ? 0 : 1,
+    });
+    expect({ publicApiKey: null, ...ended.memo }).toEqual({
+      deliveryId,
+      publicApiKey,
+      sink: 'files',
+    });
+  });
+
+  it.concurrent('refuses a redelivery, and lets callers wait for its ending', async () => {
+    const gate = new Gate();
+    const slow: Revocation = async (...args) =>
+      withHeartbeats(gate.pass()).then(() => revoked(...args));
+    const { run } = await cancelUndelivered({ revoke: [slow] });
+    await untilStep(run.handle, 'revoking');
+    expect(await redeliver(run.handle)).toMatchObject({ type: 'NothingToDeliver' });
+    const waiting = await startWaiting(run.handle, run.request);
+    gate.open();
+    expect((await waiting.outcome()).type).toBe('Cancelled');
+    expect(await end(run)).toMatchObject(REVOKED);
   });
 });

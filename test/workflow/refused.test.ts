@@ -51,11 +51,12 @@ describe('a start option that could leave a token behind is refused:', () => {
     ['retryPolicy', 'of three attempts', { retry: { maximumAttempts: 3 } }],
     ['memo', 'of 17 KB', { memo: { note: 'x'.repeat(17 * 1024) } }],
     ['memo', 'of 2 MB', { memo: { note: HUGE } }],
+    ['memo', 'with a field of the run', { memo: { deliveryId: 'x' } }],
     ['workflowId', 'of its own', { workflowId: 'another' }],
   ])('%s %s', async (field, _what, options) => {
     const { handle, calls } = await startWith(options);
     expect(await refusedFields(handle)).toEqual([field]);
-    expect(calls).toEqual({ creations: 0, sinks: [] });
+    expect(calls).toEqual({ creations: 0, sinks: [], revocations: 0 });
     expect((await handle.describe()).runId).toBe(handle.firstExecutionRunId);
   });
 

@@ -1,7 +1,7 @@
 import path from 'node:path';
 import { Context } from '@temporalio/activity';
 import { NativeConnection, Worker } from '@temporalio/worker';
-import { validateRequestActivity } from '../../src/activities/validate-request';
+import { requireValid } from '../../src/activities/validate-request';
 import { createOrganizations } from '../../src/config/organizations';
 import type { PrepareRequest } from '../../src/contract/schemas';
 import { workflowIdFor } from '../../src/contract/workflow-id';
@@ -14,7 +14,14 @@ import { install } from '../support/installation';
 import { silenceRuntime, workflowBundle } from '../support/replay';
 import { sharedTemporal, type Temporal } from '../support/temporal';
 import { aSink } from '../unit/samples';
-import { created, stored, type Creation, type Delivery } from './attempts';
+import {
+  created,
+  revoked,
+  stored,
+  type Creation,
+  type Delivery,
+  type Revocation,
+} from './attempts';
 import { fetchHistories, fileOfVersion, replayAll, storeHistories } from './replay/histories';
 
 /** Outcomes of the attempts of one pair's runs, in order. */
@@ -23,6 +30,8 @@ export interface Script {
   create?: Creation[];
   /** Every attempt stores the token once it is used up. */
   deliver?: Delivery[];
+  /** Every attempt deletes the key once it is used up. */
+  revoke?: Revocation[];
   /** Fails the search for an earlier token. */
   find?: () => never;
   /** Result of `checkLink`; by default the source is not linked and has no token. */
@@ -35,6 +44,7 @@ export interface Script {
 export interface Calls {
   creations: number;
   sinks: string[];
+  revocations: number;
 }
 
 export type ScriptedWorker = Awaited<ReturnType<typeof startScriptedWorker>>;
@@ -89,20 +99,22 @@ export async function startScriptedWorker(server?: Temporal, defaults = RETRIES)
   /** A run without a script creates a token and delivers it. */
   const scripts = new Map<string, { script: Script; calls: Calls }>();
   const scriptOf = (workflowId = '') =>
-    scripts.get(workflowId) ?? { script: {}, calls: { creations: 0, sinks: [] } };
+    scripts.get(workflowId) ?? { script: {}, calls: { creations: 0, sinks: [], revocations: 0 } };
   const ofRun = () => {
     const { script, calls } = scriptOf(Context.current().info.workflowExecution?.workflowId);
     return { script, calls, retries: { ...defaults, ...script.retries } };
   };
 
   const activities: Partial<Activities> = {
-    validateRequest: (...args) =>
-      validateRequestActivity({ organizations, sinks: SINKS }, ofRun().retries)(...args),
-    runChecks: () => Promise.reject(invalidRequest([PROBLEM], { unconfirmedTokens: 0 })),
     // eslint-disable-next-line @typescript-eslint/require-await -- a throw must become a rejection
-    async findToken() {
-      ofRun().script.find?.();
+    async validateRequest(input) {
+      const { workflowId = '' } = Context.current().info.workflowExecution ?? {};
+      const request = requireValid(input, workflowId, { organizations, sinks: SINKS });
+      const { script, retries } = ofRun();
+      script.find?.();
+      return { request, retries };
     },
+    runChecks: () => Promise.reject(invalidRequest([PROBLEM], { unconfirmedTokens: 0 })),
     async createLinkToken(input) {
       const { script, calls, retries } = ofRun();
       calls.creations += 1;
@@ -112,6 +124,11 @@ export async function startScriptedWorker(server?: Temporal, defaults = RETRIES)
       const { script, calls, retries } = ofRun();
       calls.sinks.push(sink);
       return (script.deliver?.[calls.sinks.length - 1] ?? stored)(input, sink, retries);
+    },
+    async revokeLinkToken(token) {
+      const { script, calls, retries } = ofRun();
+      calls.revocations += 1;
+      return (script.revoke?.[calls.revocations - 1] ?? revoked)(token, retries);
     },
     async checkLink(input) {
       const { checkLink } = scriptOf(workflowIdFor(input)).script;
@@ -154,7 +171,7 @@ export async function startScriptedWorker(server?: Temporal, defaults = RETRIES)
 
   /** Sets the script of a pair; its runs share it. */
   function setScript(request: PrepareRequest, script: Script): Calls {
-    const calls: Calls = { creations: 0, sinks: [] };
+    const calls: Calls = { creations: 0, sinks: [], revocations: 0 };
     scripts.set(workflowIdFor(request), { script, calls });
     return calls;
   }

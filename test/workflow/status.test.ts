@@ -8,7 +8,15 @@ import {
   statusOf,
   untilStep,
 } from '../support/runs';
-import { afterCancel, created, rejectedWith, sinkRejects, unconfirmed } from './attempts';
+import {
+  forbidden,
+  afterCancel,
+  created,
+  rejectedWith,
+  sinkRejects,
+  unconfirmed,
+} from './attempts';
+import type { Script } from './scripted-worker';
 import { worker } from './shared-worker';
 
 /** Reads the paragraphs of the current details that the Temporal UI shows. */
@@ -43,11 +51,10 @@ describe('status, current details and summaries', () => {
     const status = { step: 'delivered', unconfirmedTokens: 0, nextAttemptAt: null };
     expect(await statusOf(handle)).toEqual({ ...status, description, deliveryId });
     const fairnessKeys = (await scheduledActivities(handle)).map(({ fairnessKey }) => fairnessKey);
-    expect(fairnessKeys).toEqual([request.orgId, request.orgId]);
+    expect(fairnessKeys).toEqual([undefined, request.orgId, request.orgId]);
     const pair = `${request.orgId} for source organization ${request.sourceOrgId}`;
     expect(await activitySummaries(handle)).toEqual([
-      'validate the request',
-      'look for an earlier token',
+      'validate the request, and look for an earlier token',
       `create a link-token in ${pair}`,
       `deliver token ${deliveryId} of ${pair} to sink files`,
     ]);
@@ -81,10 +88,10 @@ describe('status, current details and summaries', () => {
     ]);
   });
 
-  async function startUndelivered() {
-    const { request, handle } = await worker().start({ deliver: [sinkRejects] });
+  async function startUndelivered(script: Script = {}) {
+    const { request, handle } = await worker().start({ deliver: [sinkRejects], ...script });
     const { deliveryId, nextAttemptAt } = await untilStep(handle, 'undelivered');
-    const target = `--org ${request.orgId} --source-org ${request.sourceOrgId}`;
+    const target = `${request.orgId}/${request.sourceOrgId}`;
     return { request, handle, deliveryId, nextAttemptAt, target };
   }
 
@@ -100,12 +107,12 @@ describe('status, current details and summaries', () => {
   });
 
   it.concurrent('of a cancelled undelivered token say what to do about it', async () => {
-    const { request, handle, deliveryId } = await startUndelivered();
+    const { request, handle, deliveryId } = await startUndelivered({ revoke: [forbidden] });
     await handle.cancel();
     const { message } = await endingOf(handle);
     expect(message).toContain(
-      `token ${deliveryId} may not have arrived: look in sink files first;` +
-        ' if the token is not there, delete its API key abcdefgh in Atlas',
+      `token ${deliveryId} is left: its API key abcdefgh could not be deleted:` +
+        ' atlas.revocation of these workers is false; it may be in sink files',
     );
     const details = [`**cancelled**: Cancelled: ${message}`, ...requestDetails(request)];
     expect(await currentDetails(handle)).toEqual(details);
@@ -125,7 +132,14 @@ describe('status, current details and summaries', () => {
         GIVES_UP,
         ...requestDetails(request, '1 (Atlas may have created them; the run never received them)'),
       ]);
-      expect((await handle.describe()).memo).toEqual({ unconfirmedTokens: 1 });
+      expect((await handle.describe()).memo).toEqual({
+        unconfirmedTokens: 1,
+        failure: {
+          type: 'TokenUnconfirmed',
+          message: 'Atlas returned 503; Atlas may have created a token all the same',
+        },
+        nextAttemptAt: expect.any(String),
+      });
       await handle.cancel();
     },
   );

@@ -106,9 +106,8 @@ func findDeliveredRun(err error) string {
 	}
 	var details struct {
 		RunID string `json:"runId"`
-		State string `json:"state"`
 	}
-	if failure.Details(&details) != nil || details.State != "delivered" {
+	if failure.Details(&details) != nil {
 		return ""
 	}
 	return details.RunID

@@ -21,7 +21,6 @@ export function describeMatch(match: Match): string {
 function describeDelivery({ state, sink, sinksTried, workflowId }: NonNullable<Match['token']>) {
   if (state === 'delivered') return sink && `in sink ${sink}`;
   if (state === 'open') return commandLine('watch', workflowId);
-  if (sinksTried === null) return 'look in the sink of its request';
   return sinksTried.length > 0 ? `look in sink ${sinksTried.join(', ')}` : 'no sink was tried';
 }
 

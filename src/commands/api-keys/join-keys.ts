@@ -1,22 +1,14 @@
+import { LINK_TOKEN_KEY } from '../../contract/formats';
 import type { TokenState } from '../../contract/states';
 import type { ApiKey } from './read-keys';
 
-/**
- * How Atlas describes the API key of a link-token, before seven hexadecimal digits. MongoDB
- * documents no description; four such keys are in recorded lists.
- */
-export const DESCRIPTION = 'Atlas Migration Service Key';
 /** Allows for a late response, and for a difference between the clocks of Temporal and Atlas. */
 export const NEAR_MS = 60_000;
-/**
- * Allows for a run that Temporal does not list yet, a line that the record does not have yet, and
- * a worker whose clock, the source of a token's `createdAt`, is wrong by minutes.
- */
+/** Allows for a run that Temporal does not list yet. */
 const HOUR_MS = 3_600_000;
 
 export interface Token {
-  /** `unknown`: only the record has it, and does not say that it was delivered. */
-  state: TokenState | 'unknown';
+  state: TokenState;
   /** Null if it cannot be read. */
   deliveryId: string | null;
   publicApiKey: string | null;
@@ -24,10 +16,10 @@ export interface Token {
   createdAt: string;
   /** The sink that has the token; null if none, or if its name is gone with the history. */
   sink: string | null;
-  /** The sinks for which a delivery was scheduled: each may have the token. Null if not known. */
-  sinksTried: string[] | null;
+  /** The sinks for which a delivery was scheduled: each may have the token. */
+  sinksTried: string[];
   workflowId: string;
-  runId: string | null;
+  runId: string;
 }
 
 /** An attempt that may have created a token and returned none. */
@@ -37,11 +29,11 @@ export interface Attempt {
   endedAt: string | null;
   reason: string;
   workflowId: string;
-  runId: string | null;
+  runId: string;
 }
 
 export interface Known {
-  /** Since when every token and attempt is known, in ms since 1970; Infinity if nothing says so. */
+  /** Since when every token and attempt is known, in milliseconds since 1970. */
   sinceMs: number;
   tokens: readonly Token[];
   attempts: readonly Attempt[];
@@ -51,7 +43,7 @@ export interface Known {
 export interface Match {
   key: ApiKey;
   /** That of its token. Without one, `orphan` or `unknown`. */
-  state: Token['state'] | 'orphan';
+  state: TokenState | 'orphan' | 'unknown';
   token: Token | null;
   /** Why the state is `unknown`; null in any other. */
   why: string | null;
@@ -65,7 +57,7 @@ export function madeAtMs({ id }: Pick<ApiKey, 'id'>): number {
 }
 
 export function hasDescription({ desc }: Pick<ApiKey, 'desc'>): boolean {
-  return desc.startsWith(DESCRIPTION);
+  return LINK_TOKEN_KEY.test(desc);
 }
 
 /**
@@ -100,8 +92,26 @@ function matchToken(key: ApiKey, token: Token, others: readonly Token[]): Match 
     const why = `made at another time than ${nameToken(token)}, which names it`;
     return { key, state: 'unknown', token: null, why, attempts: [] };
   }
-  const why = token.state === 'unknown' ? 'the record has no delivery of its token' : null;
-  return { key, state: token.state, token, why, attempts: [] };
+  return { key, state: token.state, token, why: null, attempts: [] };
+}
+
+/** Merges what several runs say of a token. A delivery says most; otherwise the newest run does. */
+export function mergeTokens(tokens: readonly Token[]): Token[] {
+  const byId = new Map<string, Token[]>();
+  for (const token of tokens) {
+    const id = token.deliveryId ?? token.runId;
+    byId.set(id, [...(byId.get(id) ?? []), token]);
+  }
+  return [...byId.values()].flatMap((same) => {
+    const token = same.find(({ state }) => state === 'delivered') ?? same[0];
+    const sinksTried = [...new Set(same.flatMap((one) => one.sinksTried))];
+    const publicApiKeys = new Set(same.map(({ publicApiKey }) => publicApiKey));
+    if (publicApiKeys.size > 1) publicApiKeys.delete(null);
+    // If a forged run names another key, the token may have either.
+    return [...publicApiKeys].flatMap((publicApiKey) =>
+      token ? [{ ...token, publicApiKey, sinksTried }] : [],
+    );
+  });
 }
 
 /**
@@ -129,11 +139,10 @@ function findDoubt(
   const madeMs = madeAtMs(key);
   if (attempts.some(({ endedAt }) => endedAt === null)) return 'a request is in progress';
   if (madeMs > nowMs - HOUR_MS) return 'made less than an hour ago';
-  if (sinceMs === Infinity) return '--record has runs that Temporal lacks';
   // A run that created a token in the retention period ends in it or later: Temporal still has it.
-  if (madeMs < sinceMs) return 'older than what Temporal retains and than --complete-since';
+  if (madeMs < sinceMs) return 'older than what Temporal retains';
   if (attempts.length === 0) return 'made when no known attempt was in progress';
-  if (!hasDescription(key)) return `its description does not begin with "${DESCRIPTION}"`;
+  if (!hasDescription(key)) return 'its description is not that of a link-token';
   const token = unplaced.find(({ createdAt }) => {
     return Math.abs(Date.parse(createdAt) - madeMs) <= HOUR_MS;
   });

@@ -1,4 +1,4 @@
-import type { TokenState } from '../../contract/states';
+import type { Receipt } from '../../contract/schemas';
 
 /**
  * Part of the public contract: the same in every command. `--help` and docs/commands.md explain
@@ -24,8 +24,10 @@ export type ExitCode = (typeof EXIT_CODES)[keyof typeof EXIT_CODES];
 export interface ErrorFacts {
   /** Type of the run's failure, or of the refusal. */
   type?: string | null | undefined;
-  /** State of a token or a run that does not allow the command. */
-  state?: TokenState | 'ended' | undefined;
+  /** A run that `delivered` its token, or has `ended`, does not allow the command. */
+  state?: 'delivered' | 'ended' | undefined;
+  /** Of the token that was delivered, if it can be read. */
+  receipt?: Receipt | null | undefined;
   [name: string]: unknown;
 }
 

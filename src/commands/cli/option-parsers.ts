@@ -1,5 +1,6 @@
 import { InvalidArgumentError } from '@commander-js/extra-typings';
 import { NOT_AN_ORGANIZATION_ID, ORGANIZATION_ID, isSinkName } from '../../contract/formats';
+import { workflowIdOf } from '../../contract/workflow-id';
 
 /**
  * Parses a date or an RFC 3339 time. JavaScript would read `5` as a month of 2001, and a time
@@ -54,7 +55,12 @@ export function collect(value: string, earlier: string[] | undefined): string[] 
 /** Refuses what an unset variable of a shell leaves, which must not mean the default. */
 export function parseNonEmpty(text: string): string {
   if (text !== '') return text;
-  throw new InvalidArgumentError('It is empty: write a value, or leave the option out');
+  throw new InvalidArgumentError('It is empty: write a value, or leave it out');
+}
+
+/** @returns the workflow id of a run that is named as `list` prints it. */
+export function parseRun(text: string): string {
+  return workflowIdOf(parseNonEmpty(text));
 }
 
 export function parseSinkName(text: string): string {

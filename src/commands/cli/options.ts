@@ -1,8 +1,7 @@
 import { Command, Option } from '@commander-js/extra-typings';
 import { CLAIMS, CLAIM_NAMES, type Claim } from '../../contract/claims';
-import { workflowIdFor } from '../../contract/workflow-id';
 import { usageError } from './command-error';
-import { collect, parseOrgId } from './option-parsers';
+import { collect } from './option-parsers';
 
 // `--help` loads this file, so it imports nothing heavy.
 
@@ -54,23 +53,22 @@ export function requireOptions<V extends Record<string, unknown>>(values: V) {
   return values as { [F in keyof V]: NonNullable<V[F]> };
 }
 
-type TargetOptions = ReturnType<ReturnType<typeof targetCommand>['opts']>;
+/** The argument of commands for one run. */
+export const RUN =
+  'the run as `list` prints it, such as <org id>/<source org id>, or a workflow id';
 
-export function targetCommand(name: string) {
-  return new Command(name)
-    .option('--org <id>', 'Atlas organization of the run; or --workflow-id', parseOrgId)
-    .option('--source-org <id>', 'source organization of the run, if it has one', parseOrgId)
-    .addOption(
-      new Option(
-        '--workflow-id <id>',
-        'workflow id of the run, instead of --org and --source-org',
-      ).conflicts(['org', 'sourceOrg']),
-    );
-}
-
-/** @throws CommandError when the options name no run. */
-export function resolveWorkflowId({ org, sourceOrg, workflowId }: TargetOptions): string {
-  if (workflowId) return workflowId;
-  if (!org) throw usageError('name the run with --org, or with --workflow-id');
-  return workflowIdFor({ orgId: org, sourceOrgId: sourceOrg });
+/**
+ * @param option names other runs, with its value.
+ * @returns the workflow id; null with the option.
+ * @throws CommandError unless one of both is given.
+ */
+export function requireRunOr(
+  option: string,
+  value: unknown,
+  workflowId: string | undefined,
+): string | null {
+  if ((workflowId === undefined) === (value === undefined)) {
+    throw usageError(`name one run as list prints it, or add ${option}`);
+  }
+  return workflowId ?? null;
 }

@@ -1,4 +1,4 @@
-import { escapeControls } from '../../shared/text';
+import { cutAndEscape, escapeControls } from '../../shared/text';
 import type { CommandError } from './command-error';
 import type { Stop } from './stop';
 
@@ -6,14 +6,20 @@ export interface Io {
   env: NodeJS.ProcessEnv;
   stdin?: NodeJS.ReadableStream;
   stdout: NodeJS.WritableStream;
-  stderr: NodeJS.WritableStream;
+  stderr: NodeJS.WritableStream & Partial<Pick<NodeJS.WriteStream, 'isTTY' | 'columns'>>;
   /** Aborted by Ctrl-C. */
   interrupt?: AbortSignal;
   /** Time in which Temporal must accept a connection: 10 s unless given. */
   connectTimeoutMs?: number;
 }
 
-/** Keeps standard error short. */
+/** Width of a terminal that does not tell its own: it tells 0. */
+const DEFAULT_COLUMNS = 80;
+
+/** Moves to the start of the line on a terminal, and clears it. */
+const CLEAR_LINE = '\r\u001B[K';
+
+/** Keeps a log of standard error short. */
 const PROGRESS_INTERVAL_MS = 10_000;
 
 export type Output = ReturnType<typeof createOutput>;
@@ -31,9 +37,21 @@ export function createOutput(
   const noted = new Set<string | null>([null]);
   let lastProgress = '';
   let nextProgressMs = 0;
+  /** The progress on the last line of the terminal; empty without one. */
+  let liveLine = '';
+  const showLiveLine = (text: string) => {
+    if (liveLine || text) stderr.write(CLEAR_LINE + text);
+    liveLine = text;
+  };
+  // The error of the stop needs the line.
+  signal.addEventListener('abort', () => showLiveLine(''));
   // A stopped command prints nothing more of the work that is still settling.
   const write = (stream: NodeJS.WritableStream, lines: readonly string[]) => {
-    if (!signal.aborted) writeLines(stream, lines);
+    if (signal.aborted) return;
+    const text = liveLine;
+    showLiveLine('');
+    writeLines(stream, lines);
+    showLiveLine(text);
   };
   return {
     setFollowUp,
@@ -49,15 +67,25 @@ export function createOutput(
       write(stdout, json ? [JSON.stringify(value)] : [lines].flat());
     },
     /**
-     * Says on standard error how far the work is, when that has changed, and every ten seconds at
-     * most.
+     * Shows on standard error how far the work is: on a terminal in one line, which the next call
+     * replaces and an empty text removes; elsewhere in a line when that has changed, every ten
+     * seconds at most.
      */
     progress(text: string): void {
+      if (signal.aborted) return;
+      if (stderr.isTTY) {
+        showLiveLine(cutAndEscape(text, (stderr.columns || DEFAULT_COLUMNS) - 1));
+        return;
+      }
       const nowMs = performance.now();
-      if (text === lastProgress || nowMs < nextProgressMs) return;
+      if (text === '' || text === lastProgress || nowMs < nextProgressMs) return;
       lastProgress = text;
       nextProgressMs = nowMs + PROGRESS_INTERVAL_MS;
       write(stderr, [text]);
+    },
+    /** Asks a person, on standard error. */
+    ask(question: string): void {
+      write(stderr, [question]);
     },
     /** Prints lines that qualify the outcome on standard error, each once and none that is null. */
     note(...lines: (string | null)[]): void {

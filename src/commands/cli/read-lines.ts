@@ -12,24 +12,22 @@ export interface Line {
 }
 
 /**
- * Yields the lines of a file that an option names, without blank ones.
+ * Reads the lines of a file that an option names, without blank ones.
  *
  * @param file `-` for standard input.
  * @throws CommandError with exit code 2 when the file cannot be read.
  */
-export async function* streamLines(
-  option: string,
-  file: string,
-  stdin: Stdin,
-): AsyncGenerator<Line> {
+export async function readLines(option: string, file: string, stdin: Stdin): Promise<Line[]> {
   const input = file === '-' && stdin ? stdin : createReadStream(file);
+  const lines: Line[] = [];
   let line = 0;
   try {
     for await (const content of split(input)) {
       line += 1;
       const text = content.trim();
-      if (text !== '') yield { line, text };
+      if (text !== '') lines.push({ line, text });
     }
+    return lines;
   } catch (error) {
     throw usageError(
       `${option} ${file} cannot be read (${systemErrorCode(error)}): correct its path`,
@@ -46,11 +44,4 @@ async function* split(input: NodeJS.ReadableStream): AsyncGenerator<string> {
     yield* lines;
   }
   yield rest;
-}
-
-/** Reads all these lines, of a file that fits in memory. */
-export async function readLines(option: string, file: string, stdin: Stdin): Promise<Line[]> {
-  const lines: Line[] = [];
-  for await (const line of streamLines(option, file, stdin)) lines.push(line);
-  return lines;
 }

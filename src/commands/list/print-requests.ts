@@ -12,9 +12,8 @@ const READ_CONCURRENCY = 20;
 
 /**
  * Prints the request of the newest listed run of each workflow id, on the task queue on which
- * `start --from` starts it. With `--abandoned`, each has the id of its run as `again`, so that one
- * more token is permitted; otherwise, each keeps an `again` that names a run. It prints all at the
- * end, so that a list that fails half-way prints nothing that a pipe would start.
+ * `start --from` starts it. Each keeps an `again` that names a run. It prints all at the end, so
+ * that a list that fails half-way prints nothing that a pipe would start.
  */
 export async function printRequests(context: CommandContext, options: ListOptions): Promise<void> {
   const { client, taskQueue, output } = context;
@@ -24,7 +23,7 @@ export async function printRequests(context: CommandContext, options: ListOption
     if (run.taskQueue !== taskQueue) onOtherQueues += 1;
     else if (!newestRuns.has(run.workflowId)) newestRuns.set(run.workflowId, run);
   }
-  const readRunRequest = (run: ListedRun) => readStartable(client, run, options);
+  const readRunRequest = (run: ListedRun) => readStartable(client, run);
   const candidates = await pMap(newestRuns.values(), readRunRequest, {
     concurrency: READ_CONCURRENCY,
   });
@@ -45,16 +44,11 @@ export async function printRequests(context: CommandContext, options: ListOption
 }
 
 /** Reads the request that repeats a run; null if it is not valid, or that of another pair. */
-async function readStartable(
-  client: Client,
-  run: ListedRun,
-  { abandoned }: ListOptions,
-): Promise<PrepareRequest | null> {
+async function readStartable(client: Client, run: ListedRun): Promise<PrepareRequest | null> {
   const { request: input } = await readRun(client, run);
   const { again, ...others } = input as PrepareRequest;
-  const permitted = abandoned ? run.runId : again;
   // `true` would permit one more token each time.
-  const request = permitted === true ? others : { ...others, again: permitted };
+  const request = again === true ? others : { ...others, again };
   if (validateFields(request).problems.length > 0) return null;
   return workflowIdFor(request) === run.workflowId ? request : null;
 }

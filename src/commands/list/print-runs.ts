@@ -2,9 +2,11 @@ import { shortName } from '../../contract/workflow-id';
 import { formatCount } from '../../shared/text';
 import type { CommandContext } from '../cli/context';
 import { UNIT_MS } from '../cli/option-parsers';
-import { UNCOUNTED_TOKEN } from '../runs/describe-ending';
-import { findFailureType } from '../runs/read-status';
 import { readListedRuns, type ListedRun, type ListOptions } from './read-runs';
+
+const UNCOUNTED_TOKEN =
+  'a request in progress when a run was terminated or timed out may have created a token' +
+  ' that no run counts: live-migration-prep api-keys finds its API key';
 
 /**
  * Prints runs in the order of Temporal's list: open runs, then closed ones by their end, newest
@@ -50,17 +52,16 @@ function formatAge(time: string): string {
 }
 
 function describeListed(run: ListedRun, hasDetails: boolean): string {
-  const { sink, status, statusProblem, deliveryId, closedAt } = run;
-  const { unconfirmedTokens, unreadable, failure, request, receipt } = run;
+  const { state, closedAt, sink, failure, nextAttemptAt, deliveryId, publicApiKey } = run;
+  const { unconfirmedTokens, unreadable, request, receipt } = run;
+  const isLeft = closedAt !== null && state !== 'delivered' && deliveryId !== null;
   const parts = [
-    sink !== null && `for sink ${sink}`,
-    statusProblem,
-    status &&
-      (hasDetails ? status.description : (findFailureType(status.description) ?? status.step)),
-    status?.nextAttemptAt && `next attempt at ${status.nextAttemptAt}`,
-    closedAt && deliveryId && `token ${deliveryId} may not have arrived`,
+    state === 'undelivered' && sink !== null && `for sink ${sink}`,
+    failure && (hasDetails ? `${failure.type}: ${failure.message}` : failure.type),
+    nextAttemptAt && `next attempt at ${nextAttemptAt}`,
+    isLeft &&
+      `token ${deliveryId} may not have arrived; its API key is ${publicApiKey ?? 'not known'}`,
     unconfirmedTokens > 0 && formatCount(unconfirmedTokens, 'unconfirmed token'),
-    failure && `${failure.type}: ${failure.message}`,
     request && `request ${JSON.stringify(request)}`,
     receipt && `receipt ${JSON.stringify(receipt)}`,
     unreadable && `cannot be read: ${unreadable}`,

@@ -3,33 +3,22 @@ import { pMapIterable, pMapSkip } from 'p-map';
 import { z } from 'zod';
 import { forEachClaim } from '../../contract/claims';
 import type { FailureType } from '../../contract/failure-types';
-import type { PrepareRequest, Receipt, Status } from '../../contract/schemas';
+import type { PrepareRequest, Receipt } from '../../contract/schemas';
 import { cutAndEscape } from '../../shared/text';
-import { hasNewerToken } from '../../temporal/earlier-token';
 import { findGrpcError } from '../../temporal/grpc';
 import { isOfOrganization, listRuns, type RunInfo } from '../../temporal/list-runs';
 import { readRun } from '../../temporal/read-history';
 import type { UnconfirmedAttempt } from '../../temporal/run-history';
-import { findRunState, findTokenOf } from '../../temporal/run-state';
+import { findRunState, isAbandoned } from '../../temporal/run-state';
 import type { CommandContext } from '../cli/context';
-import { QUERY_CONCURRENCY, createStatusReaderOfQueues } from './read-statuses';
 
 const READ_CONCURRENCY = 20;
 const MAX_UNREADABLE_LENGTH = 200;
 
-/**
- * A run as Temporal's list and the memo describe it. Optional fields are read from its history, and
- * its status comes from a worker.
- */
+/** A run as Temporal's list and the memo describe it. Optional fields are read from its history. */
 export type ListedRun = ReturnType<typeof toListedRun> & {
-  /** Present with `--undelivered`; null when it cannot be read. */
-  status?: Status | null;
-  /** Present with `--undelivered`: why the status cannot be read, in a clause. */
-  statusProblem?: string | null;
   /** Present with `--unconfirmed`. */
   unconfirmed?: UnconfirmedAttempt[];
-  /** Present with `--failure`, and for a failed run with `--details`. */
-  failure?: { type: string; message: string } | null;
   /** Present with `--details`. */
   request?: z.output<typeof requestSchema> | null;
   /** Present for a delivered run with `--details`. */
@@ -71,8 +60,8 @@ export function readListedRuns(
   options: ListOptions,
 ): AsyncIterable<ListedRun> {
   const infos = listRuns(client, isTaskQueueGiven ? taskQueue : null, ...buildConditions(options));
-  const concurrency = options.undelivered ? QUERY_CONCURRENCY : READ_CONCURRENCY;
-  return pMapIterable(infos, createRunReader(client, options), { concurrency });
+  const read = (info: RunInfo) => readRunOf(client, info, options);
+  return pMapIterable(infos, read, { concurrency: READ_CONCURRENCY });
 }
 
 /**
@@ -92,41 +81,37 @@ function buildConditions(options: ListOptions): string[] {
   return conditions.filter((condition) => typeof condition === 'string');
 }
 
-function createRunReader(client: Client, options: ListOptions) {
-  const readStatus = createStatusReaderOfQueues(client);
-  return async (info: RunInfo): Promise<ListedRun | typeof pMapSkip> => {
-    const run: ListedRun = toListedRun(info);
-    try {
-      if (!(await readAndFilter(client, info, run, options))) return pMapSkip;
-    } catch (error) {
-      run.unreadable = describeUnreadable(error);
-    }
-    if (options.undelivered && !options.requests) {
-      const { status, problem } = await readStatus(run);
-      run.status = status;
-      run.statusProblem = problem;
-    }
-    return run;
-  };
+async function readRunOf(
+  client: Client,
+  info: RunInfo,
+  options: ListOptions,
+): Promise<ListedRun | typeof pMapSkip> {
+  const run: ListedRun = toListedRun(info);
+  try {
+    if (!(await readAndFilter(client, info, run, options))) return pMapSkip;
+  } catch (error) {
+    run.unreadable = describeUnreadable(error);
+  }
+  return run;
 }
 
 function toListedRun(info: RunInfo) {
   const { workflowId, runId, taskQueue, startTime, closeTime, memo } = info;
-  const { sink, deliveryId, publicApiKey, unconfirmedTokens } = memo;
-  const state = findRunState(info);
+  const { sink, deliveryId, publicApiKey, unconfirmedTokens, failure, nextAttemptAt } = memo;
   return {
     workflowId,
     runId,
     taskQueue,
-    state,
+    state: findRunState(info),
     startedAt: startTime.toISOString(),
     closedAt: closeTime?.toISOString() ?? null,
     unconfirmedTokens,
-    sink: state === 'undelivered' ? sink : null,
-    // These are from the memo, or with --abandoned from the history, which alone has them for a run
-    // that was terminated before its first failed round.
+    sink,
     deliveryId,
     publicApiKey,
+    // Of an open run; that of a closed one is read from its history.
+    failure,
+    nextAttemptAt,
   };
 }
 
@@ -144,18 +129,13 @@ async function readAndFilter(
   const { undelivered, unconfirmed, abandoned, failure, details } = options;
   if (undelivered && run.state !== 'undelivered') return false;
   if (unconfirmed && run.unconfirmedTokens === 0) return false;
-  const isHistoryNeeded = unconfirmed ?? abandoned ?? failure ?? details;
+  if (abandoned && !isAbandoned(info)) return false;
+  const isHistoryNeeded = unconfirmed ?? failure ?? details;
   if (!isHistoryNeeded) return true;
   const history = await readRun(client, info);
   if (failure && history.failure?.type !== failure) return false;
-  if (abandoned) {
-    const token = findTokenOf(info, history);
-    if (token?.state !== 'abandoned' || (await hasNewerToken(client, info))) return false;
-    run.deliveryId = token.deliveryId;
-    run.publicApiKey = token.publicApiKey;
-  }
   if (unconfirmed) run.unconfirmed = history.unconfirmedAttempts;
-  if (failure || (details && run.state === 'failed')) run.failure = history.failure;
+  if (run.state === 'failed') run.failure = history.failure;
   if (details) run.request = requestSchema.parse(history.request);
   if (details && run.state === 'delivered') run.receipt = history.receipt;
   return true;

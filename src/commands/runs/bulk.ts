@@ -10,8 +10,6 @@ import { describeReceipt } from './describe-ending';
 import { describeSdkError } from './with-client';
 
 const MAX_CONCURRENT_RUNS = 20;
-/** Checks at once. Each makes a worker call Atlas and a sink. */
-export const MAX_CONCURRENT_CHECKS = 5;
 
 /** How often the progress is looked at. */
 const PROGRESS_TICK_MS = 1000;
@@ -25,7 +23,7 @@ const MAX_REASON_LENGTH = 1000;
  * What the command did, or the step to which it followed the run. `skipped` and `refused` did
  * nothing; after `refused`, somebody has to act.
  */
-type Action = Step | 'started' | 'skipped' | 'refused' | 'would start';
+type Action = Step | 'started' | 'cancelling' | 'revoked' | 'skipped' | 'refused' | 'would start';
 
 /**
  * The outcome of one run, as every command prints it. `--json` adds the facts of its error: `type`,
@@ -35,7 +33,7 @@ export interface RunOutcome extends Partial<CheckReport> {
   action: Action;
   reason: string;
   runId?: string;
-  receipt?: Receipt;
+  receipt?: Receipt | null | undefined;
   /** What a command for one run prints below. */
   lines?: readonly string[];
 }
@@ -43,6 +41,7 @@ export interface RunOutcome extends Partial<CheckReport> {
 /** A run or a request, with its line in the file. */
 export interface BulkItem {
   workflowId: string;
+  runId?: string | undefined;
   line?: number;
 }
 
@@ -57,29 +56,32 @@ export type Bulk = ReturnType<typeof createBulk>;
  */
 export function createBulk(output: Output, total = 1, noun: string | null = null) {
   const counts = new Map<Action, number>();
+  /** How many runs have an action for a reason, by both. */
+  const reasons = new Map<string, number>();
 
   function print({ line, workflowId }: BulkItem, outcome: RunOutcome): void {
     const { lines = [], ...facts } = outcome;
     const { action, reason } = facts;
-    counts.set(action, (counts.get(action) ?? 0) + 1);
-    const first = `${action.padEnd(ACTION_WIDTH)}${shortName(workflowId)}  ${reason}`;
+    countUp(counts, action);
+    const isFirst = countUp(reasons, `${action}: ${reason}`) === 1;
+    const name = shortName(workflowId);
+    const text = `${action.padEnd(ACTION_WIDTH)}${name}${isFirst ? `  ${reason}` : ''}`;
     // JSON drops a line that is undefined.
-    output.print({ line, workflowId, ...facts }, noun === null ? [first, ...lines] : first);
+    output.print({ line, workflowId, ...facts }, noun === null ? [text, ...lines] : text);
   }
 
   /**
    * @throws the error, if it is that of a command for one run, or of a call that did not reach
    *   Temporal: then nothing is known of the other runs.
    */
-  function printError(item: BulkItem & { runId?: string }, error: unknown): void {
+  function ofError({ runId }: BulkItem, error: unknown): RunOutcome {
     if (noun === null) throw error;
-    const { runId } = item;
-    print(item, { ...(runId && { runId }), ...toOutcome(error) });
+    return { ...(runId && { runId }), ...toOutcome(error) };
   }
 
   return {
     print,
-    printError,
+    printError: (item: BulkItem, error: unknown) => print(item, ofError(item, error)),
 
     /**
      * Works on items, a few at once.
@@ -90,19 +92,14 @@ export function createBulk(output: Output, total = 1, noun: string | null = null
     async forEach<I extends BulkItem>(
       items: readonly I[],
       work: (item: I) => Promise<RunOutcome | null>,
-      concurrency = MAX_CONCURRENT_RUNS,
     ): Promise<void> {
       await pMap(
         items,
         async (item) => {
-          try {
-            const outcome = await work(item);
-            if (outcome) print(item, outcome);
-          } catch (error) {
-            printError(item, error);
-          }
+          const outcome = await work(item).catch((error: unknown) => ofError(item, error));
+          if (outcome) print(item, outcome);
         },
-        { concurrency, signal: output.signal },
+        { concurrency: MAX_CONCURRENT_RUNS, signal: output.signal },
       );
     },
 
@@ -111,44 +108,56 @@ export function createBulk(output: Output, total = 1, noun: string | null = null
      *
      * @param describeRest describes the items without an outcome.
      */
-    async showProgress(
-      describeRest: (count: number) => string,
-      work: () => Promise<void>,
-    ): Promise<void> {
-      const show = () => {
+    showProgress(describeRest: (count: number) => string, work: () => Promise<void>) {
+      return showWhile(output, work, () => {
         const done = [...counts.values()].reduce((sum, count) => sum + count, 0);
-        const rest = total > done ? describeRest(total - done) : '';
-        output.progress([describeCounts(counts), rest].filter(Boolean).join(', '));
-      };
-      const timer = setInterval(show, PROGRESS_TICK_MS);
-      try {
-        await work();
-      } finally {
-        clearInterval(timer);
-      }
+        const rest = total > done && describeRest(total - done);
+        return [describeCounts(counts), rest].filter(Boolean).join(', ');
+      });
     },
 
     /**
-     * Prints the summary of many.
+     * Prints the summary of many, with each reason that several have.
      *
      * @throws CommandError with the summary when a run failed, was cancelled, is undelivered, or
      *   was refused.
      */
     printSummary(): void {
       if (noun === null) return;
-      const countsByAction = describeCounts(counts);
-      const count = formatCount(total, noun);
-      const summary = countsByAction ? `${count}: ${countsByAction}` : count;
+      const summary = [formatCount(total, noun), describeCounts(counts)].filter(Boolean);
+      const lines = [summary.join(': '), ...describeShared(reasons)];
       const facts = { total, counts: Object.fromEntries(counts) };
-      const exitCode = worstExitCode(counts);
-      if (exitCode !== EXIT_CODES.done) throw new CommandError(summary, exitCode, facts);
-      output.print(facts, summary);
+      const code = worstExitCode(counts);
+      if (code !== EXIT_CODES.done) throw new CommandError(lines, code, facts);
+      output.print(facts, lines);
     },
   };
 }
 
+async function showWhile(output: Output, work: () => Promise<void>, describe: () => string) {
+  const timer = setInterval(() => output.progress(describe()), PROGRESS_TICK_MS);
+  try {
+    await work();
+  } finally {
+    clearInterval(timer);
+    output.progress('');
+  }
+}
+
+function describeShared(reasons: ReadonlyMap<string, number>): string[] {
+  const shared = [...reasons].filter(([, runs]) => runs > 1);
+  return shared.sort(([, a], [, b]) => b - a).map(([reason, runs]) => `  ${runs} ${reason}`);
+}
+
 export function describeCounts(counts: ReadonlyMap<string, number>): string {
   return [...counts].map(([word, count]) => `${count} ${word}`).join(', ');
+}
+
+/** Adds one to a count. Returns it. */
+export function countUp<K>(counts: Map<K, number>, key: K): number {
+  const count = (counts.get(key) ?? 0) + 1;
+  counts.set(key, count);
+  return count;
 }
 
 const ACTION_BY_EXIT_CODE: Partial<Record<ExitCode, Action>> = {
@@ -173,10 +182,15 @@ export function toOutcome(error: unknown): RunOutcome {
     return { action: 'failed', reason: describeSdkError(error) };
   }
   const { exitCode, facts, lines } = error;
-  const action =
-    facts.state === 'delivered' ? 'skipped' : (ACTION_BY_EXIT_CODE[exitCode] ?? 'failed');
+  const isDelivered = facts.state === 'delivered';
+  if (isDelivered && facts.type !== 'DifferentRequest') {
+    const place = facts.receipt ? ` to sink ${facts.receipt.sink}` : '';
+    return { ...facts, action: 'skipped', reason: `a token was delivered${place} before` };
+  }
+  const action = ACTION_BY_EXIT_CODE[exitCode] ?? 'failed';
   // The fields that differ, or are wrong, are on lines of their own.
-  const reasons = action === 'refused' || action === 'failed' ? lines : lines.slice(0, 1);
+  const isLong = isDelivered || !['refused', 'failed'].includes(action);
+  const reasons = isLong ? lines.slice(0, 1) : lines;
   const reason = reasons.map((line) => line.trim()).join('; ');
   return { ...facts, action, reason: cutAndEscape(reason, MAX_REASON_LENGTH) };
 }

@@ -9,7 +9,7 @@ import { WORKFLOW_TYPES } from '../../contract/workflows';
 import { shellQuote } from '../../shared/text';
 import { refusalError, usageError } from '../cli/command-error';
 import type { CommandContext } from '../cli/context';
-import { checkRequestRemotely } from './remote-check';
+import { checkRequestRemotely, requireListedWorker } from './remote-check';
 
 interface ScheduleSettings {
   /** Cron expressions. */
@@ -35,6 +35,7 @@ export async function createSchedule(
   const { cron = [], jitter, until, always } = options;
   const scheduleId = workflowIdFor(request);
   const namespace = shellQuote(client.options.namespace);
+  await requireListedWorker(context);
   await checkRequestRemotely(context, request, 'no schedule was created');
   const spec: ScheduleSpec = { cronExpressions: cron };
   if (jitter !== undefined) spec.jitter = jitter;

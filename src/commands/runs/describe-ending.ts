@@ -56,7 +56,12 @@ export function toFailureError(failure: unknown, workflowId: string): CommandErr
     lines.push(...describeUndelivered(workflowId));
     lines.push(...describeUnconfirmed(details?.unconfirmedTokens ?? 0, workflowId));
   }
-  return new CommandError(lines, exitCode, { workflowId, type, state: details?.state, details });
+  const facts = { workflowId, type, details };
+  return new CommandError(
+    lines,
+    exitCode,
+    type === 'TokenExists' ? { ...facts, state: 'delivered' } : facts,
+  );
 }
 
 export function describeUnconfirmed(tokens: number, workflowId: string): string[] {
@@ -91,17 +96,13 @@ export function describeReceipt(receipt: Receipt): string[] {
   return [...rows, ...describeUnconfirmed(unconfirmedTokens, workflowIdFor(receipt))];
 }
 
-export const UNCOUNTED_TOKEN =
-  'a request in progress when a run was terminated or timed out may have created a token' +
-  ' that no run counts: live-migration-prep api-keys finds its API key';
-
 /** What the memo of a run says that Temporal ended: it could not put that into its failure. */
-type EndingMemo = Pick<RunMemo, 'unconfirmedTokens' | 'publicApiKey' | 'sink'>;
+type EndingMemo = Pick<RunMemo, 'unconfirmedTokens' | 'deliveryId' | 'publicApiKey' | 'sink'>;
 
 export function toEndingError(
   cause: Error | undefined,
   { workflowId }: RunRef,
-  { unconfirmedTokens, publicApiKey, sink }: EndingMemo,
+  { unconfirmedTokens, deliveryId, publicApiKey, sink }: EndingMemo,
 ): CommandError {
   const failureError = toFailureError(cause, workflowId);
   if (failureError) return failureError;
@@ -115,11 +116,12 @@ export function toEndingError(
   if (!isTimeout && !(cause instanceof TerminatedFailure)) {
     return new CommandError(`the run failed: ${reason}`, EXIT_CODES.failed, facts);
   }
+  // A run without a token may have ended during a request, whose token it did not count.
+  const ofRequest = deliveryId === null ? 1 : 0;
   const lines = [
     `the run ${isTimeout ? 'timed out' : 'was terminated'}: ${reason}`,
     `if it held a token: ${deleteKeyOf(publicApiKey, sink === null ? null : [sink])}`,
-    ...describeUnconfirmed(unconfirmedTokens, workflowId),
-    UNCOUNTED_TOKEN,
+    ...describeUnconfirmed(unconfirmedTokens + ofRequest, workflowId),
   ];
   return new CommandError(lines, EXIT_CODES.failed, facts);
 }

@@ -33,8 +33,6 @@ interface Callbacks<R> {
 interface Followed<R> {
   run: R;
   lookedAtMs: number;
-  /** The task that the last look saw. */
-  task: string | null;
 }
 
 /**
@@ -48,17 +46,17 @@ export async function followRuns<R extends RunRef>(
   runs: readonly R[],
   { onLook, onEnd, onPause, signal }: Callbacks<R>,
 ): Promise<void> {
-  const open = new Set(runs.map((run): Followed<R> => ({ run, lookedAtMs: 0, task: null })));
+  const open = new Set(runs.map((run): Followed<R> => ({ run, lookedAtMs: 0 })));
 
   async function look(followed: Followed<R>): Promise<void> {
-    const { run, task } = followed;
-    const found = await lookAt(client, run, task).catch((error: unknown) => ({ error }));
+    const { run } = followed;
+    const found = await lookAt(client, run).catch((error: unknown) => ({ error }));
     if ('receipt' in found || 'error' in found) {
       open.delete(followed);
       onEnd(run, found);
       return;
     }
-    Object.assign(followed, { lookedAtMs: performance.now(), task: found.task });
+    followed.lookedAtMs = performance.now();
     await onLook(run, found);
   }
 

@@ -1,7 +1,7 @@
 import { commandLine } from '../../shared/command-line';
 import type { RunRef } from '../../temporal/read-history';
 import type { CommandContext } from '../cli/context';
-import { createBulk, describeCounts, toDelivered, type Bulk, type BulkItem } from './bulk';
+import { countUp, createBulk, describeCounts, toDelivered, type Bulk, type BulkItem } from './bulk';
 import { followRuns } from './follow-runs';
 import type { Progress } from './look-at';
 import { requirePrepareRun } from './refusals';
@@ -61,28 +61,37 @@ export async function follow(
 /** Reasons that begin alike are one: their ends have times. */
 const COMPARED_LENGTH = 60;
 
-/** Describes what runs do, with the commonest reason why they are not further. */
+/** Describes what runs do, with the commonest reason why they are not further and its count. */
 export function describeOpen(progresses: readonly (Progress | null)[]): string {
   const steps = new Map<string, number>();
-  const reasons = new Map<string, { count: number; attempt: number; reason: string }>();
+  const reasons = new Map<
+    string,
+    { step: string; reason: string; count: number; attempt: number }
+  >();
   for (const progress of progresses) {
     const { step = 'started', reason = null, attempt = null } = progress ?? {};
-    steps.set(step, (steps.get(step) ?? 0) + 1);
+    countUp(steps, step);
     if (reason === null) continue;
-    const beginning = reason.slice(0, COMPARED_LENGTH);
-    const known = reasons.get(beginning) ?? { count: 0, attempt: 0 };
-    reasons.set(beginning, {
+    const key = `${step} ${reason.slice(0, COMPARED_LENGTH)}`;
+    const known = reasons.get(key) ?? { count: 0, attempt: 0 };
+    reasons.set(key, {
+      step,
+      reason,
       count: known.count + 1,
       attempt: Math.max(known.attempt, attempt ?? 0),
-      reason,
     });
   }
-  const [only] = progresses;
-  const counts =
-    // In the same order each time.
-    only && progresses.length === 1 ? only.step : describeCounts(new Map([...steps].sort()));
+  // In the same order each time.
+  const counts = new Map([...steps].sort());
   const [commonest] = [...reasons.values()].sort((a, b) => b.count - a.count);
-  if (!commonest) return counts;
-  const { reason, attempt } = commonest;
-  return `${counts} (${attempt > 0 ? `attempt ${attempt}: ` : ''}${reason})`;
+  const { step = '', reason, count = 0, attempt = 0 } = commonest ?? {};
+  const ofStep = counts.get(step) ?? 0;
+  // The step with the reason comes last, beside it.
+  if (counts.delete(step)) counts.set(step, ofStep);
+  const isAlone = progresses.length === 1;
+  const what = isAlone ? [...counts.keys()].join() : describeCounts(counts);
+  if (reason === undefined) return what;
+  const ofThem = [count < ofStep && `${count} of them`, attempt > 0 && `attempt ${attempt}`];
+  const before = ofThem.filter(Boolean).join(', ');
+  return `${what} (${before ? `${before}: ` : ''}${reason})`;
 }

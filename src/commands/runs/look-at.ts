@@ -5,19 +5,14 @@ import type { RunRef } from '../../temporal/read-history';
 import { isOpen } from '../../temporal/run-state';
 import { CommandError, EXIT_CODES } from '../cli/command-error';
 import { describeUnconfirmed, describeUndelivered, toEndingError } from './describe-ending';
-import { findFailureType, readStatus, type StatusReading } from './read-status';
 import { requirePrepareRun } from './refusals';
-import {
-  CANCEL_REQUESTED,
-  NO_RESPONSE,
-  findNextAttempt,
-  findObstacle,
-  identifyTask,
-} from './why-stuck';
+import { CANCEL_REQUESTED, findNextAttempt, findObstacle } from './why-stuck';
 
 const STEP_BY_ACTIVITY: Readonly<Record<string, string>> = {
+  validateRequest: 'validating',
   createLinkToken: 'creating',
   deliverLinkToken: 'delivering',
+  revokeLinkToken: 'revoking',
 };
 
 /** What a run does now. */
@@ -33,8 +28,6 @@ export interface Progress {
 /** A look at an open run. */
 export interface OpenLook {
   run: RunDescription;
-  /** For the next look. */
-  task: string | null;
   /** Null if nothing is known. */
   progress: Progress | null;
 }
@@ -42,40 +35,31 @@ export interface OpenLook {
 /**
  * Looks at a run once.
  *
- * @param lastTask the task that the look before saw; null for the first look.
  * @throws CommandError when the run ended without a receipt, is undelivered (exit code 5) or has
  *   another workflow type.
  */
 export async function lookAt(
   client: Client,
   { workflowId, runId }: RunRef,
-  lastTask: string | null,
 ): Promise<OpenLook | { receipt: Receipt }> {
   const run = await requirePrepareRun(client, { workflowId, runId });
   if (!isOpen(run)) {
     return { receipt: await waitForReceipt(client.workflow.getHandle(workflowId, runId), run) };
   }
-  const task = identifyTask(run);
-  const isStuck = task !== null && task === lastTask;
-  return { run, task, progress: await findProgress(client, run, isStuck) };
+  return { run, progress: await findProgress(client, run) };
 }
 
 /**
  * Finds what a run does: its pending activity with the attempts, which only the server knows, or
- * else its status.
+ * else what its memo says of its pause.
  *
- * @param isStuck whether the last look saw the same workflow task.
  * @returns null when nothing is known.
  * @throws CommandError when the run is undelivered, and waits.
  */
-async function findProgress(
-  client: Client,
-  run: RunDescription,
-  isStuck: boolean,
-): Promise<Progress | null> {
-  const { raw } = run;
+async function findProgress(client: Client, run: RunDescription): Promise<Progress | null> {
+  const { raw, memo } = run;
   const [activity] = raw.pendingActivities ?? [];
-  const obstacle = findObstacle(run, isStuck);
+  const obstacle = await findObstacle(client, run);
   const cancellation = isCancelRequested(run) ? CANCEL_REQUESTED : null;
   if (activity) {
     return {
@@ -89,23 +73,18 @@ async function findProgress(
       attempt: activity.attempt ?? 1,
     };
   }
-  const waiting = { step: 'waiting', attempt: null };
   if (raw.pendingWorkflowTask) {
-    const reason = join(obstacle ?? 'no worker has taken its task', cancellation);
-    return obstacle || isStuck ? { ...waiting, reason } : null;
+    return obstacle
+      ? { step: 'waiting', reason: join(obstacle, cancellation), attempt: null }
+      : null;
   }
   // A run without a task waits for a time or for an Update.
-  const reading = await readStatus(client, run);
-  // If no worker answers the Query, the memo still says whether the run is undelivered.
-  const { step } = reading.status ?? run.memo;
-  if (step === 'undelivered') throw toUndeliveredError(run, reading);
-  if (!reading.status) {
-    return reading.problem === NO_RESPONSE ? null : { ...waiting, reason: reading.problem };
-  }
-  const { description, nextAttemptAt } = reading.status;
+  if (memo.step === 'undelivered') throw toUndeliveredError(run, obstacle);
+  if (!memo.failure && !obstacle) return null;
+  const next = describeNextAttempt(memo.nextAttemptAt);
   return {
-    step: reading.status.step,
-    reason: join(description, describeNextAttempt(nextAttemptAt), cancellation),
+    step: memo.failure ? 'creating' : 'waiting',
+    reason: join(memo.failure?.message, obstacle ?? next, cancellation),
     attempt: null,
   };
 }
@@ -132,21 +111,20 @@ async function waitForReceipt(handle: WorkflowHandle, run: RunDescription): Prom
   throw new CommandError(message, EXIT_CODES.failed, { workflowId });
 }
 
+/** @param obstacle what keeps the run from going on. */
 function toUndeliveredError(
   { workflowId, memo }: RunDescription,
-  { status, problem }: StatusReading,
+  obstacle: string | null,
 ): CommandError {
-  const { description = '', nextAttemptAt } = status ?? {};
-  const { unconfirmedTokens } = status ?? memo;
-  const remedy =
-    problem === NO_RESPONSE ? ', so only the history has the reason: start a worker' : '';
+  const { failure, nextAttemptAt, unconfirmedTokens, deliveryId } = memo;
+  const reason = failure ? `${failure.type}: ${failure.message}` : 'undelivered';
   return new CommandError(
     [
-      problem ? `undelivered: ${problem}${remedy}` : description,
+      obstacle ? `${reason}; ${obstacle}` : reason,
       ...describeUndelivered(workflowId, nextAttemptAt),
       ...describeUnconfirmed(unconfirmedTokens, workflowId),
     ],
     EXIT_CODES.undelivered,
-    { workflowId, type: findFailureType(description), status },
+    { workflowId, type: failure?.type, deliveryId, nextAttemptAt, unconfirmedTokens },
   );
 }

@@ -60,14 +60,9 @@ export async function refuseIfDifferent(
   const { request: running } = await readRun(client, open);
   const fields = differingFields(running, request);
   if (fields.length === 0) return;
-  const describe = (of: unknown, key: string) =>
-    cutAndEscape(JSON.stringify(toObject(of)[key] ?? null), MAX_VALUE_LENGTH);
   const lines = [
     `DifferentRequest: ${workflowId} is open with a different request`,
-    ...fields.map(
-      (key) =>
-        `  ${key}: ${describe(running, key)} in the open run, ${describe(request, key)} in yours`,
-    ),
+    ...describeDifferences(fields, running, request).map((difference) => `  ${difference}`),
     'wait for it to end, or cancel it',
   ];
   if (fields.includes('sink')) {
@@ -77,19 +72,34 @@ export async function refuseIfDifferent(
   throw refusalError(lines, { workflowId, type: 'DifferentRequest', fields });
 }
 
+function describeDifferences(fields: readonly string[], earlier: object, request: object) {
+  const describe = (of: object, field: string) =>
+    cutAndEscape(JSON.stringify(toObject(of)[field] ?? null), MAX_VALUE_LENGTH);
+  return fields.map(
+    (field) =>
+      `${field}: ${describe(earlier, field)} in that run, ${describe(request, field)} in yours`,
+  );
+}
+
 /**
  * @param request compared with the earlier one; null without a new request.
- * @throws CommandError that says which token exists and what to do.
+ * @throws CommandError that says which token was delivered, where it is and what to do; of type
+ *   `DifferentRequest` if it was delivered for a different one.
  */
 export function refuseEarlierToken(
   workflowId: string,
   token: EarlierToken,
   request: PrepareRequest | null,
 ): never {
-  const { state, runId, receipt, deliveryId, publicApiKey } = token;
+  const { runId, receipt, request: earlier } = token;
   const lines = [describeEarlierToken(workflowId, token, request)];
+  const facts: ErrorFacts = { workflowId, runId, state: 'delivered', receipt };
+  const fields = request ? differingFields(earlier, request) : [];
+  if (request && fields.length > 0) {
+    Object.assign(facts, { type: 'DifferentRequest', fields });
+    const differences = describeDifferences(fields, earlier, request).join('; ');
+    lines.unshift(`DifferentRequest: a token was delivered for another request: ${differences}`);
+  }
   if (receipt) lines.push(...describeReceipt(receipt));
-  const facts: ErrorFacts = { workflowId, runId, deliveryId, publicApiKey, state };
-  if (state === 'delivered') facts['receipt'] = receipt;
   throw refusalError(lines, facts);
 }

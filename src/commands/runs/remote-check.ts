@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { WorkflowFailedError, type Client } from '@temporalio/client';
+import { WorkflowFailedError } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import { WORKER_CHECK_FAILED } from '../../contract/failure-types';
 import { checkReportSchema, type CheckReport, type PrepareRequest } from '../../contract/schemas';
@@ -17,7 +16,7 @@ import { describeInvalidRequest } from './make-request';
  *
  * @throws CommandError
  */
-export async function requireListedWorker(client: Client, taskQueue: string): Promise<void> {
+export async function requireListedWorker({ client, taskQueue }: CommandContext): Promise<void> {
   const polled = { patienceMs: FIRST_POLL_MS, expiresMs: Infinity };
   const { state, message } = await checkTaskQueue(client, taskQueue, polled);
   if (state === 'warning') throw new CommandError(message);
@@ -29,11 +28,9 @@ export async function requireListedWorker(client: Client, taskQueue: string): Pr
  */
 const REPORT_TIMEOUT_MS = 90_000;
 
-const LOOK_INTERVAL_MS = 500;
-
 /**
- * Lets a worker check itself, or what a request would use. A command that is stopped meanwhile says
- * what to look at.
+ * Lets a worker check itself, or what a request would use; call `requireListedWorker` before. A
+ * command that is stopped meanwhile says what to look at.
  *
  * @throws CommandError when no worker reports.
  */
@@ -42,29 +39,22 @@ export async function requestWorkerCheck(
   request?: PrepareRequest,
 ): Promise<CheckReport> {
   const { client, taskQueue, output } = context;
-  await requireListedWorker(client, taskQueue);
+  const workflowId = `live-migration-prep-check/${randomUUID()}`;
   output.setFollowUp(
     `a check has no answer yet from a worker of task queue ${taskQueue}: check that one runs;` +
       ' a stopped worker stays listed as polling for five minutes',
+    `if a worker repeats the check, ${workflowId} in Temporal says why`,
   );
   const handle = await client.workflow.start(WORKFLOW_TYPES.checkWorker, {
-    workflowId: `live-migration-prep-check/${randomUUID()}`,
+    workflowId,
     taskQueue,
     args: request ? [request] : [],
     workflowExecutionTimeout: REPORT_TIMEOUT_MS,
   });
-  const result: Promise<unknown> = handle.result().catch((error: unknown) => {
+  const outcome: unknown = await handle.result().catch((error: unknown) => {
     if (error instanceof WorkflowFailedError) return error.cause;
     throw error;
   });
-  const hasEnded = result.then(() => true);
-  while (!(await Promise.race([hasEnded, sleep(LOOK_INTERVAL_MS, false)]))) {
-    // While a worker repeats the check, only the server knows why.
-    const run = await handle.describe().catch(() => null);
-    const failure = run?.raw.pendingActivities?.[0]?.lastFailure?.message;
-    if (failure) output.setFollowUp(`a worker repeats the check, which failed: ${failure}`);
-  }
-  const outcome = await result;
   output.setFollowUp();
   const content: unknown = outcome instanceof ApplicationFailure ? outcome.details?.[0] : outcome;
   const report = checkReportSchema.safeParse(content).data;
@@ -77,7 +67,7 @@ export async function requestWorkerCheck(
   const reason = outcome instanceof Error ? outcome.message : 'its report is not valid';
   throw new CommandError(
     `the workers of task queue ${taskQueue} sent no report (${reason}):` +
-      ` start one if none runs, or see ${handle.workflowId} in Temporal`,
+      ` start one if none runs, or see ${workflowId} in Temporal`,
   );
 }
 

@@ -20,12 +20,17 @@ const MAX_LINES_LISTED = 100;
  * Reads the requests of the file that `--from` names, one on each line.
  *
  * @param file `-` for standard input.
+ * @param nothingDone begins the message of an error.
  * @throws CommandError with the first problems of the lines, and exit code 2.
  */
-export async function readRequests(file: string, stdin: Stdin): Promise<StartRequest[]> {
+export async function readRequests(
+  file: string,
+  stdin: Stdin,
+  nothingDone = 'nothing was started',
+): Promise<StartRequest[]> {
   const lines = await readLines('--from', file, stdin);
   if (lines.length === 0) {
-    throw usageError(`nothing was started: --from ${file} contains no request`);
+    throw usageError(`${nothingDone}: --from ${file} contains no request`);
   }
   const requests = new Map<string, StartRequest & { line: number }>();
   const problems = lines.flatMap(({ line, text }) => {
@@ -43,7 +48,7 @@ export async function readRequests(file: string, stdin: Stdin): Promise<StartReq
   const first =
     problems.length > MAX_LINES_LISTED ? `, of which these are the first ${MAX_LINES_LISTED}` : '';
   throw usageError([
-    `nothing was started: --from ${file} has problems in` +
+    `${nothingDone}: --from ${file} has problems in` +
       ` ${formatCount(problems.length, 'line')}${first}`,
     ...problems.slice(0, MAX_LINES_LISTED),
   ]);

@@ -2,19 +2,19 @@ import { WorkflowNotFoundError, WorkflowUpdateFailedError, type Client } from '@
 import type { Receipt } from '../../contract/schemas';
 import { redeliverUpdate } from '../../contract/workflows';
 import { commandLine } from '../../shared/command-line';
-import { shellQuote } from '../../shared/text';
-import { describeRun, findRun } from '../../temporal/describe-run';
+import { formatCount, shellQuote } from '../../shared/text';
+import { describeRun, findRun, type RunTarget } from '../../temporal/describe-run';
 import { findEarlierToken } from '../../temporal/earlier-token';
 import { listRuns } from '../../temporal/list-runs';
+import type { RunRef } from '../../temporal/read-history';
 import { findRunState, isOpen } from '../../temporal/run-state';
 import { CommandError, EXIT_CODES, refusalError } from '../cli/command-error';
 import type { CommandContext } from '../cli/context';
-import { createBulk, toDelivered, type BulkItem } from './bulk';
+import { createBulk, toDelivered } from './bulk';
 import { toFailureError } from './describe-ending';
 import { lookAt } from './look-at';
-import { readStatus } from './read-status';
 import { refuseEarlierToken, refuseOtherWorkflowType, requirePrepareRun } from './refusals';
-import { NO_RESPONSE, PAUSED, findMissingWorker } from './why-stuck';
+import { PAUSED, TASK_FAILS, findMissingWorker, findObstacle } from './why-stuck';
 
 /**
  * Delivers the token of a run now.
@@ -26,8 +26,8 @@ export async function redeliver(
   workflowId: string | null,
   sink?: string,
 ): Promise<void> {
-  const { client, taskQueue, output } = context;
-  const runs = workflowId === null ? await findUndelivered(client, taskQueue) : [{ workflowId }];
+  const { output } = context;
+  const runs = workflowId === null ? await findUndelivered(context) : [{ workflowId }];
   const bulk =
     workflowId === null ? createBulk(output, runs.length, 'undelivered run') : createBulk(output);
   output.setFollowUp(
@@ -36,53 +36,66 @@ export async function redeliver(
       : `the run goes on; follow it: ${commandLine('watch', workflowId)}`,
   );
   await bulk.showProgress(
-    (count) => `${count} to deliver (list --undelivered says why one waits)`,
-    () =>
-      bulk.forEach(runs, async (run) =>
-        toDelivered(await sendRedeliver(context, run.workflowId, sink)),
-      ),
+    (count) => `${count} to deliver (watch says why one waits)`,
+    () => bulk.forEach(runs, async (run) => toDelivered(await sendRedeliver(context, run, sink))),
   );
   bulk.printSummary();
 }
 
 /** Those of one task queue only: another may have other sinks of the same names. */
-async function findUndelivered(client: Client, taskQueue: string): Promise<BulkItem[]> {
-  const runs: BulkItem[] = [];
-  for await (const run of listRuns(client, taskQueue, 'CloseTime IS NULL')) {
-    if (findRunState(run) === 'undelivered') runs.push({ workflowId: run.workflowId });
+async function findUndelivered({ client, taskQueue, output }: CommandContext): Promise<RunRef[]> {
+  const runs: RunRef[] = [];
+  let onOtherQueues = 0;
+  for await (const run of listRuns(client, null, 'CloseTime IS NULL')) {
+    if (findRunState(run) !== 'undelivered') continue;
+    if (run.taskQueue === taskQueue) runs.push({ workflowId: run.workflowId, runId: run.runId });
+    else onOtherQueues += 1;
+  }
+  if (onOtherQueues > 0) {
+    output.note(
+      `left out ${formatCount(onOtherQueues, 'undelivered run')} on other task queues:` +
+        ' see them with live-migration-prep list --undelivered, and name a queue with --task-queue',
+    );
   }
   return runs;
 }
 
+/** @param target with its run id if Temporal listed it as undelivered a moment ago. */
 async function sendRedeliver(
   { client, output }: CommandContext,
-  workflowId: string,
+  { workflowId, runId }: RunTarget,
   sink?: string,
 ): Promise<Receipt> {
   const run = await describeRun(client, { workflowId });
-  if (!isOpen(run)) return refuseClosed(client, workflowId);
+  if (!isOpen(run)) {
+    if (runId === undefined) return refuseClosed(client, workflowId);
+    return readReceipt(client, { workflowId, runId });
+  }
   refuseOtherWorkflowType(run);
   output.note(await findMissingWorker(client, run.taskQueue));
-  const { problem } = await readStatus(client, run);
-  // A worker that has died counts as polling for a while.
-  if (problem === NO_RESPONSE) output.note(`${problem}: this command waits for one`);
-  else if (problem !== null) throw toNotContinuable(workflowId, problem);
+  const obstacle = await findObstacle(client, run);
+  if (obstacle === PAUSED || obstacle === TASK_FAILS) {
+    throw toNotContinuable(workflowId, obstacle);
+  }
   // Without its run id: a run that was reset meanwhile has a successor, to which the Update goes.
   const newestRun = client.workflow.getHandle(workflowId);
   try {
     return await newestRun.executeUpdate(redeliverUpdate, { args: [{ sink }] });
   } catch (error) {
-    // The run has ended since.
-    if (error instanceof WorkflowNotFoundError) return refuseClosed(client, workflowId);
-    if (!(error instanceof WorkflowUpdateFailedError)) throw error;
-    const failureError = toFailureError(error.cause, workflowId);
-    if (failureError) throw failureError;
-    // The run ended in another way, such as a termination: its own ending says more.
-    const { runId } = await requirePrepareRun(client, { workflowId });
-    const look = await lookAt(client, { workflowId, runId }, null);
-    if ('receipt' in look) return look.receipt;
-    throw error;
+    if (error instanceof WorkflowUpdateFailedError) {
+      const failureError = toFailureError(error.cause, workflowId);
+      if (failureError) throw failureError;
+    } else if (!(error instanceof WorkflowNotFoundError)) throw error;
+    // The run has ended meanwhile: its own ending says more.
+    return readReceipt(client, await requirePrepareRun(client, { workflowId }));
   }
+}
+
+/** @throws the ending of a run that has ended without a receipt, or that it is open. */
+async function readReceipt(client: Client, run: RunRef): Promise<Receipt> {
+  const look = await lookAt(client, run);
+  if ('receipt' in look) return look.receipt;
+  throw new CommandError(`${run.workflowId} took no redelivery, and is open: repeat the command`);
 }
 
 /**
@@ -111,7 +124,6 @@ async function refuseClosed(client: Client, workflowId: string): Promise<never> 
   const newestRun = await findRun(client, { workflowId });
   const token = await findEarlierToken(client, workflowId, { newestRun });
   if (token) return refuseEarlierToken(workflowId, token, null);
-  const message =
-    `no run of ${workflowId} is open,` + ' and no closed run of it has a token: nothing to deliver';
+  const message = `no run of ${workflowId} is open, and none delivered a token: nothing to deliver`;
   throw refusalError(message, { workflowId, type: 'NothingToDeliver' });
 }

@@ -5,9 +5,10 @@ import {
 import type { PrepareRequest } from '../../contract/schemas';
 import { summaryFor, workflowIdFor } from '../../contract/workflow-id';
 import { WORKFLOW_TYPES } from '../../contract/workflows';
+import { deleteKeyOf } from '../../shared/command-line';
 import { findRun, isCancelRequested } from '../../temporal/describe-run';
 import { findEarlierToken } from '../../temporal/earlier-token';
-import { isOpen } from '../../temporal/run-state';
+import { isAbandoned, isOpen } from '../../temporal/run-state';
 import type { CommandContext } from '../cli/context';
 import { refuseEarlierToken, refuseOtherWorkflowType, refuseIfDifferent } from './refusals';
 
@@ -71,6 +72,11 @@ export async function requireStartable(
     const permitted = request.again ?? undefined;
     const token = await findEarlierToken(client, workflowId, { permitted, newestRun });
     if (token) refuseEarlierToken(workflowId, token, request);
+    if (isAbandoned(newestRun)) {
+      const { runId, memo } = newestRun;
+      const remedy = deleteKeyOf(memo.publicApiKey, memo.sink === null ? null : [memo.sink]);
+      output.note(`run ${runId} left token ${memo.deliveryId}: ${remedy}`);
+    }
   }
   const permitsAnother = request.again != null;
   // A run of another workflow type that completed delivered nothing.

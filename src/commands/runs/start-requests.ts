@@ -5,7 +5,7 @@ import { commandLine } from '../../shared/command-line';
 import type { CommandContext } from '../cli/context';
 import { describeFindings } from '../cli/describe-findings';
 import { describeRows, type TableRow } from '../cli/output';
-import { MAX_CONCURRENT_CHECKS, createBulk, type RunOutcome } from './bulk';
+import { createBulk, type RunOutcome } from './bulk';
 import { follow, type FollowedRun } from './follow';
 import { checkRequestRemotely, requireListedWorker } from './remote-check';
 import type { StartRequest } from './requests-file';
@@ -62,10 +62,10 @@ export async function dryRunStart(
   context: CommandContext,
   requests: readonly StartRequest[],
 ): Promise<void> {
-  const { client, taskQueue, output } = context;
+  const { output } = context;
   const isAlone = describeFollow(requests) !== null;
   const bulk = createBulk(output, requests.length, isAlone ? null : 'request');
-  await requireListedWorker(client, taskQueue);
+  await requireListedWorker(context);
 
   async function checkOne({ request }: StartRequest): Promise<RunOutcome> {
     const report = await checkRequestRemotely(context, request, 'nothing was started');
@@ -79,7 +79,7 @@ export async function dryRunStart(
 
   await bulk.showProgress(
     (count) => `${count} to check`,
-    () => bulk.forEach(requests, checkOne, MAX_CONCURRENT_CHECKS),
+    () => bulk.forEach(requests, checkOne),
   );
   bulk.printSummary();
 }
@@ -96,7 +96,7 @@ function describeRequest({ credential, accessListIps, sink, warnings }: ValidReq
 }
 
 function toSkipped(runId: string): RunOutcome {
-  return { action: 'skipped', reason: `a run of an equal request is open (${runId})`, runId };
+  return { action: 'skipped', reason: 'a run of an equal request is open', runId };
 }
 
 /**

@@ -45,6 +45,25 @@ async function startUndelivered(): Promise<PrepareRequest> {
   return request;
 }
 
+/** Ends an undelivered run so that it leaves its token. Returns that run. */
+async function leaveToken(request: PrepareRequest, how: 'cancel' | 'terminate'): Promise<Handle> {
+  const { installation, newestRunId, temporal } = fixture();
+  const { workflowId } = installation.handleOf(request);
+  const left = temporal.workflow.getHandle(workflowId, await newestRunId(workflowId));
+  await end(left, how);
+  return left as Handle;
+}
+
+/** Returns the note with which a start names the token that a run left. */
+async function noteOn(left: Handle): Promise<string> {
+  const { runId, memo = {} } = await left.describe();
+  expect(memo).toMatchObject({ publicApiKey: expect.stringMatching(/^[a-z]{8}$/) });
+  return (
+    `note: run ${runId} left token ${String(memo['deliveryId'])}: look in sink blocked first;` +
+    ` if the token is not there, delete its API key ${String(memo['publicApiKey'])} in Atlas`
+  );
+}
+
 describe('start --from', () => {
   it('when interrupted says what goes on, and when repeated starts the rest', async () => {
     const requests = Array.from({ length: 30 }, () => newRequest());
@@ -83,19 +102,20 @@ describe('start --from', () => {
     const { blockedSink, installation } = fixture();
     const delivered = newRequest();
     await endingOf(await installation.start(delivered));
-    const [open, cancelled] = [await startUndelivered(), await startUndelivered()];
-    await end(installation.handleOf(cancelled), 'cancel');
-    const requests = [delivered, newRequest(), open, cancelled];
+    const [open, terminated] = [await startUndelivered(), await startUndelivered()];
+    const note = await noteOn(await leaveToken(terminated, 'terminate'));
+    const requests = [delivered, newRequest(), open, terminated];
     const before = tokens();
     blockedSink.repair();
     const dryRun = await startFrom(requests, '--dry-run').exited;
     blockedSink.block();
-    expect(dryRun.code).toBe(6);
+    expect(dryRun.code).toBe(0);
+    expect(dryRun.stderr).toContain(note);
     expect(outcomesIn(dryRun)).toMatchObject([
       { action: 'skipped', state: 'delivered' },
       { action: 'would start', reason: 'into sink files' },
-      { action: 'skipped', reason: expect.stringMatching(/^a run of an equal request is open \(/) },
-      { action: 'refused', state: 'abandoned' },
+      { action: 'skipped', reason: 'a run of an equal request is open' },
+      { action: 'would start', reason: 'into sink blocked' },
     ]);
     const wrong = await startFrom([newRequest('nowhere'), newRequest('blocked')], '--dry-run')
       .exited;
@@ -109,54 +129,64 @@ describe('start --from', () => {
     expect(tokens()).toBe(before);
     const waited = await startFrom(requests, '--wait').exited;
     expect(waited.code).toBe(5);
+    expect(waited.stderr).toContain(note);
     expect(outcomesIn(waited)).toMatchObject([
       { action: 'skipped', state: 'delivered' },
       { action: 'delivered', runId: expect.any(String), receipt: { sink: 'files' } },
       { action: 'undelivered', type: 'SinkRejected' },
-      { action: 'refused', state: 'abandoned' },
+      { action: 'undelivered', type: 'SinkRejected' },
     ]);
-    const exit = await startFrom([open]).exited;
-    expect(outcomesIn(exit)).toMatchObject([{ action: 'skipped', runId: expect.any(String) }]);
-    expect(tokens()).toBe(before + 1);
+    const exit = await startFrom([open, terminated]).exited;
+    const skipped = { action: 'skipped', runId: expect.any(String) };
+    expect(outcomesIn(exit)).toMatchObject([skipped, skipped]);
+    expect(tokens()).toBe(before + 2);
   });
 });
 
-it('list --abandoned --requests | start --from - replaces every token that was left, once', async () => {
-  const { blockedSink, client, installation } = fixture();
-  const requests = [await startUndelivered(), await startUndelivered(), await startUndelivered()];
-  const [cancelled, terminated, replaced] = requests.map(installation.handleOf) as [
-    Handle,
-    Handle,
-    Handle,
+it('start --from refuses a request that differs from a delivered one, and skips an equal one', async () => {
+  const [equal, corrected, moved] = [newRequest(), newRequest(), newRequest()];
+  const wave = [equal, corrected, moved];
+  expect((await startFrom(wave, '--wait').exited).code).toBe(0);
+  const before = tokens();
+  const changed = [
+    { ...equal, changeReference: 'CHG-2' },
+    { ...corrected, accessListIps: ['192.31.196.9'] },
+    { ...moved, sink: 'blocked' },
   ];
-  await end(cancelled, 'cancel');
-  await Promise.all([end(terminated, 'terminate'), end(replaced, 'terminate')]);
-  const untilClosed = ({ workflowId }: Handle, runs: number) =>
-    untilListed(`WorkflowId = '${workflowId}' AND CloseTime IS NOT NULL`, runs);
-  await Promise.all([cancelled, terminated, replaced].map((handle) => untilClosed(handle, 1)));
-  const listAbandoned = async () => {
-    const exit = await client('--json', 'list', '--abandoned', '--requests');
-    const found = objectsIn(exit) as unknown as PrepareRequest[];
-    return found.filter((request) =>
-      requests.some((one) => one.sourceOrgId === request.sourceOrgId),
-    );
-  };
-  expect(await listAbandoned()).toHaveLength(3);
-  // A run of the pair that has a later token, though it is not delivered yet.
-  await installation.start({ ...(requests[2] as PrepareRequest), again: true });
-  await untilStep(replaced, 'undelivered');
-  const left = await listAbandoned();
-  expect(left).toHaveLength(2);
+  for (const option of ['--wait', '--dry-run']) {
+    fixture().blockedSink.repair();
+    const exit = await startFrom(changed, option).exited;
+    fixture().blockedSink.block();
+    expect(exit.code).toBe(6);
+    expect(outcomesIn(exit)).toMatchObject([
+      { action: 'skipped', reason: 'a token was delivered to sink files before' },
+      { action: 'refused', type: 'DifferentRequest', fields: ['accessListIps'] },
+      { action: 'refused', type: 'DifferentRequest', fields: ['sink'] },
+    ]);
+  }
+  expect(await startFrom(wave, '--wait').exited).toMatchObject({ code: 0 });
+  expect(tokens()).toBe(before);
+});
+
+it('start --from replaces every token that a run left, once, and names its API key', async () => {
+  const { atlas, blockedSink } = fixture();
+  const requests = [await startUndelivered(), await startUndelivered()] as const;
+  atlas.faults({ on: 'deleteApiKey', status: 403 });
+  const left = [
+    await leaveToken(requests[0], 'cancel'),
+    await leaveToken(requests[1], 'terminate'),
+  ];
+  const notes = await Promise.all(left.map(noteOn));
 
   blockedSink.repair();
   const before = tokens();
-  const started = await startFrom(left, '--wait').exited;
+  const started = await startFrom(requests, '--wait').exited;
   blockedSink.block();
   expect(outcomesIn(started).map(({ action }) => action)).toEqual(['delivered', 'delivered']);
-  await Promise.all([cancelled, terminated].map((handle) => untilClosed(handle, 2)));
-  const again = await startFrom(left).exited;
+  for (const note of notes) expect(started.stderr).toContain(note);
+  const again = await startFrom(requests).exited;
   expect(outcomesIn(again).map(({ action }) => action)).toEqual(['skipped', 'skipped']);
-  expect(await listAbandoned()).toEqual([]);
+  for (const note of notes) expect(again.stderr).not.toContain(note);
   expect(tokens()).toBe(before + 2);
 });
 
@@ -221,7 +251,13 @@ it('redeliver --all delivers the undelivered runs of one task queue', async () =
   expect(summaryIn(rejected)).toMatchObject({ total, counts: { undelivered: total } });
 
   const ofNobody = await client('redeliver', '--all', '--task-queue', `nobody-${newOrgId()}`);
-  expect(ofNobody).toEqual({ code: 0, stdout: '0 undelivered runs\n', stderr: '' });
+  expect(ofNobody).toEqual({
+    code: 0,
+    stdout: '0 undelivered runs\n',
+    stderr: expect.stringMatching(
+      /^note: left out [1-9]\d* undelivered runs? on other task queues: .* --task-queue\n$/,
+    ),
+  });
 
   const elsewhere = await client('--json', 'redeliver', '--all', '--sink', 'files');
   expect(elsewhere.code).toBe(0);

@@ -41,7 +41,7 @@ async function receiveTokens(
   await sleep(OUTAGE_MS);
 }
 
-it('tokens that arrive while Temporal is away are delivered, even after a cancel or reset', async () => {
+it('tokens that arrive while Temporal is away are delivered, and that of a cancelled run is revoked', async () => {
   const folder = newFolder();
   const server = {
     port: await freePort(),
@@ -70,13 +70,14 @@ it('tokens that arrive while Temporal is away are delivered, even after a cancel
   const handleOf = (request: PrepareRequest): Handle =>
     after.client.workflow.getHandle(installation.handleOf(request).workflowId);
 
-  for (const request of requests) {
-    expect(await endingOf(handleOf(request))).toMatchObject({
-      type: 'delivered',
-      unconfirmedTokens: 0,
-    });
-    expect(atlas.created(request)).toBe(1);
+  const endings = requests.map((request) => endingOf(handleOf(request)));
+  const [cancelled, ...others] = await Promise.all(endings);
+  expect(cancelled).toMatchObject({ type: 'CANCELLED' });
+  for (const ending of others) {
+    expect(ending).toMatchObject({ type: 'delivered', unconfirmedTokens: 0 });
   }
+  expect(requests.map((request) => atlas.created(request))).toEqual([1, 1, 1, 1, 1, 1]);
+  expect(atlas.requestsOn('deleteApiKey')).toHaveLength(1);
   expect(await drained).toEqual({ code: 0, signal: null });
   const { receipt } = await redeliver(handleOf(rejected), { sink: 'files' });
   expect(await endingOf(handleOf(rejected))).toMatchObject({ receipt, unconfirmedTokens: 0 });

@@ -4,9 +4,10 @@ import type { PrepareRequest } from '../../../src/contract/schemas';
 import { workflowIdFor } from '../../../src/contract/workflow-id';
 import { WORKFLOW_TYPES } from '../../../src/contract/workflows';
 import type { TestAtlas } from '../../support/atlas';
+import { eventually } from '../../support/eventually';
 import { startForgedRun } from '../../support/forged-run';
 import { install, type Installation, type Handle } from '../../support/installation';
-import { end, endingOf, startAndAwait, untilStep } from '../../support/runs';
+import { end, endingOf, untilStep } from '../../support/runs';
 import { serveRejectingGrpcProxy } from '../../support/servers';
 import { sharedTemporal, untilClosedAreListed } from '../../support/temporal';
 import { system } from './shared-system';
@@ -51,7 +52,6 @@ describe('a start with the default policies of a client', () => {
       expect(type).toBe('TokenExists');
       const { deliveryId, publicApiKey } = receipt ?? {};
       expect(details).toEqual({
-        state: 'delivered',
         runId,
         receipt,
         deliveryId,
@@ -66,43 +66,21 @@ describe('a start with the default policies of a client', () => {
     },
   );
 
-  it.concurrent(
-    'ends as TokenExists, as its Update does, after an undelivered run was cancelled',
-    async () => {
-      const request = installation.newRequest({ sink: 'rejects' });
-      const handle = await start(request);
-      const { deliveryId } = await untilStep(handle, 'undelivered');
-      await end(handle, 'cancel');
-      const { runId } = await handle.describe();
-      const details = { state: 'abandoned', runId, receipt: null, deliveryId };
-      expect(await run(request, 1)).toMatchObject({ type: 'TokenExists', details });
-      expect(await startAndAwait(installation, request)).toMatchObject({ type: 'TokenExists' });
-      expect(atlas.created(request)).toBe(1);
-    },
-  );
-
-  it.concurrent(
-    'ends as TokenExists after a termination in the first round, by the history alone',
-    async () => {
-      const request = installation.newRequest({ sink: 'away' });
-      // A run that was terminated without a token refuses no other.
-      await end(await start(request, { taskQueue: 'a queue without workers' }), 'terminate');
-      await untilClosedAreListed(workflowIdFor(request), 1);
-      const handle = await start(request);
-      const { deliveryId } = await untilStep(handle, 'delivering');
-      await end(handle, 'terminate');
-      expect((await handle.describe()).memo).toEqual({});
-      const details = { state: 'abandoned', receipt: null, deliveryId };
-      expect(await run(request, 2)).toMatchObject({ type: 'TokenExists', details });
-    },
-  );
+  it.concurrent('creates another token beside one that a terminated run left', async () => {
+    const request = installation.newRequest({ sink: 'rejects' });
+    const handle = await start(request);
+    await untilStep(handle, 'undelivered');
+    await end(handle, 'terminate');
+    expect(await run({ ...request, sink: 'files' }, 1)).toMatchObject({ type: 'delivered' });
+    expect(atlas.created(request)).toBe(2);
+  });
 
   it.concurrent('ends as TokenExists without a forged receipt of 2 MB', async () => {
     const { receipt } = await run(installation.newRequest());
     const request = installation.newRequest();
     const forged = await startForgedRun(client, workflowIdFor(request), WORKFLOW_TYPES.prepare);
     await forged.complete({ ...receipt, location: 'x'.repeat(1_900_000) });
-    const details = { state: 'delivered', runId: forged.runId, receipt: null };
+    const details = { runId: forged.runId, receipt: null };
     expect(await run(request, 1)).toMatchObject({ type: 'TokenExists', details });
   });
 
@@ -126,7 +104,7 @@ describe('a start with the default policies of a client', () => {
 });
 
 it.concurrent(
-  'a run fails as TemporalUnavailable if Temporal throttles its list for too long',
+  'a run waits, with the reason, while Temporal throttles its list, and is delivered after it',
   async () => {
     const lists = {
       isRejected: false,
@@ -134,14 +112,17 @@ it.concurrent(
     };
     const { address } = await sharedTemporal();
     const proxy = await serveRejectingGrpcProxy(address, lists, RESOURCE_EXHAUSTED);
-    const throttled = await install({
-      atlas,
-      config: { retries: { giveUpAfterMs: 3000 } },
-    });
+    const throttled = await install({ atlas });
     await throttled.startWorker({ TEMPORAL_ADDRESS: proxy.address });
     lists.isRejected = true;
-    const { type, message } = await endingOf(await start(installation.newRequest(), throttled));
-    expect(type).toBe('TemporalUnavailable');
-    expect(message).toContain('limit frontend.namespaceRPS.visibility');
+    const handle = await start(installation.newRequest(), throttled);
+    await eventually('the reason', async () => {
+      const { raw } = await handle.describe();
+      const [validation] = raw.pendingActivities ?? [];
+      const message = validation?.lastFailure?.message ?? '';
+      return message.includes('limit frontend.namespaceRPS.visibility');
+    });
+    lists.isRejected = false;
+    expect((await endingOf(handle)).type).toBe('delivered');
   },
 );

@@ -8,7 +8,6 @@ import { FILE_SINKS, startSystem, type Installation } from '../../support/instal
 import { end, endingOf, untilStep } from '../../support/runs';
 import { runEvery, startScheduled } from '../../support/schedules';
 import { sharedTemporal, untilClosedAreListed } from '../../support/temporal';
-import { linesOf } from '../../support/worker-process';
 import { system } from './shared-system';
 
 /** The results of the first runs of a schedule, at most ten. */
@@ -92,8 +91,8 @@ it.concurrent(
       baseUrl: atlas.url,
       allowHttp: true,
       sources: {
-          orgId: atlas.account.orgId,
         [sourceOrgId]: {
+          orgId: atlas.account.orgId,
           publicKey: { env: 'SOURCE_PUBLIC_KEY' },
           privateKey: { env: 'SOURCE_PRIVATE_KEY' },
         },
@@ -128,18 +127,14 @@ it.concurrent(
   },
 );
 
-it.concurrent('a schedule names the run that left a recent token, and creates none', async () => {
-  const { atlas, installation, worker } = system();
+it.concurrent('a schedule goes on beside the token of a terminated run', async () => {
+  const { atlas, installation } = system();
   const request = installation.newRequest({ sink: 'rejects' });
   const run = await installation.start(request);
   await untilStep(run, 'undelivered');
-  await end(run, 'cancel');
+  await end(run, 'terminate');
   await untilClosedAreListed(run.workflowId, 1);
-  const recentToken = { outcome: 'recentToken', lastTokenAt: null, receipt: null };
-  expect(await resultOnce(installation, request)).toEqual(recentToken);
-  expect(atlas.created(request)).toBe(1);
-  const { runId } = await run.describe();
-  await eventually('a warning', () =>
-    linesOf(worker).some(({ level, msg }) => level === 'warn' && String(msg).includes(runId)),
-  );
+  const result = await resultOnce(installation, { ...request, sink: 'files' });
+  expect(result).toMatchObject({ outcome: 'prepared' });
+  expect(atlas.created(request)).toBe(2);
 });

@@ -13,7 +13,7 @@ async function leaveToken() {
   const handle = await installation.start(request);
   await untilStep(handle, 'undelivered');
   await handle.cancel();
-  expect(await endingOf(handle)).toMatchObject({ type: 'Cancelled' });
+  expect(await endingOf(handle)).toMatchObject({ type: 'CANCELLED' });
   const { jwe, ...facts } = (await createdToken(handle)) as SealedToken;
   return { request: { ...request, sink: 'files' }, jwe, facts };
 }

@@ -44,13 +44,16 @@ it('runs that need a person are found by attribute, and clean runs have none', a
   const toReject = () => installation.newRequest({ sink: 'rejects' });
   const clean = await installation.start();
   await clean.result();
-  const [redelivered, left] = [
+  const [redelivered, revoked, left] = [
+    await installation.start(toReject()),
     await installation.start(toReject()),
     await installation.start(toReject()),
   ];
-  await untilListed("LinkTokenState = 'undelivered'", redelivered, left);
+  await untilListed("LinkTokenState = 'undelivered'", redelivered, revoked, left);
 
   expect(await redeliver(redelivered, { sink: 'files' })).toMatchObject({ type: 'delivered' });
+  await end(revoked, 'cancel');
+  atlas.faults({ on: 'deleteApiKey', times: 1, status: 403 });
   await end(left, 'cancel');
   await untilListed("LinkTokenState = 'undelivered'");
   await untilListed("LinkTokenState = 'abandoned'", left);

@@ -1,12 +1,11 @@
 import type { Client } from '@temporalio/client';
-import { defaultPayloadConverter } from '@temporalio/common';
 import { checkLinkActivity } from '../../../src/activities/check-link';
 import type { AdminApi } from '../../../src/atlas/admin-api';
 import { responseError } from '../../../src/atlas/outcomes';
 import { SinkRejectedError, type Sink } from '../../../src/sinks/sink';
 import { GRPC } from '../../../src/temporal/grpc';
-import { ORG, OTHER_ORG, SOURCE_ORG, aSink, aToken } from '../samples';
-import { clientOf, listedRun } from '../temporal/scripted-server';
+import { ORG, OTHER_ORG, SOURCE_ORG, aSink } from '../samples';
+import { clientOf } from '../temporal/scripted-server';
 import { attemptIn, failureOf, organizations, type Untyped } from './attempt';
 
 const isLinked = () => Promise.reject(new SinkRejectedError('the sink wants another role'));
@@ -79,33 +78,4 @@ it.each([
   );
   const check = env.run<unknown[], unknown, Untyped>(activity, input);
   await expect(check).resolves.toMatchObject({ recentToken, lastTokenAt });
-});
-
-it.each([
-  ['counts as recent without a link', false, true],
-  ['does not count beside a link, which may be by it', true, false],
-])('a token that a run left %s', async (_what, linked, recentToken) => {
-  const atlas = { isLinked: () => Promise.resolve(linked) } as unknown as AdminApi;
-  const services = { atlas, sinks: SINKS, organizations };
-  const activity = checkLinkActivity(services, 3_600_000) as Untyped;
-  const input = { orgId: ORG, sourceOrgId: SOURCE_ORG, sink: 'drop', lastTokenAt: null };
-  const events = [
-    {
-      eventId: 5,
-      activityTaskScheduledEventAttributes: { activityType: { name: 'createLinkToken' } },
-    },
-    {
-      activityTaskCompletedEventAttributes: {
-        scheduledEventId: 5,
-        result: { payloads: [defaultPayloadConverter.toPayload(aToken())] },
-      },
-    },
-  ];
-  const server = clientOf({
-    list: () => ({ executions: [listedRun('run')] }),
-    readHistory: () => ({ history: { events } }),
-  });
-  const env = attemptIn({ currentAttemptScheduledTimestampMs: Date.now() }, server);
-  const check = env.run<unknown[], unknown, Untyped>(activity, input);
-  await expect(check).resolves.toMatchObject({ linked, recentToken, tokenRunId: 'run' });
 });

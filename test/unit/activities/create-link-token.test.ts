@@ -177,7 +177,7 @@ it('a token that is lost names its API key', async () => {
   const { attempt, post } = worker();
   post.mockResolvedValue(linkToken);
   const failure = await rejectionWithoutCanary(attempt(), ApplicationFailure);
-  expect(failure.message).toContain('refuses: delete its API key abcdefgh in Atlas');
+  expect(failure.details?.[0]).toEqual({ publicApiKey: 'abcdefgh' });
 });
 
 it('a token that cannot be sealed is lost, and shown nowhere', async () => {

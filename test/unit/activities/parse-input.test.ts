@@ -12,6 +12,7 @@ import type { Retries } from '../../../src/shared/activities';
 import { escapeControls } from '../../../src/shared/text';
 import { ANY_CHARACTER } from '../../support/any-character';
 import { ORG } from '../samples';
+import { clientOf } from '../temporal/scripted-server';
 import { FOREIGN, attemptIn, failureOf, organizations, type Untyped } from './attempt';
 
 /** History holds a failure twice, and Temporal accepts a workflow task of at most 4 MB. */
@@ -22,9 +23,10 @@ const validate = validateRequestActivity(
   { organizations, sinks: new Map() },
   {} as Retries,
 ) as Untyped;
+const client = clientOf({ list: () => ({ executions: [] }) });
 
 const refusalOf = (request: unknown) =>
-  failureOf(attemptIn().run<unknown[], unknown, Untyped>(validate, request));
+  failureOf(attemptIn({}, client).run<unknown[], unknown, Untyped>(validate, request));
 
 function expectBoundedAndPrintable({ type, message, details }: ApplicationFailure): void {
   expect(type).toBe('InvalidRequest');

@@ -4,7 +4,15 @@ import { sinkConfigSchema } from '../../../src/sinks';
 import type { Sink } from '../../../src/sinks/sink';
 import { WORKER_IDENTITY } from '../../../src/version';
 import { BACKOFF, LEFT_OUT, ORG, OTHER_ORG, SOURCE_ORG, aRequest, aSink } from '../samples';
-import { attemptIn, organizations, problemsOf, refusedFields, type Untyped } from './attempt';
+import { clientOf, grpcError } from '../temporal/scripted-server';
+import {
+  attemptIn,
+  failureOf,
+  organizations,
+  problemsOf,
+  refusedFields,
+  type Untyped,
+} from './attempt';
 
 const TIMEOUTS = { attemptTimeoutMs: 4, heartbeatTimeoutMs: 5 };
 const RETRIES = {
@@ -25,14 +33,17 @@ const SINKS = new Map<string, Sink>([
   ['source', aSink({ needsSourceOrgId: true, sources: SOURCES })],
 ]);
 
+const EMPTY = clientOf({ list: () => ({ executions: [] }) });
+
 interface Run {
   workflowId?: string;
 }
+
 /** Validates anything that a caller may send, in the run of `ORG`. */
 function validate(request: unknown, run: Run = {}, sinks = SINKS) {
   const { workflowId = workflowIdFor({ orgId: ORG }) } = run;
   const activity = validateRequestActivity({ organizations, sinks }, RETRIES) as Untyped;
-  const attempt = attemptIn({ workflowExecution: { workflowId, runId: 'run' } });
+  const attempt = attemptIn({ workflowExecution: { workflowId, runId: 'run' } }, EMPTY);
   return attempt.run<unknown[], unknown, Untyped>(activity, request);
 }
 
@@ -43,7 +54,7 @@ it('a valid request is returned with the credential of its organization and the 
 
 it('only a worker that writes search attributes says so to the run', async () => {
   const workflowId = workflowIdFor({ orgId: ORG });
-  const attempt = attemptIn({ workflowExecution: { workflowId, runId: 'run' } });
+  const attempt = attemptIn({ workflowExecution: { workflowId, runId: 'run' } }, EMPTY);
   const activity = validateRequestActivity({ organizations, sinks: SINKS }, RETRIES, true);
   const result = attempt.run<unknown[], unknown, Untyped>(activity as Untyped, aRequest());
   await expect(result).resolves.toMatchObject({ searchAttributes: true });
@@ -129,4 +140,35 @@ it('one failure names every problem of a request, each once', async () => {
   const request = await fieldsOf({ orgId: 'x', sink: 'nope', accessListIps: ['y'], extra: 1 });
   expect(request).toEqual(['orgId', 'extra', 'accessListIps[0]', 'sink']);
   expect(await fieldsOf(aRequest({ sink: 5 }))).toEqual(['sink']);
+});
+
+describe('an attempt', () => {
+  const UNAVAILABLE = 14;
+  const activity = validateRequestActivity({ organizations, sinks: SINKS }, RETRIES) as Untyped;
+  const findIn = (list: () => Promise<object>, attempt = 1) =>
+    failureOf(
+      attemptIn(
+        { attempt, workflowExecution: { workflowId: workflowIdFor({ orgId: ORG }), runId: 'run' } },
+        clientOf({ list }),
+      ).run<unknown[], unknown, Untyped>(activity, aRequest()),
+    );
+
+  afterEach(() => void jest.useRealTimers());
+
+  it('whose list fails is retried, after a pause that grows to at most 20 s', async () => {
+    const away = () => Promise.reject(grpcError(UNAVAILABLE, 'away'));
+    const first = await findIn(away);
+    expect(first).toMatchObject({ type: 'TemporalUnavailable', nonRetryable: false });
+    expect(first.nextRetryDelay).toBeLessThanOrEqual(1000);
+    const tenth = await findIn(away, 10);
+    expect(tenth.nextRetryDelay).toBeGreaterThanOrEqual(10_000);
+    expect(tenth.nextRetryDelay).toBeLessThanOrEqual(20_000);
+  });
+
+  it('whose list hangs fails with the reason, before its start-to-close timeout', async () => {
+    jest.useFakeTimers();
+    const failure = findIn(() => new Promise(() => undefined));
+    await jest.advanceTimersByTimeAsync(2900);
+    expect(await failure).toMatchObject({ type: 'TemporalUnavailable', nonRetryable: false });
+  });
 });

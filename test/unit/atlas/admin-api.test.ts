@@ -301,3 +301,96 @@ it('requireOwnerRole fails for another role, and reuses the access token', async
   await expect(check).rejects.toMatchObject({ failure: { details: refusal } });
   expect(counts(emulator).accessTokens).toBe(1);
 });
+
+describe('deleteLinkTokenKey', () => {
+  const OWN = 'Atlas Migration Service Key - 0a1b2c3';
+
+  /** An emulator with these keys beside the one of its credential, in this order. */
+  async function startWith(keys: { publicKey: string; desc?: string }[]) {
+    const [atlas, emulator] = await start('serviceAccount');
+    const privateKey = '00000000-0000-4000-8000-000000000000';
+    emulator.seed({
+      settings: { rateLimit: { enabled: false } },
+      apiKeys: keys.map((key) => ({ ...key, privateKey, orgId: ORG })),
+    });
+    return {
+      emulator,
+      revoke: (publicKey: string) => atlas.deleteLinkTokenKey(ORG, publicKey, 'default'),
+      create: () => create(atlas),
+      deletions: () => emulator.requestsOn('deleteApiKey').length,
+      pages: () => emulator.requestsOn('apiKeys').length,
+    };
+  }
+
+  const publicKeyOf = (linkToken: string) =>
+    (JSON.parse(Buffer.from(linkToken, 'base64').toString()) as { publicApiKey: string })
+      .publicApiKey;
+  const numbered = (count: number) =>
+    Array.from({ length: count }, (_, index) => ({ publicKey: `k${1_000_000 + index}` }));
+
+  it('deletes the key of a token and no other, and then finds it gone', async () => {
+    const { revoke, create, emulator } = await startWith([]);
+    const [publicKey, other] = [publicKeyOf(await create()), publicKeyOf(await create())];
+    const [{ apiKey } = { apiKey: null }] = emulator.createdTokens();
+    expect(await revoke(publicKey)).toEqual({ outcome: 'deleted', keyId: apiKey?.id });
+    expect(await revoke(publicKey)).toEqual({ outcome: 'gone', keyId: null });
+    const kept = emulator.createdTokens().filter(({ removedAt }) => removedAt === null);
+    expect(kept.map(({ apiKey }) => apiKey.publicKey)).toEqual([other]);
+  });
+
+  it('finds a key on the third page', async () => {
+    const { revoke, create, pages } = await startWith(numbered(1000));
+    expect(await revoke(publicKeyOf(await create()))).toMatchObject({ outcome: 'deleted' });
+    expect(pages()).toBe(3);
+    expect(await revoke('abcdefgh')).toMatchObject({ outcome: 'gone' });
+  });
+
+  it('does not call a key gone when the list changed between its pages', async () => {
+    const { revoke, emulator } = await startWith(numbered(500));
+    const results = Array.from({ length: 500 }, (_, id) => ({ id: `${id}` }));
+    emulator.faults({ on: 'apiKeys', status: 200, body: { results, totalCount: 501 } });
+    await expect(revoke('abcdefgh')).rejects.toMatchObject({
+      failure: { type: 'AtlasUnavailable', permanent: false, message: /changed while/ },
+    });
+  });
+
+  it.each([
+    ['a key with another description', [{ publicKey: 'abcdefgh' }]],
+    ['a renamed key', [{ publicKey: 'abcdefgh', desc: `not an ${OWN}` }]],
+    ['a key with a longer description', [{ publicKey: 'abcdefgh', desc: `${OWN}4` }]],
+    ['a key with another end', [{ publicKey: 'abcdefgh', desc: `${OWN.slice(0, -7)}deploy1` }]],
+    [
+      'a public key of two keys, of which one is described otherwise',
+      [{ publicKey: 'abcdefgh', desc: OWN }, { publicKey: 'abcdefgh' }],
+    ],
+  ])('refuses to delete %s', async (_what, keys) => {
+    const { revoke, deletions } = await startWith(keys);
+    await expect(revoke('abcdefgh')).rejects.toMatchObject({
+      failure: { type: 'RevocationRefused', permanent: true, message: /delete key \w+ in Atlas/ },
+    });
+    expect(deletions()).toBe(0);
+  });
+
+  it.each<[what: string, fault: Fault]>([
+    ['list', { on: 'apiKeys', status: 503 }],
+    ['deletion', { on: 'deleteApiKey', status: 500 }],
+    ['lost response to the deletion', { on: 'deleteApiKey', reset: 'before-body' }],
+  ])('succeeds when it is repeated after a failed %s', async (_what, fault) => {
+    const { revoke, create, emulator } = await startWith([]);
+    const publicKey = publicKeyOf(await create());
+    emulator.faults({ ...fault, afterCreating: fault.reset !== undefined });
+    const failure = { type: 'AtlasUnavailable', permanent: false, tokenMayExist: false };
+    await expect(revoke(publicKey)).rejects.toMatchObject({ failure });
+    const outcome = fault.reset ? 'gone' : 'deleted';
+    expect(await revoke(publicKey)).toMatchObject({ outcome });
+  });
+
+  it('ends with the remedy when the credential may not delete', async () => {
+    const { revoke, create, emulator } = await startWith([]);
+    const publicKey = publicKeyOf(await create());
+    emulator.faults({ on: 'deleteApiKey', status: 403 });
+    await expect(revoke(publicKey)).rejects.toMatchObject({
+      failure: { type: 'AtlasRequestRejected', message: /Organization Owner/ },
+    });
+  });
+});

@@ -44,6 +44,9 @@ it.each<Row>([
   ...repeatable('oauthToken'),
   ...repeatable('orgs'),
   ...repeatable('availableProjects'),
+  ...repeatable('apiKeys'),
+  // Any 2xx is a success of this one.
+  ...repeatable('deleteApiKey').slice(1),
 ])(
   'a request to %s %s, after each status of %j without usable content',
   (endpoint, name, statuses) => {
@@ -71,6 +74,8 @@ it.each<Row>([
 
 it.each<[status: number, errorCode: string, remedy: string]>([
   [400, 'MAX_API_KEYS_PER_ORG_EXCEEDED', 'delete unused API keys'],
+  [401, 'MAX_API_KEYS_PER_ORG_EXCEEDED', 'delete unused API keys'],
+  [403, 'MAX_API_KEYS_PER_ORG_EXCEEDED', 'delete unused API keys'],
   [401, 'NOT_ORG_OWNER', 'check that credential acme is valid'],
   [403, 'NOT_ORG_OWNER', 'make credential acme Organization Owner'],
   [403, 'IP_ADDRESS_NOT_ON_ACCESS_LIST', "add the worker's IP address to the API access list"],

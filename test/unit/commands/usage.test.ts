@@ -14,6 +14,7 @@ afterEach(() => process.chdir(CURRENT));
 const run = (line: string) => runWith(line.split(' ').filter(Boolean));
 
 const ORG = '--org 64f1c0ffee5eed0000000a71';
+const RUN = '64f1c0ffee5eed0000000a71/64f1c0ffee5eed0000005c05';
 const IP = '--ip 192.31.196.7';
 const PAIR = `${ORG} --sink files`;
 const REQUEST = `${PAIR} ${IP}`;
@@ -55,9 +56,12 @@ const WRONG: [problem: string, command: string, message: string][] = [
     '--ips-file /nowhere cannot be read (ENOENT): ',
   ],
   ['a request that is not valid', `start --org ABC --sink files ${IP}`, INVALID_REQUEST],
-  ['no name of a run', 'watch', 'name the run with --org, or with --workflow-id'],
+  ['no name of a run', 'watch', "missing required argument 'run'"],
+  ['no name of a run, nor --all', 'redeliver', 'name one run as list prints it, or add --all'],
+  ['no name of a run, nor a file', 'cancel', 'name one run as list prints it, or add --from'],
+  ['no option of revoke', 'revoke', missing('--from <file>')],
   ['no option of api-keys', 'api-keys', missing(NO_ORG, '--keys <files...>')],
-  ['a malformed organization id', 'watch --org ABC', INVALID_ORG],
+  ['a malformed organization id', 'list --org ABC', INVALID_ORG],
   ['a malformed time', 'list --since today', INVALID_TIME],
   ['a day that no month has', 'list --since 2026-02-30', NOT_A_DAY],
   [
@@ -67,10 +71,10 @@ const WRONG: [problem: string, command: string, message: string][] = [
   ],
   [
     'a malformed name of a sink',
-    `redeliver ${ORG} --sink a/b`,
+    `redeliver ${RUN} --sink a/b`,
     invalid('--sink <name>', 'a/b', 'Write the name of a sink'),
   ],
-  ['a duration without a unit', `watch ${ORG} --timeout 10`, INVALID_TIMEOUT],
+  ['a duration without a unit', `watch ${RUN} --timeout 10`, INVALID_TIMEOUT],
   [
     '--ip with --no-access-list',
     `start ${REQUEST} --no-access-list`,
@@ -86,12 +90,8 @@ const WRONG: [problem: string, command: string, message: string][] = [
     `start ${FROM} --again`,
     conflict('--from <file>', '--again'),
   ],
-  [
-    '--org with --workflow-id',
-    `cancel ${ORG} --workflow-id x`,
-    conflict('--workflow-id <id>', '--org <id>'),
-  ],
-  ['--all with --org', `redeliver --all ${ORG}`, conflict('--all', '--org <id>')],
+  ['--all with a run', `redeliver --all ${RUN}`, 'name one run as list prints it, or add --all'],
+  ['--from with a run', `cancel --from a ${RUN}`, 'name one run as list prints it, or add --from'],
   [
     '--undelivered with --failure',
     'list --undelivered --failure TokenLost',
@@ -108,14 +108,18 @@ describe('exit code 2, before Temporal is called, for', () => {
     expect(exit.stderr).toMatch(/^live-migration-prep: /m);
   });
 
-  it.each(['--address', '--namespace'])('an empty %s, as of an unset variable', async (option) => {
-    const exit = await runWith([option, '', 'list']);
+  it.each([
+    ['--address', ['--address', '', 'list']],
+    ['--namespace', ['--namespace', '', 'list']],
+    ['name of a run', ['watch', '']],
+  ])('an empty %s, as of an unset variable', async (_what, args) => {
+    const exit = await runWith(args);
     expect(exit).toMatchObject({ code: EXIT_CODES.usage });
-    expect(exit.stderr).toContain('It is empty: write a value, or leave the option out');
+    expect(exit.stderr).toContain('It is empty: write a value, or leave it out');
   });
 
   it.each([
-    ['--json watch --org ABC', INVALID_ORG],
+    ['--json list --org ABC', INVALID_ORG],
     ['watch --timeout 10 --json', INVALID_TIMEOUT],
   ])('%s, with the message as text and as JSON', async (command, message) => {
     const json = await run(command);
@@ -146,6 +150,7 @@ const COMMANDS = [
   'list',
   'cancel',
   'redeliver',
+  'revoke',
   'api-keys',
   'sealing-keys',
   'doctor',
@@ -180,6 +185,7 @@ it.each(COMMANDS)(
       'requests.jsonl',
       '{"orgId": "64f1c0ffee5eed0000000a71", "accessListIps": [], "sink": "drop"}',
     );
+    write('receipts.jsonl', '{"orgId": "64f1c0ffee5eed0000000a71", "publicApiKey": "abcdefgh"}');
     for (const file of ['keys.json', 'keys-1.json', 'keys-2.json']) {
       write(file, '{"results": [], "totalCount": 0}');
     }

@@ -151,6 +151,8 @@ const NOTHING = {
   deliveryId: null,
   publicApiKey: null,
   unconfirmedTokens: 0,
+  failure: null,
+  nextAttemptAt: null,
 };
 const FOREIGN = {
   step: 7,
@@ -158,6 +160,8 @@ const FOREIGN = {
   deliveryId: 'x',
   publicApiKey: '00000000-e3a1-4a7a-8a5e-0000000a7145',
   unconfirmedTokens: -1,
+  failure: { type: 'SinkRejected', message: 'x'.repeat(1001) },
+  nextAttemptAt: 'soon',
   other: 1,
 };
 
@@ -177,6 +181,8 @@ it('the memo of an undelivered run is read', () => {
     deliveryId,
     publicApiKey: 'abcdefgh',
     unconfirmedTokens: 2,
+    failure: { type: 'SinkRejected', message: 'it is full' },
+    nextAttemptAt: '2026-11-29T12:05:00.000Z',
   };
   expect(schemas.readMemo(memo)).toEqual(memo);
 });

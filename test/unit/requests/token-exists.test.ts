@@ -1,28 +1,25 @@
 import { describeEarlierToken } from '../../../src/requests/token-exists';
-import type { EarlierToken } from '../../../src/temporal/earlier-token';
-import { ORG, aRequest } from '../samples';
+import { ORG, aReceipt, aRequest } from '../samples';
 
-const token = (change: Partial<EarlierToken>): EarlierToken => ({
-  runId: 'run',
-  startTime: new Date(),
-  state: 'abandoned',
-  deliveryId: '8ffaa967-f367-493b-bb86-d0e9668a748f',
-  publicApiKey: 'abcdefgh',
-  sinksTried: [],
-  receipt: null,
-  request: aRequest(),
-  ...change,
-});
-const DELETE = 'delete its API key abcdefgh in Atlas, which `live-migration-prep api-keys` finds. ';
+const describeWith = (receipt: ReturnType<typeof aReceipt> | null, request: object | null) =>
+  describeEarlierToken(
+    `live-migration-prep/${ORG}`,
+    { runId: 'run', receipt, request: aRequest() },
+    request,
+  );
 
-it.each<[what: string, change: Partial<EarlierToken>, text: string]>([
-  ['no sink was tried', {}, `may not have arrived: ${DELETE}`],
+it.each<[what: string, text: string, expected: string]>([
   [
-    'sinks were tried',
-    { sinksTried: ['drop', 'vault'] },
-    `may not have arrived: look in sink drop, vault first; if the token is not there, ${DELETE}`,
+    'where it is, if its receipt is known',
+    describeWith(aReceipt(), null),
+    `these organizations: it is in ${aReceipt().location}. Start with "again": "run" (`,
   ],
-  ['its id cannot be read', { deliveryId: null }, 'run run ended with a token, which may not have'],
-])('an abandoned token says what to do if %s', (_what, change, text) => {
-  expect(describeEarlierToken(`live-migration-prep/${ORG}`, token(change), null)).toContain(text);
+  ['only that it was delivered, otherwise', describeWith(null, null), 'these organizations. Start'],
+  [
+    'in what the requests differ',
+    describeWith(null, aRequest({ sink: 'other' })),
+    " That run's request differs in sink. Start with",
+  ],
+])('a delivered token says %s', (_what, text, expected) => {
+  expect(text).toContain(expected);
 });

@@ -1,4 +1,3 @@
-import { listClosedRuns } from '../../../src/temporal/earlier-token';
 import { GRPC } from '../../../src/temporal/grpc';
 import { listRuns, type RunInfo } from '../../../src/temporal/list-runs';
 import { clientOf, grpcError, listedRun, type ListRequest } from './scripted-server';
@@ -32,12 +31,6 @@ it('runs are listed in pages of 50', async () => {
   const { client, sizes } = serve();
   expect(await readIds(listRuns(client, 'prep'))).toEqual(RUN_IDS);
   expect(sizes).toEqual([50, 50, 50]);
-});
-
-it('the closed runs of a workflow id are listed in pages of 5', async () => {
-  const { client, sizes } = serve();
-  expect(await readIds(listClosedRuns(client, 'live-migration-prep/pair'))).toEqual(RUN_IDS);
-  expect(sizes).toEqual(Array(24).fill(5));
 });
 
 it('a list that Temporal refuses fails with the error of its API', async () => {

@@ -19,7 +19,7 @@ type Step = { fails?: Failure; returns?: object; meanwhile?: () => void };
 const mockRun = {
   isCancelled: false,
   steps: [] as Step[],
-  /** What the run did: `round`, `one attempt`, `last attempt` or `pause`. */
+  /** What the run did: `round`, `one attempt`, `revoke` or `pause`. */
   trace: [] as string[],
   next(what: string, result: object) {
     mockRun.trace.push(what);
@@ -35,15 +35,18 @@ jest.mock('@temporalio/workflow', () => ({
   ...jest.requireActual<object>('@temporalio/workflow'),
   CancellationScope: {
     current: () => ({ consideredCancelled: mockRun.isCancelled }),
-    nonCancellable: (work: () => unknown) => (mockRun.trace.push('last'), work()),
+    nonCancellable: (work: () => unknown) => work(),
   },
   sleep: () => Promise.resolve(mockRun.trace.push('pause')),
   condition: () => Promise.resolve(mockRun.trace.push('pause')),
   workflowInfo: () => ({ workflowId: 'id', runId: 'id' }),
+  log: { info() {} },
+  metricMeter: { createCounter: () => ({ add() {} }) },
   proxyActivities: ({ retry }: ActivityOptions) => ({
     createLinkToken: () => mockRun.next('create', aToken()),
     deliverLinkToken: (_input: object, sink: string) =>
       mockRun.next(retry?.maximumAttempts ? 'one attempt' : 'round', aReceipt({ sink })),
+    revokeLinkToken: () => mockRun.next('revoke', { outcome: 'deleted' }),
   }),
 }));
 jest.mock('../../../src/workflows/settle', () => ({
@@ -151,6 +154,8 @@ describe('a delivery', () => {
   const status = {
     current: { unconfirmedTokens: 0 },
     showDelivering() {},
+    showRevoking() {},
+    forgetToken() {},
     reportUndelivered({ type }: { type: string }, _sink: string, nextRoundAtMs: number) {
       published ??= { type, nextRoundAtMs };
       nextRounds.push(nextRoundAtMs);
@@ -185,7 +190,7 @@ describe('a delivery', () => {
   it.each<[what: string, next: string, a: Case]>([
     ['has its token, or the time of the next round has come', 'a round', {}],
     ['accepted a redeliver', 'a redelivery: one attempt', { before: redeliverTo() }],
-    ['was cancelled while its token was being created', 'one last attempt', { before: cancel }],
+    ['was cancelled while its token was being created', 'ends: Cancelled', { before: cancel }],
     [
       'was cancelled while undelivered',
       'ends: Cancelled',
@@ -200,7 +205,6 @@ describe('a delivery', () => {
     const NAMES: Record<string, string> = {
       round: 'a round',
       'one attempt': 'a redelivery: one attempt',
-      last: 'one last attempt',
     };
     const { trace, ending } = await deliver(step.fails ? [step] : [], before);
     expect(ending === 'delivered' ? NAMES[trace[0] ?? ''] : ending).toBe(next);

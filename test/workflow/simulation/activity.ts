@@ -83,7 +83,8 @@ export class SimulatedActivity {
     this.startToCloseMs = toMs(options.startToCloseTimeout);
     this.heartbeatTimeoutMs = toMs(options.heartbeatTimeout);
     // 0 would mean no timeout. The server refuses less, and the workflow task is repeated for ever.
-    if (this.scheduleToCloseMs <= 0 || this.startToCloseMs <= 0) {
+    const hasNoLimit = !options.scheduleToCloseTimeout;
+    if ((this.scheduleToCloseMs <= 0 && !hasNoLimit) || this.startToCloseMs <= 0) {
       temporal.errors.push('an activity has a timeout that is not positive');
     }
     const attributes = { activityType: { name }, input: { payloads } };
@@ -92,7 +93,12 @@ export class SimulatedActivity {
 
   /** Makes the first attempt due. */
   schedule(): void {
-    // An attempt under way at schedule-to-close is cut off.
+    if (this.scheduleToCloseMs > 0) this.endAfterLimit();
+    this.scheduleAttempt(0);
+  }
+
+  /** An attempt under way at schedule-to-close is cut off. */
+  private endAfterLimit(): void {
     this.temporal.after(this.scheduleToCloseMs, () => {
       if (!this.isPending) return;
       const { startedAtMs, type, run } = this;
@@ -101,7 +107,6 @@ export class SimulatedActivity {
       if (isInTime && type === 'createLinkToken') this.judgeTimeout(startedAtMs);
       this.end({ timeout: 'SCHEDULE_TO_CLOSE' });
     });
-    this.scheduleAttempt(0);
   }
 
   /** The number of the attempt, as its worker sees it. */
@@ -230,7 +235,7 @@ export class SimulatedActivity {
       info?.nonRetryable !== true &&
       !(nonRetryableErrorTypes ?? []).includes(type) &&
       (!maximumAttempts || this.number < maximumAttempts) &&
-      Date.now() + delayMs < this.scheduledAtMs + this.scheduleToCloseMs;
+      Date.now() + delayMs < this.scheduledAtMs + (this.scheduleToCloseMs || Infinity);
     if (!isRetried) {
       this.end(end);
       return;

@@ -16,6 +16,8 @@ export interface Key {
   runId: string | null;
   /** When Temporal took its attempt for over; Infinity while that is under way. */
   attemptOverMs: number;
+  /** The run that deleted it; null while it exists. */
+  deletedBy: string | null;
   publicKey: string;
   desc: string;
   isOwner: boolean;
@@ -28,7 +30,11 @@ export interface Key {
 type Maker = Pick<Key, 'runId' | 'attemptOverMs'>;
 
 /** @param onKey is called for each key that is made. */
-export function createAtlas(findMaker: () => Maker, onKey: (key: Key) => void) {
+export function createAtlas(
+  findMaker: () => Maker,
+  onKey: (key: Key) => void,
+  onDelete: (key: Key) => void,
+) {
   const keys: Key[] = [];
   const linkTokens = new LinkTokens();
 
@@ -43,6 +49,7 @@ export function createAtlas(findMaker: () => Maker, onKey: (key: Key) => void) {
       ...maker,
       orgId,
       madeMs: Date.now(),
+      deletedBy: null,
       isOwner: true,
       linkToken,
       tokenSha256,
@@ -57,9 +64,22 @@ export function createAtlas(findMaker: () => Maker, onKey: (key: Key) => void) {
     keys,
     makeKeyByHand: (orgId: string) => makeKey(orgId, { runId: null, attemptOverMs: Infinity }),
 
-    serve: ({ path, body }: SentRequest): Reply => {
+    serve: ({ method, path, body }: SentRequest): Reply => {
       if (path === '/api/oauth/token') {
         return { status: 200, json: { access_token: 'accessToken', expires_in: 600 } };
+      }
+      const [, ofOrg = '', keyId] = /orgs\/(\w+)\/apiKeys\/?(\w*)/.exec(path) ?? [];
+      const kept = keys.filter((key) => key.orgId === ofOrg && key.deletedBy === null);
+      if (method === 'DELETE') {
+        const key = kept.find(({ id }) => id === keyId);
+        if (!key) return { status: 404 };
+        key.deletedBy = findMaker().runId;
+        onDelete(key);
+        return { status: 204 };
+      }
+      if (ofOrg) {
+        const results = kept.map(({ id, publicKey, desc }) => ({ id, publicKey, desc }));
+        return { status: 200, json: { results, totalCount: results.length } };
       }
       const [, orgId = '', resource] = /orgs\/(\w+)\/liveMigrations\/(\w+)/.exec(path) ?? [];
       if (resource === 'availableProjects') return { status: 200, json: [] };

@@ -145,7 +145,10 @@ function isListed(query: string, type: string, workflowId: string): boolean {
   return query.includes(`"${type}"`) && workflowId === id && workflowId.startsWith(start);
 }
 
-function isInState(query: string, { isListedAsClosed }: SimulatedRun): boolean {
+function isInState(query: string, { isListedAsClosed, status }: SimulatedRun): boolean {
+  if (query.includes("ExecutionStatus = 'Completed'")) {
+    return isListedAsClosed && status === 'COMPLETED';
+  }
   if (query.includes('CloseTime IS NULL')) return !isListedAsClosed;
   return isListedAsClosed || !query.includes('CloseTime');
 }

@@ -154,17 +154,11 @@ export class SimulatedRun {
     const workflow = await instantly(() => this.workflow);
     const seenIn = this.activations + 1;
     this.seenEnds.push(...this.unseenEnds.splice(0).map((end) => ({ ...end, seenIn })));
-    let jobs = this.jobs.splice(0);
-    do {
-      if (!this.isOpen) return;
-      this.activations += 1;
-      const given = jobs;
-      const commands = await instantly(() => workflow.activate(given, this.events.length));
-      for (const command of commands) this.carryOut(command);
-      const local = commands.flatMap(({ scheduleLocalActivity }) => scheduleLocalActivity ?? []);
-      const { workers } = this.temporal;
-      jobs = await Promise.all(local.map((options) => workers.runLocal(this, options)));
-    } while (jobs.length > 0);
+    const jobs = this.jobs.splice(0);
+    if (!this.isOpen) return;
+    this.activations += 1;
+    const commands = await instantly(() => workflow.activate(jobs, this.events.length));
+    for (const command of commands) this.carryOut(command);
     this.answers = await instantly(() => workflow.look());
   }
 
@@ -247,6 +241,7 @@ export class SimulatedRun {
     const result = 'result' in end ? (end.result as object) : {};
     if ('jwe' in result) this.trace.push('token');
     if ('deliveredAt' in result) this.trace.push('stored');
+    if ('keyId' in result) this.trace.push('revoked');
   }
 
   resolveActivity(activity: SimulatedActivity, end: End): void {

@@ -115,10 +115,9 @@ export function loadWorkflows(activities: readonly string[]) {
 }
 
 /** Core's order (IWorkflowActivation in @temporalio/proto); jobs of one rank stay in theirs. */
-function rankOf({ initializeWorkflow, doUpdate, resolveActivity }: Job): number {
+function rankOf({ initializeWorkflow, doUpdate }: Job): number {
   if (initializeWorkflow) return 0;
-  if (doUpdate) return 1;
-  return resolveActivity?.isLocal ? 3 : 2;
+  return doUpdate ? 1 : 2;
 }
 
 export type RunningWorkflow = Awaited<ReturnType<StartWorkflow>>;
@@ -146,8 +145,13 @@ export function createAttempt(
   { client, onHeartbeat }: { client: Client; onHeartbeat: () => void },
 ) {
   const attemptInfo = { ...defaultActivityInfo, ...info };
-  const { activityId, isLocal } = attemptInfo;
-  const serialization = { type: 'activity', namespace: 'default', activityId, isLocal } as const;
+  const { activityId } = attemptInfo;
+  const serialization = {
+    type: 'activity',
+    namespace: 'default',
+    activityId,
+    isLocal: false,
+  } as const;
   const activity = new Activity(
     attemptInfo,
     work,

@@ -28,7 +28,7 @@ export interface Observed {
 const RUN_RULES: Record<string, RunRule> = {
   ...CALLER_RULES,
   'a token that the run does not have is an unconfirmed attempt': ({ run, history }, { keys }) => {
-    const made = keys.filter(({ runId }) => runId === run.runId);
+    const made = keys.filter(({ runId, deletedBy }) => runId === run.runId && !deletedBy);
     const lost = made.filter(({ tokenSha256 }) => tokenSha256 !== history.token?.tokenSha256);
     const unended = history.creatingSince === null ? 0 : 1;
     return lost.length <= history.unconfirmedAttempts.length + unended;
@@ -47,8 +47,25 @@ const RUN_RULES: Record<string, RunRule> = {
     (history.unconfirmedAttempts.length === countOf(run) && history.creatingSince === null),
   'a receipt and a failure count as many as the memo': ({ run, ending }) =>
     !['COMPLETED', 'FAILED'].includes(run.status) || ending.unconfirmedTokens === countOf(run),
-  'a run that is CANCELLED left nothing': ({ run, token }) =>
-    run.status !== 'CANCELLED' || (run.isCancelRequested && token === null && countOf(run) === 0),
+  'a run that is CANCELLED left nothing': ({ run, token }, { keys }) =>
+    run.status !== 'CANCELLED' ||
+    (run.isCancelRequested &&
+      token === null &&
+      countOf(run) === 0 &&
+      keys.every(({ runId, deletedBy }) => runId !== run.runId || deletedBy !== null)),
+  'after a cancel, the key of a token is gone or named': ({ run, ending }, { keys }) =>
+    ending.type !== 'Cancelled' ||
+    !traceOf(run).includes(', token') ||
+    keys.some((key) => key.deletedBy === run.runId || key.publicKey === ending.publicApiKey),
+  'only a cancelled run deletes a key, and that of a token which it did not deliver': (
+    { run },
+    { keys },
+  ) =>
+    keys
+      .filter(({ deletedBy }) => deletedBy === run.runId)
+      .every(({ runId }) => runId === run.runId) &&
+    (!traceOf(run).includes('revokeLinkToken') ||
+      (run.isCancelRequested && !traceOf(run).includes('stored'))),
   'a run that completes has delivered its token': ({ run, history, ending }, { keys, stored }) => {
     const key = keys.find(({ tokenSha256 }) => tokenSha256 === history.token?.tokenSha256);
     const isStored = stored.some(
@@ -65,24 +82,25 @@ const RUN_RULES: Record<string, RunRule> = {
     const { sink, alsoTried = [], sinksTried = [] } = ending;
     const named = [sink, ...alsoTried, ...sinksTried];
     const called = sinkCalls.filter(({ runId }) => runId === run.runId);
-    return isTerminated(run) || called.every((call) => named.includes(call.sink));
+    // A copy of a token is worthless once its key is gone.
+    const isWorthless = isTerminated(run) || traceOf(run).includes('revoked');
+    return isWorthless || called.every((call) => named.includes(call.sink));
   },
   'after a cancel nothing is created': ({ run }) => !/cancel.*createLinkToken/.test(traceOf(run)),
   'no outage of Temporal below a minute costs the report of a creation': ({ run }, { workers }) =>
     !workers.dropped.some(
       (activity) => activity.run === run && activity.type === 'createLinkToken',
     ),
-  'a token that arrives in a cancelled run gets one delivery': ({ run }) =>
-    isTerminated(run) ||
-    !/(cancel, token|token, cancel)(?!, deliver)|cancel.* deliver.* deliver/.test(traceOf(run)),
-  'a cancel ends every other delivery': ({ run }) =>
-    !/ deliver.*cancel.* deliver/.test(traceOf(run)),
+  'a token that arrives in a cancelled run is revoked': ({ run }) =>
+    isTerminated(run) || !/cancel, token(?!, revoke)/.test(traceOf(run)),
+  'after a cancel nothing is delivered anew': ({ run }) => !/cancel.* deliver/.test(traceOf(run)),
   'after a redelivery was accepted, the next delivery is to its sink': ({ run }) =>
     !/redeliver to (\w+)(, cancel)?, deliver to (?!\1)/.test(traceOf(run)),
-  'nothing is created after the deadline, and no run waits for that': ({ run, token }) => {
+  'nothing is created after the deadline, and no run waits for that': ({ run }) => {
     const [firstMs = 0] = run.creations;
     const lastMs = run.creations.at(-1) ?? 0;
-    const pauses = pausesOf(run).filter(({ startedMs }) => !token || startedMs <= lastMs);
+    const hasToken = traceOf(run).includes(', token');
+    const pauses = pausesOf(run).filter(({ startedMs }) => !hasToken || startedMs <= lastMs);
     const deadlineMs = firstMs + GIVE_UP_AFTER_MS;
     return lastMs < deadlineMs && pauses.every(({ endMs }) => endMs < deadlineMs);
   },
@@ -175,36 +193,37 @@ export async function findProblems(world: World): Promise<string[]> {
     if (!holds(world)) problems.push(sentence);
   }
 
-  const hasToken = new Set(observed.filter(({ token }) => token !== null).map(({ run }) => run));
   for (const run of watch.senders) {
     const [{ again }] = run.args as [{ again?: true | string }];
     const permitted = temporal.runs.find(({ runId }) => runId === again);
     const earlier = run.listedBefore.filter(({ workflowId }) => workflowId === run.workflowId);
     const permittedMs = again === true ? Infinity : (permitted?.startMs ?? -1);
-    const isForbidden = (one: SimulatedRun) => hasToken.has(one) && one.startMs > permittedMs;
+    const isForbidden = (one: SimulatedRun) =>
+      one.status === 'COMPLETED' && one.startMs > permittedMs;
     if (earlier.some(isForbidden)) {
       problems.push(
-        'no run creates a token after one that the list has, unless "again" permits it',
+        'no run creates a token after a delivered one that the list has, unless "again" permits it',
       );
     }
   }
   for (const workflowId of WORKFLOW_IDS) {
     const ofId = observed.filter(({ run }) => run.workflowId === workflowId);
-    const newest = ofId.findLast(({ token }) => token);
+    const newest = ofId.findLast(({ run }) => run.status === 'COMPLETED');
     const found = await findEarlierToken(temporal.client, workflowId);
-    if (found?.deliveryId !== newest?.token?.deliveryId) {
-      problems.push('a later start finds the newest token');
+    if (found?.runId !== newest?.run.runId) {
+      problems.push('a later start finds the newest delivered token');
     }
   }
 
   const runs = new Map(observed.map(({ history, run }) => [history.token?.tokenSha256, run]));
-  const orphans = keys.filter((key) => isLeft(key) && !runs.has(key.tokenSha256));
+  const kept = keys.filter(({ deletedBy }) => deletedBy === null);
+  const orphans = kept.filter((key) => isLeft(key) && !runs.has(key.tokenSha256));
   if (orphans.some(({ id }) => lastLook.get(id)?.state !== 'orphan')) {
     problems.push('hours later, a key that an attempt left is an orphan, if made within a minute');
   }
   for (const [sentence, holds] of Object.entries(KEY_RULES)) {
     for (const look of looks) {
-      const seen = keys.flatMap((key) => ({ key, match: look.get(key.id) }));
+      const seen = kept.flatMap((key) => ({ key, match: look.get(key.id) }));
       const broken = seen.filter(
         ({ key, match }) => match && !holds(key, match, runs.get(key.tokenSha256)),
       );

@@ -1,20 +1,17 @@
 import type { Info } from '@temporalio/activity';
 import { Client } from '@temporalio/client';
-import { msNumberToTs } from '@temporalio/common/lib/time';
 import { createActivities } from '../../../src/activities';
 import { addAttemptTimeouts } from '../../../src/config/attempt-timeouts';
 import { createServices } from '../../../src/config/services';
 import { createSealer, makeKey } from '../../../src/secrets/sealing';
 import type { Activities } from '../../../src/shared/activities';
-import { computeRetryDelayMs, type SimulatedActivity } from './activity';
+import type { SimulatedActivity } from './activity';
 import { createConnection } from './calls';
 import { instantly, sleep } from './clock';
 import { CONFIG } from './config';
 import { surroundings, type Process } from './network';
 import type { watchRequests } from './requests';
-import { decode, toResolution } from './resolutions';
-import type { SimulatedRun } from './run';
-import { createAttempt, type Command, type Job } from './sdk';
+import { createAttempt } from './sdk';
 import type { SimulatedTemporal } from './temporal';
 
 /*
@@ -30,10 +27,6 @@ const REPORT_TRIES = 10;
 
 const FATES_OF_REPORTS = [...Array<string>(60).fill('sent'), 'hangs'];
 
-/** How long an attempt of a local activity takes, within its workflow task. */
-const LOCAL_DURATIONS_MS = [0, 0, 40, 3000];
-
-type LocalOptions = NonNullable<Command['scheduleLocalActivity']>;
 type Call = (...args: unknown[]) => Promise<unknown>;
 type Services = Awaited<ReturnType<typeof createServices>>;
 
@@ -126,35 +119,6 @@ export class SimulatedWorker implements Process {
     return work as Call;
   }
 
-  /**
-   * Runs one attempt of a local activity, within a workflow task that no worker leaves. Core leaves a wait of more than `localRetryThreshold` to the workflow, which sets a timer; here,
-   * every wait.
-   */
-  async runLocal(run: SimulatedRun, options: LocalOptions): Promise<Job> {
-    const { seq, activityType, arguments: payloads, retryPolicy, originalScheduleTime } = options;
-    const { client, tape } = this.temporal;
-    const type = String(activityType);
-    const attempt = options.attempt ?? 1;
-    const scheduledAt = originalScheduleTime ?? msNumberToTs(Date.now());
-    await sleep(tape.pick(LOCAL_DURATIONS_MS));
-    const workflowExecution = { workflowId: run.workflowId, runId: run.runId };
-    const info = { workflowExecution, workflowType: run.type, attempt, isLocal: true };
-    const work = createAttempt(info, this.findWork(type), { client, onHeartbeat: () => undefined });
-    const report = await instantly(() => work.run((payloads ?? []).map(decode)));
-    const failure = 'failure' in report ? report.failure : null;
-    if (failure) run.say(`${this.name} fails to ${type}: ${failure.message}`);
-    const isRetried =
-      failure?.applicationFailureInfo?.nonRetryable === false &&
-      attempt < (retryPolicy?.maximumAttempts ?? Infinity);
-    const backoff = {
-      attempt: attempt + 1,
-      backoffDuration: msNumberToTs(computeRetryDelayMs(retryPolicy, attempt)),
-      originalScheduleTime: scheduledAt,
-    };
-    const result = isRetried ? { backoff } : toResolution(report, { id: String(seq), type });
-    return { resolveActivity: { seq, isLocal: true, result } } as Job;
-  }
-
   /** No worker is known to do this: it tries what start-to-close is for. */
   private async hang(activity: SimulatedActivity, attempt: number): Promise<void> {
     this.temporal.say(`${this.name} hangs in #${activity.id}`);
@@ -238,10 +202,6 @@ export function createWorkers(temporal: SimulatedTemporal, watch: Watch) {
     },
 
     isPolled: () => living().some(({ isFrozen }) => !isFrozen),
-
-    runLocal(run: SimulatedRun, options: LocalOptions): Promise<Job> {
-      return temporal.tape.pick(living().length > 0 ? living() : all).runLocal(run, options);
-    },
 
     /** @returns the worker that takes the attempt; null if none polls. */
     runAttempt(activity: SimulatedActivity): SimulatedWorker | null {

@@ -42,9 +42,13 @@ export function createWorld(tape: Tape, startWorkflow: StartWorkflow) {
     const { run, activity, attempt } = findAttempt(temporal);
     return { runId: run.runId, attemptOverMs: activity.overMs.get(attempt) ?? Infinity };
   };
-  const atlas = createAtlas(findMaker, (key) => {
-    say(`Atlas makes key ${atlas.keys.length}${key.runId ? '' : ' by hand'}`);
-  });
+  const atlas = createAtlas(
+    findMaker,
+    (key) => {
+      say(`Atlas makes key ${atlas.keys.length}${key.runId ? '' : ' by hand'}`);
+    },
+    (key) => say(`Atlas deletes key ${atlas.keys.indexOf(key) + 1}`),
+  );
   /** What the sinks have stored, in order. */
   const stored: Stored[] = [];
   const sinks = createSinkServers((one) => {
@@ -122,7 +126,7 @@ export function createWorld(tape: Tape, startWorkflow: StartWorkflow) {
   async function look(laterMs = 0): Promise<ReadonlyMap<string, Match>> {
     const seen = new Map<string, Match>();
     for (const orgId of ORGS) {
-      const ofOrg = atlas.keys.filter((key) => key.orgId === orgId);
+      const ofOrg = atlas.keys.filter((key) => key.orgId === orgId && key.deletedBy === null);
       const known = await readHistories(temporal.client, orgId);
       const matches = joinKeys(ofOrg, known, Date.now() + laterMs);
       for (const match of matches) seen.set(match.key.id, match);

@@ -1,4 +1,9 @@
-import { joinKeys, type Known } from '../../../../src/commands/api-keys/join-keys';
+import {
+  joinKeys,
+  mergeTokens,
+  type Known,
+  type Token,
+} from '../../../../src/commands/api-keys/join-keys';
 import type { ApiKey } from '../../../../src/commands/api-keys/read-keys';
 import { at, newAttempt, newKey, newToken, NOTHING } from './samples';
 
@@ -73,17 +78,12 @@ it.each<[what: string, state: string, known: Partial<Known>, key?: Partial<ApiKe
   ['made as soon as all is known', 'orphan', { attempts: ATTEMPTS, sinceMs: Date.parse(at(0)) }],
   [
     'made before all is known',
-    'older than what Temporal retains and than --complete-since',
+    'older than what Temporal retains',
     { attempts: ATTEMPTS, sinceMs: Date.parse(at(1)) },
   ],
   [
-    'while the record has runs that Temporal lacks',
-    '--record has runs that Temporal lacks',
-    { attempts: ATTEMPTS, sinceMs: Infinity },
-  ],
-  [
     'with another description',
-    'its description does not begin with "Atlas Migration Service Key"',
+    'its description is not that of a link-token',
     { attempts: ATTEMPTS },
     { desc: 'Migration' },
   ],
@@ -106,11 +106,6 @@ it.each<[what: string, state: string, known: Partial<Known>, key?: Partial<ApiKe
     'made when no attempt was in progress, near a token whose key was deleted',
     'made when no known attempt was in progress',
     { tokens: [newToken('deleted')] },
-  ],
-  [
-    'whose token only the record has, without a delivery',
-    'the record has no delivery of its token',
-    { tokens: [newToken('x', { state: 'unknown' })] },
   ],
 ])('a key %s: %s', (_what, expected, ...known) => {
   expect(whyOf(...known)).toBe(expected);
@@ -143,4 +138,34 @@ it('a token whose key is not in the list leaves a doubt until the list has the k
       ['listed', 'delivered'],
     ]);
   }
+});
+
+const of = (state: Token['state'], more: Partial<Token> = {}) => newToken('a', { state, ...more });
+const withoutKey = (more: Partial<Token>) => of('abandoned', { publicApiKey: null, ...more });
+
+it.each<[what: string, tokens: Token[], expected: Token[]]>([
+  ['a delivery, whichever run has it', [of('open'), of('delivered')], [of('delivered')]],
+  ['the newest run of a token', [of('open'), of('abandoned')], [of('open')]],
+  [
+    'the key that another run names',
+    [withoutKey({ deliveryId: of('open').deliveryId }), of('open')],
+    [of('abandoned')],
+  ],
+  [
+    'both keys that two runs name of one token',
+    [of('open'), of('delivered', { publicApiKey: 'b' })],
+    [of('delivered'), of('delivered', { publicApiKey: 'b' })],
+  ],
+  [
+    'tokens without a known key one by one',
+    [withoutKey({ deliveryId: null }), withoutKey({ deliveryId: '1' })],
+    [withoutKey({ deliveryId: null }), withoutKey({ deliveryId: '1' })],
+  ],
+  [
+    'every sink that was tried',
+    [of('open', { sinksTried: ['drop'] }), of('open', { sinksTried: ['vault', 'drop'] })],
+    [of('open', { sinksTried: ['drop', 'vault'] })],
+  ],
+])('mergeTokens takes %s', (_what, tokens, expected) => {
+  expect(mergeTokens(tokens)).toEqual(expected);
 });

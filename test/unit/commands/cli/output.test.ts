@@ -1,5 +1,8 @@
 import { describeFindings } from '../../../../src/commands/cli/describe-findings';
+import { createOutput } from '../../../../src/commands/cli/output';
+import { createStop } from '../../../../src/commands/cli/stop';
 import type { Finding } from '../../../../src/contract/schemas';
+import { textStream } from '../../../support/run-command';
 import { contextWith } from '../runs/context';
 
 const aFinding = (check: string, state: Finding['state'], message: string): Finding => ({
@@ -23,13 +26,10 @@ it('findings with the same state and message share a line', () => {
   ]);
 });
 
-it.each<[count: string, state: Finding['state'], names: string]>([
-  ['the first three', 'ok', `${namesUpTo(3)} and 57 more checks`],
-  ['the first three', 'unchecked', `${namesUpTo(3)} and 57 more checks`],
-  ['the first ten', 'warning', `${namesUpTo(10)}, and 50 more`],
-  ['the first ten', 'error', `${namesUpTo(10)}, and 50 more`],
-])('a line names %s of 60 checks with the state %s', (_count, state, names) => {
-  expect(describeFindings(manyFindings(60, state))).toEqual([`${state.padEnd(10)}${names}: alike`]);
+it('a line names the first ten of 60 checks', () => {
+  expect(describeFindings(manyFindings(60, 'ok'))).toEqual([
+    `ok        ${namesUpTo(10)}, and 50 more: alike`,
+  ]);
 });
 
 it('warnings and errors come last', () => {
@@ -63,4 +63,37 @@ it('a command prints each note once', () => {
   output.note('a', null);
   output.note('a', 'b');
   expect(printed.join('')).toBe('note: a\nnote: b\n');
+});
+
+describe('the progress of a command', () => {
+  /** Shows progress beside a line of output, on standard error as described. */
+  function written(stderrIs: object) {
+    let text = '';
+    const stdout = textStream((chunk) => (text += chunk));
+    const stderr = Object.assign(
+      textStream((chunk) => (text += chunk)),
+      stderrIs,
+    );
+    const stop = createStop();
+    const output = createOutput({ stdout, stderr }, false, stop);
+    output.progress('1 of 300');
+    output.progress('200 of 300 \u001b[8m');
+    output.print({}, 'a result');
+    stop.interrupt();
+    output.progress('300 of 300');
+    return text;
+  }
+  const CLEAR = '\r\u001b[K';
+
+  it('is one line of a terminal, below the output, gone at the end, and cut to its width', () => {
+    const live = String.raw`200 of 300 \u001b[8m`;
+    expect(written({ isTTY: true, columns: 0 })).toBe(
+      ['', '1 of 300', live, `a result\n${CLEAR}${live}`, ''].join(CLEAR),
+    );
+    expect(written({ isTTY: true, columns: 12 })).toContain(`${CLEAR}200 of 300…${CLEAR}`);
+  });
+
+  it('is a line of its own in a pipe, at most every ten seconds', () => {
+    expect(written({})).toBe('1 of 300\na result\n');
+  });
 });

@@ -36,8 +36,15 @@ const delivered = (unconfirmedTokens: number) =>
   toDelivered(aReceipt({ sink: 'drop', unconfirmedTokens }));
 const DELIVERED_EARLIER = new CommandError(['run a delivered', '  sink'], refused, {
   state: 'delivered',
+  receipt: aReceipt({ sink: 'drop' }),
 });
-const ABANDONED = new CommandError('run a left a token', refused, { state: 'abandoned' });
+const DELIVERED_OTHER = new CommandError(['it differs', '  sink'], refused, {
+  state: 'delivered',
+  type: 'DifferentRequest',
+});
+const ABANDONED = new CommandError('run a is of another type', refused, {
+  type: 'OtherWorkflowType',
+});
 const DIFFERENT = new CommandError(['it differs', '  sink: a, b'], refused, {
   type: 'DifferentRequest',
 });
@@ -56,9 +63,20 @@ it.each<[what: string, code: ExitCode, line: string, outcome: RunOutcome | Error
     'delivered    run-0  in sink drop; 2 unconfirmed tokens',
     delivered(2),
   ],
-  ['a run that delivered earlier', 0, 'skipped      run-0  run a delivered', DELIVERED_EARLIER],
+  [
+    'a run that delivered earlier',
+    0,
+    'skipped      run-0  a token was delivered to sink drop before',
+    DELIVERED_EARLIER,
+  ],
+  ['a run that delivered another request', 6, 'refused      run-0  it differs', DELIVERED_OTHER],
   ['a run that delivers nothing, since it is cancelled', 6, 'refused      run-0  none', NOTHING],
-  ['a pair with an abandoned token', 6, 'refused      run-0  run a left a token', ABANDONED],
+  [
+    'a pair with a run of another type',
+    6,
+    'refused      run-0  run a is of another type',
+    ABANDONED,
+  ],
   ['a run of a different request', 6, 'refused      run-0  it differs; sink: a, b', DIFFERENT],
   ['a refusal that is too long', 6, `refused      run-0  x${'y'.repeat(998)}…`, TOO_LONG],
   ['an undelivered run', 5, 'undelivered  run-0  SinkRejected: no', UNDELIVERED],
@@ -84,6 +102,22 @@ it('a bulk command counts the outcomes, and exits with the code of the worst', a
   expect(await workOn([])).toEqual({ code: done, lines: ['0 requests'] });
 });
 
+it('a bulk command prints a reason once, and at the end how many runs have it', async () => {
+  const away = new CommandError('SinkUnavailable: no', undelivered);
+  const { lines } = await workOn([UNDELIVERED, away, away, delivered(0), UNDELIVERED, away]);
+  expect(lines).toEqual([
+    'undelivered  run-0  SinkRejected: no',
+    'undelivered  run-1  SinkUnavailable: no',
+    'undelivered  run-2',
+    'delivered    run-3  in sink drop',
+    'undelivered  run-4',
+    'undelivered  run-5',
+    '6 requests: 5 undelivered, 1 delivered',
+    '  3 undelivered: SinkUnavailable: no',
+    '  2 undelivered: SinkRejected: no',
+  ]);
+});
+
 it('a bulk command prints its progress every ten seconds, with --json, too', async () => {
   jest.useFakeTimers();
   const { output, printed, errors } = contextWith({}, { json: true });
@@ -92,24 +126,16 @@ it('a bulk command prints its progress every ten seconds, with --json, too', asy
   const work = bulk.showProgress(
     (count) => `${count} to do`,
     () =>
-      bulk.forEach(
-        items,
-        async () => {
-          await sleep(400);
-          return delivered(0);
-        },
-        1,
-      ),
+      bulk.forEach(items, async () => {
+        await sleep(8000);
+        return delivered(0);
+      }),
   );
   await jest.runAllTimersAsync();
   await work;
   bulk.printSummary();
   jest.useRealTimers();
-  expect(errors).toEqual([
-    '2 delivered, 58 to do\n',
-    '27 delivered, 33 to do\n',
-    '52 delivered, 8 to do\n',
-  ]);
+  expect(errors).toEqual(['60 to do\n', '20 delivered, 40 to do\n', '40 delivered, 20 to do\n']);
   const objects = printed.map((line) => JSON.parse(line) as unknown);
   expect(objects).toHaveLength(61);
   expect(objects.at(-1)).toEqual({ total: 60, counts: { delivered: 60 } });

@@ -13,14 +13,14 @@ const workflowId = workflowIdFor({ orgId: ORG });
 const RUN = { workflowId, runId: 'run' };
 const failure = (type: string, ...details: object[]) =>
   ApplicationFailure.nonRetryable('why', type, ...details);
-const NONE = { unconfirmedTokens: 0, publicApiKey: null, sink: null };
+const NONE = { unconfirmedTokens: 0, deliveryId: null, publicApiKey: null, sink: null };
 const UNDELIVERED = [
   'the token is kept, encrypted, and the run goes on',
   expect.stringMatching(/^once the /),
 ];
 
-const UNCONFIRMED = [
-  expect.stringMatching(/^Atlas may have created up to 2 unconfirmed tokens, .* finds the keys:$/),
+const unconfirmed = (count: string) => [
+  expect.stringMatching(`^Atlas may have created up to ${count}, .* finds the keys:$`),
   expect.stringMatching(
     /^ {2}atlas organizations apiKeys list .* \| live-migration-prep api-keys /,
   ),
@@ -39,16 +39,16 @@ it.each([
   expect(error).toMatchObject({ exitCode, lines: [`${type}: why`, ...more], facts });
 });
 
-const DETAILS = { unconfirmedTokens: 2, status: 403, state: 'abandoned' };
+const DETAILS = { unconfirmedTokens: 2, status: 403 };
 
 it('the details of a failure are printed as facts', () => {
   const { facts } = toEndingError(failure('AtlasRequestRejected', DETAILS), RUN, NONE);
-  expect(facts).toMatchObject({ state: 'abandoned', details: DETAILS });
+  expect(facts).toMatchObject({ type: 'AtlasRequestRejected', details: DETAILS });
 });
 
 it('unconfirmed tokens are printed with the command that finds their keys', () => {
   const { lines = [] } = toFailureError(failure('SinkRejected', DETAILS), workflowId) ?? {};
-  expect(lines.slice(-2)).toEqual(UNCONFIRMED);
+  expect(lines.slice(-2)).toEqual(unconfirmed('2 unconfirmed tokens'));
   // The message of a run that ended has the count.
   const type = 'AtlasUnavailable';
   expect(toEndingError(failure(type, DETAILS), RUN, NONE).lines).toEqual([`${type}: why`]);
@@ -59,9 +59,6 @@ const DELETE =
   ' delete its API key in Atlas, which `live-migration-prep api-keys` finds';
 const TIMEOUT = new TimeoutFailure('too long', undefined, 'START_TO_CLOSE');
 const TERMINATED = new TerminatedFailure('by mistake');
-const MAY_EXIST = expect.stringMatching(
-  /^a request in progress when a run .* may have created a token .*: live-migration-prep api-keys finds/,
-);
 
 it.each<[what: string, exitCode: number, cause: Error, ...lines: unknown[]]>([
   [
@@ -70,8 +67,22 @@ it.each<[what: string, exitCode: number, cause: Error, ...lines: unknown[]]>([
     new CancelledFailure('cancelled'),
     'the run was cancelled before it created or delivered a token',
   ],
-  ['a timeout', 1, TIMEOUT, 'the run timed out: too long', DELETE, MAY_EXIST],
-  ['a termination', 1, TERMINATED, 'the run was terminated: by mistake', DELETE, MAY_EXIST],
+  [
+    'a timeout',
+    1,
+    TIMEOUT,
+    'the run timed out: too long',
+    DELETE,
+    ...unconfirmed('1 unconfirmed token'),
+  ],
+  [
+    'a termination',
+    1,
+    TERMINATED,
+    'the run was terminated: by mistake',
+    DELETE,
+    ...unconfirmed('1 unconfirmed token'),
+  ],
   ['a failure of another type', 1, failure('DifferentRequest'), 'the run failed: why'],
 ])(
   '%s of a run gives exit code %i, and the message says what happened',
@@ -80,9 +91,16 @@ it.each<[what: string, exitCode: number, cause: Error, ...lines: unknown[]]>([
   },
 );
 
-it('what a terminated run left is in its memo', () => {
-  const memo = { unconfirmedTokens: 2, publicApiKey: 'abcdefgh', sink: 'drop' };
+it('what a terminated run left is in its memo, but for the token of a request in progress', () => {
+  const memo = {
+    unconfirmedTokens: 2,
+    deliveryId: 'one',
+    publicApiKey: 'abcdefgh',
+    sink: 'drop',
+  };
   const { lines } = toEndingError(TERMINATED, RUN, memo);
   expect(lines[1]).toMatch(/: look in sink drop first; .*, delete its API key abcdefgh in Atlas/);
-  expect(lines.slice(2, 4)).toEqual(UNCONFIRMED);
+  expect(lines.slice(2)).toEqual(unconfirmed('2 unconfirmed tokens'));
+  const { lines: beforeToken } = toEndingError(TERMINATED, RUN, { ...NONE, unconfirmedTokens: 2 });
+  expect(beforeToken.slice(2)).toEqual(unconfirmed('3 unconfirmed tokens'));
 });

@@ -84,7 +84,7 @@ describe('follow', () => {
     const { calls, done, outcomes, errors } = follow(runs);
     await eventually('the progress', () => errors.length > 0);
     expect(errors[0]).toMatch(
-      /^\d+ creating(, \d+ started)? \(attempt 21: not sent, since .* to Atlas, until \d+\)\n$/,
+      /^(\d+ started, )?\d+ creating \(\d+ of them, attempt 21: not sent, since .* to Atlas, until \d+\)\n$/,
     );
     for (const run of runs) run.name = 'COMPLETED';
     await done;

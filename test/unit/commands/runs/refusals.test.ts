@@ -19,17 +19,17 @@ async function refusalOf(change: object): Promise<string[]> {
 it('a start whose sink differs gets a redelivery that quotes the sink for the shell', async () => {
   expect(await refusalOf({ sink: 'drop; rm -r ~' })).toEqual([
     `DifferentRequest: ${workflowId} is open with a different request`,
-    '  sink: "drop" in the open run, "drop; rm -r ~" in yours',
+    '  sink: "drop" in that run, "drop; rm -r ~" in yours',
     'wait for it to end, or cancel it',
     'to deliver its token to your sink:' +
-      ` live-migration-prep redeliver --org ${ORG} --sink 'drop; rm -r ~'`,
+      ` live-migration-prep redeliver ${ORG} --sink 'drop; rm -r ~'`,
   ]);
 });
 
 it('a start whose access list alone differs gets no redelivery', async () => {
   expect(await refusalOf({ accessListIps: [] })).toEqual([
     `DifferentRequest: ${workflowId} is open with a different request`,
-    '  accessListIps: ["192.31.196.7"] in the open run, [] in yours',
+    '  accessListIps: ["192.31.196.7"] in that run, [] in yours',
     'wait for it to end, or cancel it',
   ]);
 });

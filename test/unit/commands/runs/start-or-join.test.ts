@@ -1,25 +1,31 @@
 import { defaultPayloadConverter } from '@temporalio/common';
 import { requireStartable } from '../../../../src/commands/runs/start-or-join';
 import { aReceipt, aRequest } from '../../samples';
-import { clientOf, listedRun } from '../../temporal/scripted-server';
+import { STATUS, clientOf, listedRun } from '../../temporal/scripted-server';
 import { contextWith } from './context';
 
 const payload = (value: unknown) => defaultPayloadConverter.toPayload(value);
+const { deliveryId, publicApiKey } = aReceipt();
 
 it('a start finds the token of a run that Temporal does not list yet', async () => {
-  const activityType = { name: 'deliverLinkToken' };
-  const result = { payloads: [payload(aReceipt())] };
-  const events = [
-    { eventId: 5, activityTaskScheduledEventAttributes: { activityType } },
-    { activityTaskCompletedEventAttributes: { scheduledEventId: 5, result } },
-  ];
   const client = clientOf({
     list: () => ({ executions: [] }),
-    describe: () => ({ workflowExecutionInfo: listedRun('terminated') }),
-    readHistory: () => ({ history: { events } }),
+    describe: () => ({ workflowExecutionInfo: listedRun('new', { status: STATUS.completed }) }),
   });
   await expect(requireStartable(contextWith(client), aRequest())).rejects.toMatchObject({
     exitCode: 6,
-    facts: { runId: 'terminated', state: 'delivered' },
+    facts: { runId: 'new', state: 'delivered' },
   });
+});
+
+it('a start beside a token that a terminated run left notes its key, and goes on', async () => {
+  const fields = { deliveryId: payload(deliveryId), publicApiKey: payload(publicApiKey) };
+  const client = clientOf({
+    list: () => ({ executions: [] }),
+    describe: () => ({ workflowExecutionInfo: listedRun('terminated', { memo: { fields } }) }),
+  });
+  const context = contextWith(client);
+  expect(await requireStartable(context, aRequest())).toMatchObject({ open: null });
+  expect(context.printed.join('')).toContain(`note: run terminated left token ${deliveryId}: `);
+  expect(context.printed.join('')).toContain(String(publicApiKey));
 });
