@@ -2,17 +2,21 @@ import { parseWorkflowId, shortName } from '../contract/workflow-id';
 import { formatCount, shellQuote } from './text';
 
 /**
- * Says what to do about a token that may not have arrived.
+ * Says what to do about a token that a run left, and that may not have arrived.
  *
  * @param publicApiKey of its API key, if known.
  * @param sinksTried those that may have it; null if they are not known.
  */
-export function deleteKeyOf(
+export function describeRemedy(
+  workflowId: string,
   publicApiKey: string | null | undefined,
   sinksTried: readonly string[] | null,
 ): string {
-  const key = publicApiKey ? ` ${publicApiKey}` : '';
-  const remedy = `delete its API key${key} in Atlas, which \`live-migration-prep api-keys\` finds`;
+  const orgId = parseWorkflowId(workflowId)?.orgId;
+  const remedy =
+    publicApiKey && orgId
+      ? `revoke it: \`${revokeCommand(orgId, publicApiKey)}\``
+      : 'delete its API key in Atlas, which `live-migration-prep api-keys` finds';
   if (sinksTried?.length === 0) return remedy;
   const place = sinksTried ? `sink ${sinksTried.join(', ')}` : 'the sink of its request';
   return `look in ${place} first; if the token is not there, ${remedy}`;
@@ -35,9 +39,14 @@ export function findKeysCommand(workflowId: string): string {
   );
 }
 
+function revokeCommand(orgId: string, publicApiKey: string): string {
+  const token = JSON.stringify({ orgId, publicApiKey });
+  return `echo '${token}' | live-migration-prep revoke --from -`;
+}
+
 /** Formats a command for one run, to paste into a shell. */
 export function commandLine(
-  command: 'watch' | 'redeliver' | 'cancel' | 'revoke',
+  command: 'watch' | 'redeliver' | 'cancel',
   workflowId: string,
   ...options: string[]
 ): string {

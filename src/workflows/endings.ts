@@ -9,7 +9,7 @@ import { MAX_SINKS_TRIED } from '../contract/limits';
 import type { FailureDetails, SealedToken, Status } from '../contract/schemas';
 import { terminalFailure } from '../shared/application-failure';
 import { readAttemptFailure, type AttemptFailure } from '../shared/attempt-failure';
-import { deleteKeyOf, describeUnconfirmedTokens, findKeysCommand } from '../shared/command-line';
+import { describeRemedy, describeUnconfirmedTokens, findKeysCommand } from '../shared/command-line';
 import { toObject } from '../shared/object';
 
 /*
@@ -180,7 +180,7 @@ function describeToken({ token, sinksTried, problem }: Undelivered): string {
   const remedy =
     publicApiKey && problem
       ? describeKeyLeft(publicApiKey, problem)
-      : deleteKeyOf(publicApiKey, sinksTried);
+      : describeRemedy(workflowInfo().workflowId, publicApiKey, sinksTried);
   const tried =
     problem && sinksTried.length > 0 ? `; it may be in sink ${sinksTried.join(', ')}` : '';
   return `token ${deliveryId} is left: ${remedy}${tried}`;

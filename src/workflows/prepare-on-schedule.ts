@@ -25,7 +25,7 @@ import { summaryFor, workflowIdFor } from '../contract/workflow-id';
 import type { Activities, LinkState } from '../shared/activities';
 import { terminalFailure } from '../shared/application-failure';
 import { readAttemptFailure } from '../shared/attempt-failure';
-import { deleteKeyOf } from '../shared/command-line';
+import { describeRemedy } from '../shared/command-line';
 import { invalidRequest } from '../shared/invalid-request';
 import { toObject } from '../shared/object';
 import { cutAndEscape } from '../shared/text';
@@ -135,7 +135,8 @@ function fromChildFailure(error: unknown): unknown {
   }
   if (error instanceof ChildWorkflowFailure && cause instanceof TerminatedFailure) {
     const message = 'the run that this schedule started was terminated; if it held a token:';
-    return createFailure('Cancelled', `${message} ${deleteKeyOf(null, null)}`);
+    const remedy = describeRemedy(error.execution.workflowId ?? '', null, null);
+    return createFailure('Cancelled', `${message} ${remedy}`);
   }
   return error;
 }

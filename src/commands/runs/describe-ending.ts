@@ -15,7 +15,7 @@ import { failureDetailsSchema, type Receipt, type RunMemo } from '../../contract
 import { workflowIdFor } from '../../contract/workflow-id';
 import {
   commandLine,
-  deleteKeyOf,
+  describeRemedy,
   describeUnconfirmedTokens,
   findKeysCommand,
 } from '../../shared/command-line';
@@ -108,7 +108,7 @@ export function toEndingError(
   if (failureError) return failureError;
   const facts = { workflowId };
   if (cause instanceof CancelledFailure) {
-    const message = 'the run was cancelled before it created or delivered a token';
+    const message = 'the run was cancelled, and no API key of it is left';
     return new CommandError(message, EXIT_CODES.cancelled, facts);
   }
   const reason = cause?.message ?? 'unknown';
@@ -118,9 +118,10 @@ export function toEndingError(
   }
   // A run without a token may have ended during a request, whose token it did not count.
   const ofRequest = deliveryId === null ? 1 : 0;
+  const sinksTried = sink === null ? null : [sink];
   const lines = [
     `the run ${isTimeout ? 'timed out' : 'was terminated'}: ${reason}`,
-    `if it held a token: ${deleteKeyOf(publicApiKey, sink === null ? null : [sink])}`,
+    `if it held a token: ${describeRemedy(workflowId, publicApiKey, sinksTried)}`,
     ...describeUnconfirmed(unconfirmedTokens + ofRequest, workflowId),
   ];
   return new CommandError(lines, EXIT_CODES.failed, facts);

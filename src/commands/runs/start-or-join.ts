@@ -5,7 +5,7 @@ import {
 import type { PrepareRequest } from '../../contract/schemas';
 import { summaryFor, workflowIdFor } from '../../contract/workflow-id';
 import { WORKFLOW_TYPES } from '../../contract/workflows';
-import { deleteKeyOf } from '../../shared/command-line';
+import { describeRemedy } from '../../shared/command-line';
 import { findRun, isCancelRequested } from '../../temporal/describe-run';
 import { findEarlierToken } from '../../temporal/earlier-token';
 import { isAbandoned, isOpen } from '../../temporal/run-state';
@@ -74,7 +74,8 @@ export async function requireStartable(
     if (token) refuseEarlierToken(workflowId, token, request);
     if (isAbandoned(newestRun)) {
       const { runId, memo } = newestRun;
-      const remedy = deleteKeyOf(memo.publicApiKey, memo.sink === null ? null : [memo.sink]);
+      const sinksTried = memo.sink === null ? null : [memo.sink];
+      const remedy = describeRemedy(workflowId, memo.publicApiKey, sinksTried);
       output.note(`run ${runId} left token ${memo.deliveryId}: ${remedy}`);
     }
   }

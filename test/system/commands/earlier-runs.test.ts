@@ -57,7 +57,7 @@ const OTHER_TYPE = {
 const REJECTED = { type: 'SinkRejected', error: says(/^SinkRejected: .* is not a directory/) };
 /** The note of a start beside a token that was left. */
 const LEFT =
-  /^note: run \S+ left token \S+: look in sink blocked first; .* delete its API key [a-z]{8} in Atlas/;
+  /^note: run \S+ left token \S+: look in sink blocked first; .* revoke it: `echo '\{.*"publicApiKey":"[a-z]{8}"\}' \| live-migration-prep revoke --from -`/;
 const NOTHING_LEFT: unknown = expect.not.stringContaining('left token');
 const TO_FILES = { receipt: { sink: 'files' } };
 const AFTER_OTHERS = { receipt: { sink: 'files', alsoTried: ['blocked', 'nowhere'] } };

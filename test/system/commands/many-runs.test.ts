@@ -56,11 +56,13 @@ async function leaveToken(request: PrepareRequest, how: 'cancel' | 'terminate'):
 
 /** Returns the note with which a start names the token that a run left. */
 async function noteOn(left: Handle): Promise<string> {
-  const { runId, memo = {} } = await left.describe();
+  const { workflowId, runId, memo = {} } = await left.describe();
+  const orgId = workflowId.split('/')[1];
+  const token = JSON.stringify({ orgId, publicApiKey: memo['publicApiKey'] });
   expect(memo).toMatchObject({ publicApiKey: expect.stringMatching(/^[a-z]{8}$/) });
   return (
     `note: run ${runId} left token ${String(memo['deliveryId'])}: look in sink blocked first;` +
-    ` if the token is not there, delete its API key ${String(memo['publicApiKey'])} in Atlas`
+    ` if the token is not there, revoke it: \`echo '${token}' | live-migration-prep revoke --from -\``
   );
 }
 

@@ -65,7 +65,7 @@ it.each<[what: string, exitCode: number, cause: Error, ...lines: unknown[]]>([
     'a cancel',
     7,
     new CancelledFailure('cancelled'),
-    'the run was cancelled before it created or delivered a token',
+    'the run was cancelled, and no API key of it is left',
   ],
   [
     'a timeout',
@@ -99,7 +99,11 @@ it('what a terminated run left is in its memo, but for the token of a request in
     sink: 'drop',
   };
   const { lines } = toEndingError(TERMINATED, RUN, memo);
-  expect(lines[1]).toMatch(/: look in sink drop first; .*, delete its API key abcdefgh in Atlas/);
+  const token = JSON.stringify({ orgId: ORG, publicApiKey: 'abcdefgh' });
+  expect(lines[1]).toBe(
+    'if it held a token: look in sink drop first; if the token is not there,' +
+      ` revoke it: \`echo '${token}' | live-migration-prep revoke --from -\``,
+  );
   expect(lines.slice(2)).toEqual(unconfirmed('2 unconfirmed tokens'));
   const { lines: beforeToken } = toEndingError(TERMINATED, RUN, { ...NONE, unconfirmedTokens: 2 });
   expect(beforeToken.slice(2)).toEqual(unconfirmed('3 unconfirmed tokens'));
