@@ -98,7 +98,7 @@ export function settingsSchema(context: ReferenceContext, names: Names) {
       .strictObject({
         maxConcurrentActivities: z.int().min(1).max(10_000).default(100),
         // Of an attempt to create. An outage of Temporal that is 10 s shorter costs no token.
-        heartbeatTimeoutMs: z.int().min(3000).default(MINUTE_MS),
+        heartbeatTimeoutMs: z.int().min(10_000).default(MINUTE_MS),
       })
       .prefault({}),
     // Opt-in: the namespace must have them.

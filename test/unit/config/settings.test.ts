@@ -99,7 +99,7 @@ const LEAST = `
 atlas: {requestTimeoutMs: 100}
 retries:
   {initialIntervalMs: 1, giveUpAfterMs: 1000, roundMs: 1000}
-worker: {maxConcurrentActivities: 1, heartbeatTimeoutMs: 3000}
+worker: {maxConcurrentActivities: 1, heartbeatTimeoutMs: 10000}
 schedules: {minimumTokenAgeMs: 0}
 health: {port: 0}
 metrics: {port: 1}
