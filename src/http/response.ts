@@ -1,7 +1,7 @@
 import { constants, gunzipSync } from 'node:zlib';
 import type { Dispatcher } from 'undici';
 import { z } from 'zod';
-import { parseHttpDate, parseRetryAfterMs } from '../shared/retry-after';
+import { parseRetryAfterMs } from '../shared/retry-after';
 
 export interface HttpResponse {
   status: number;
@@ -52,14 +52,8 @@ export async function readResponse(
     json: parseJson(text),
     text,
     challenge: getHeader(response, 'www-authenticate'),
-    retryAfterMs: parseRetryAfterMs(getHeader(response, 'retry-after'), sentAt(response)),
+    retryAfterMs: parseRetryAfterMs(getHeader(response, 'retry-after'), new Date()),
   };
-}
-
-/** Reads the time by the clock of the sender, by which a date in its `Retry-After` counts too. */
-function sentAt(response: Dispatcher.ResponseData): Date {
-  const date = parseHttpDate(getHeader(response, 'date') ?? '');
-  return Number.isNaN(date) ? new Date() : new Date(date);
 }
 
 async function readBody(response: Dispatcher.ResponseData, bodyOptional: boolean): Promise<string> {

@@ -47,17 +47,6 @@ const sendToSocket = async (
 
 const failureOf = (work: Promise<unknown>) => rejectionWithoutCanary(work, HttpError);
 
-it.each([
-  ['Fri, 02 Jan 2026 03:04:05 GMT', 'the clock of the sender', 60_000],
-  ['never', 'its own clock, if the sender names no time', 0],
-])('with Date: %s, a date in Retry-After counts by %s', async (date, _clock, retryAfterMs) => {
-  const send = await sendToHttp((_request, response) => {
-    response.writeHead(503, { Date: date, 'Retry-After': 'Fri, 02 Jan 2026 03:05:05 GMT' });
-    response.end();
-  });
-  expect(await send()).toMatchObject({ status: 503, retryAfterMs });
-});
-
 describe('a request', () => {
   it('arrives with all its parts and a User-Agent, and its response is returned', async () => {
     const send = await sendToHttp(({ method, url, headers, text }, response) => {
