@@ -6,18 +6,6 @@ import { systemErrorCode } from '../files';
 import { nameOfError } from '../shared/text';
 
 /**
- * A probe needs one. Each connection takes a file descriptor, and a process that runs out of them
- * aborts.
- */
-const MAX_CONNECTIONS = 100;
-
-/**
- * Closes connections that send no request: they would keep probes from being answered. A probe
- * sends it at once.
- */
-const TIMEOUTS = { headersTimeout: 2000, requestTimeout: 3000, connectionsCheckingInterval: 1000 };
-
-/**
  * Serves `/livez` (200 as long as the process runs) and `/readyz` (200 when it can take work, else
  * 503 and the reason).
  *
@@ -34,12 +22,11 @@ export async function startHealth(
     if (problem === null) respond(response, 200, 'ok');
     else respond(response, 503, problem);
   };
-  const server = createServer(TIMEOUTS, ({ url }, response) => {
+  const server = createServer(({ url }, response) => {
     if (url === '/livez') respond(response, 200, 'ok');
     else if (url === '/readyz') void respondReady(response);
     else response.writeHead(404).end();
   });
-  server.maxConnections = MAX_CONNECTIONS;
   server.listen(port, host);
   await once(server, 'listening').catch((error: unknown) => {
     const place = `${hostPort(host, port)} (${systemErrorCode(error)})`;

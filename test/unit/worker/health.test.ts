@@ -1,8 +1,6 @@
-import net from 'node:net';
 import type { NativeConnection, Worker, WorkerStatus } from '@temporalio/worker';
 import { findReadinessProblem, startHealth } from '../../../src/worker/health';
-import { cleanUpLater, closeLater } from '../../support/clean-up';
-import { eventually } from '../../support/eventually';
+import { closeLater } from '../../support/clean-up';
 
 const ANY_PORT = { host: '127.0.0.1', port: 0 };
 const ready = () => Promise.resolve(null);
@@ -14,23 +12,6 @@ const start = async (findProblem: () => Promise<string | null>, options = ANY_PO
 async function get(url: string): Promise<[number, string]> {
   const response = await fetch(url);
   return [response.status, await response.text()];
-}
-
-/**
- * Opens connections, each of which sends this at once. Counts those that were answered, and those
- * that are closed.
- */
-function connect(url: string, connections: number, request = '') {
-  const { hostname, port } = new URL(url);
-  const counts = { answered: 0, closed: 0 };
-  for (let n = 0; n < connections; n += 1) {
-    const socket = net.connect(Number(port), hostname, () => socket.write(request));
-    socket.on('error', () => undefined);
-    socket.once('data', () => (counts.answered += 1));
-    socket.once('close', () => (counts.closed += 1));
-    cleanUpLater(() => socket.destroy());
-  }
-  return counts;
 }
 
 describe('health', () => {
@@ -63,27 +44,6 @@ describe('health', () => {
     const port = Number(new URL(health.url).port);
     await health.close();
     await start(ready, { ...ANY_PORT, port });
-  });
-
-  it('takes 100 connections at once, and closes any other', async () => {
-    let release = () => {};
-    const released = new Promise<null>((resolve) => (release = () => resolve(null)));
-    const { url } = await start(() => released);
-    const counts = connect(url, 150, 'GET /readyz HTTP/1.1\r\nhost: worker\r\n\r\n');
-    await eventually('50 closed connections', () => counts.closed === 50);
-    release();
-    await eventually('100 answers', () => counts.answered === 100);
-  });
-
-  it('closes connections that send no request, so that it answers after many of them', async () => {
-    const { url } = await start(ready);
-    connect(url, 150);
-    const answer = await eventually(
-      'an answer',
-      () => get(`${url}/livez`).catch(() => null),
-      45_000,
-    );
-    expect(answer).toEqual([200, 'ok\n']);
   });
 });
 
