@@ -18,12 +18,6 @@ interface RetryTiming {
 }
 
 /**
- * Attempts that the circuit breaker held back retry within this time after the next probe may
- * start. So once Atlas works again, all runs that wait follow within it.
- */
-const MAX_HELD_BACK_JITTER_MS = 10_000;
-
-/**
  * Writes the failure of an attempt to create a token. Creating is not idempotent, so Temporal
  * retries only an attempt that created nothing. If a token may exist, the workflow counts it and
  * waits.
@@ -35,18 +29,7 @@ export function writeCreationFailure(
   if (failure.tokenMayExist && !failure.permanent) {
     return writeAttemptFailure({ ...failure, type: TOKEN_UNCONFIRMED }, null);
   }
-  const { consecutiveAtlasFailures } = failure;
-  if (consecutiveAtlasFailures === undefined) return writeRetryableFailure(failure, timing);
-  const { initialIntervalMs, maximumIntervalMs } = timing.backoff;
-  const backoff = {
-    initialIntervalMs,
-    maximumIntervalMs: Math.min(maximumIntervalMs, MAX_HELD_BACK_JITTER_MS),
-  };
-  return writeRetryableFailure(failure, {
-    ...timing,
-    failureCount: consecutiveAtlasFailures,
-    backoff,
-  });
+  return writeRetryableFailure(failure, timing);
 }
 
 /**

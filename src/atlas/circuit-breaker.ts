@@ -9,6 +9,9 @@ const MAX_ATLAS_PROBE_INTERVAL_MS = 15_000;
 /** A probe waits no longer, even if Atlas requested that. */
 const MAX_PROBE_WAIT_MS = 15 * 60_000;
 
+/** Says that an open circuit kept a request from being sent, which says nothing new of Atlas. */
+class HeldBackError extends AtlasError {}
+
 /**
  * Creates the circuit breakers of this process: one for each credential, which the first failure
  * opens, and one for Atlas, which three credentials open that fail with no success between. So one
@@ -103,8 +106,7 @@ function createCircuitBreaker(scope: string, opensAt: number, backoff: Backoff) 
       if (isProbe && !mayProbe(yields)) {
         const { details } = lastFailure;
         const message = `not sent, since ${describe() ?? ''}`;
-        const held = { retryAfterMs: remainingMs(), consecutiveAtlasFailures: 1 + failedProbes };
-        throw new AtlasError(notSentFailure(message, { details, ...held }));
+        throw new HeldBackError(notSentFailure(message, { details, retryAfterMs: remainingMs() }));
       }
       isProbing ||= isProbe;
       try {
@@ -114,7 +116,7 @@ function createCircuitBreaker(scope: string, opensAt: number, backoff: Backoff) 
         return response;
       } catch (error) {
         // Any other error shows nothing about Atlas, such as a secret that could not be read.
-        if (error instanceof AtlasError && isOutage(error.failure)) {
+        if (error instanceof AtlasError && isOutage(error)) {
           recordFailure(credentialName, error.failure, isProbe);
         }
         throw error;
@@ -126,10 +128,9 @@ function createCircuitBreaker(scope: string, opensAt: number, backoff: Backoff) 
 }
 
 /** Tells whether Atlas failed, so that the next request is likely to fail too. */
-function isOutage(failure: AtlasFailure): boolean {
-  const { permanent, tokenMayExist, details, consecutiveAtlasFailures } = failure;
-  // The other circuit breaker held the request back.
-  if (permanent || consecutiveAtlasFailures !== undefined) return false;
+function isOutage(error: AtlasError): boolean {
+  const { permanent, tokenMayExist, details } = error.failure;
+  if (permanent || error instanceof HeldBackError) return false;
   // Or no complete response arrived.
   return tokenMayExist || (details.status ?? 500) >= 500;
 }

@@ -8,13 +8,7 @@ import type { Endpoint } from './credential';
 import { parseAccessTokenError, parseErrorBody } from './error-body';
 
 /** The meaning of one failed call of the Admin API. */
-export interface AtlasFailure extends AttemptFailure<FailureType | RevocationFailureType> {
-  /**
-   * Number of failures of Atlas in a row, of any run: for the backoff of a request that was not
-   * sent.
-   */
-  consecutiveAtlasFailures?: number;
-}
+export type AtlasFailure = AttemptFailure<FailureType | RevocationFailureType>;
 
 /** Thrown when a call of the Admin API fails or is not made. */
 export class AtlasError extends Error {
@@ -313,9 +307,7 @@ export function connectionError(
 /** Builds the failure of a request that was not sent. By default it is not permanent. */
 export function notSentFailure(
   message: string,
-  overrides: Partial<
-    Pick<AtlasFailure, 'permanent' | 'details' | 'retryAfterMs' | 'consecutiveAtlasFailures'>
-  > = {},
+  overrides: Partial<Pick<AtlasFailure, 'permanent' | 'details' | 'retryAfterMs'>> = {},
 ): AtlasFailure {
   return { ...NOTHING_DONE, type: 'AtlasUnavailable', message, details: {}, ...overrides };
 }

@@ -5,6 +5,12 @@ import type { Backoff } from './activities';
 const BACKOFF_COEFFICIENT = 2;
 
 /**
+ * Attempts that wait for the same time, such as the next probe of Atlas, spread over so long after
+ * it. So all runs follow within it once Atlas works again.
+ */
+const MAX_SPREAD_MS = 10_000;
+
+/**
  * Computes exponential backoff with jitter, which Temporal's retry policy lacks.
  *
  * @param failureCount how many in a row, from 1.
@@ -18,9 +24,8 @@ export function retryDelayMs(
 ): number {
   const backoffMs = computeBackoffMs(backoff, failureCount);
   const random = Math.random();
-  const delayMs =
-    retryAfterMs === undefined ? backoffMs * (0.5 + random / 2) : retryAfterMs + backoffMs * random;
-  return Math.round(delayMs);
+  if (retryAfterMs === undefined) return Math.round(backoffMs * (0.5 + random / 2));
+  return Math.round(retryAfterMs + Math.min(backoffMs, MAX_SPREAD_MS) * random);
 }
 
 /**

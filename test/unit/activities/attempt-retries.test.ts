@@ -53,10 +53,6 @@ function delivery(change: Partial<DeliveryFailure>, leftMs = HOUR_MS): Applicati
 it.each<[what: string, delayS: number, change: Partial<AtlasFailure>]>([
   ['without Retry-After', 3, {}],
   ['with Retry-After', 62, WAIT],
-  // It backs off as a probe does, after one failure, and waits 10 s more at most: here the half.
-  ['that the circuit breaker held back', 60.5, { ...WAIT, consecutiveAtlasFailures: 1 }],
-  ['held back late in an outage', 65, { ...WAIT, consecutiveAtlasFailures: 9 }],
-  ['held back during a probe', 5, { retryAfterMs: 0, consecutiveAtlasFailures: 9 }],
 ])('a creation attempt %s is retried after %d s', (_what, delayS, change) => {
   expect(creation(change)).toMatchObject({
     type: 'AtlasUnavailable',

@@ -92,7 +92,6 @@ it('one request at a time probes, at growing intervals, until one succeeds', asy
     const rejections = await sendMany(responded(503));
     expect(rejections).toHaveLength(IN_FLIGHT - 1);
     expect(rejections[0]).toMatchObject({
-      consecutiveAtlasFailures: 1 + probe,
       message: expect.stringContaining(
         'sends one link-token request at a time with credential acme',
       ),
