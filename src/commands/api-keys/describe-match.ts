@@ -1,17 +1,15 @@
 import { commandLine } from '../../shared/command-line';
-import { cutAndEscape, quote } from '../../shared/text';
-import { hasDescription, nameToken, type Match } from './join-keys';
+import { cutAndEscape } from '../../shared/text';
+import { nameToken, type Match } from './join-keys';
 
 const MAX_REASON_LENGTH = 40;
 
 /** Describes a key's match in a line: its state, token and sink, and why it is in doubt. */
 export function describeMatch(match: Match): string {
-  const { key, state, token, why } = match;
+  const { state, token, why } = match;
   const facts = [
     token && `${nameToken(token)} of ${token.createdAt}`,
     token && describeDelivery(token),
-    // A forged history may name the key of something else, which its description gives away.
-    token && !hasDescription(key) && `described as ${quote(key.desc)}`,
     why,
     describeAttempts(match),
   ];

@@ -56,7 +56,7 @@ export function madeAtMs({ id }: Pick<ApiKey, 'id'>): number {
   return parseInt(id.slice(0, 8), 16) * 1000;
 }
 
-export function hasDescription({ desc }: Pick<ApiKey, 'desc'>): boolean {
+function hasDescription({ desc }: Pick<ApiKey, 'desc'>): boolean {
   return LINK_TOKEN_KEY.test(desc);
 }
 
@@ -68,8 +68,8 @@ export function hasDescription({ desc }: Pick<ApiKey, 'desc'>): boolean {
 export function joinKeys(keys: readonly ApiKey[], known: Known, nowMs: number): Match[] {
   const unplaced = findUnplaced(keys, known.tokens);
   const matches = keys.flatMap((key): Match[] => {
-    const [token, ...others] = known.tokens.filter((one) => names(one, key));
-    if (token) return [matchToken(key, token, others)];
+    const token = mergeRuns(known.tokens.filter((one) => names(one, key)));
+    if (token) return [{ key, state: token.state, token, why: null, attempts: [] }];
     const attempts = findNear(known.attempts, madeAtMs(key));
     if (!hasDescription(key) && !(key.isOwner && attempts.length > 0)) return [];
     const why = findDoubt(key, attempts, unplaced, known.sinceMs, nowMs);
@@ -78,40 +78,19 @@ export function joinKeys(keys: readonly ApiKey[], known: Known, nowMs: number): 
   return matches.toSorted((a, b) => madeAtMs(a.key) - madeAtMs(b.key));
 }
 
+/**
+ * Merges what several runs say of a token, as after a reset. A delivery says most; otherwise the
+ * newest run does.
+ */
+function mergeRuns(tokens: readonly Token[]): Token | null {
+  const token = tokens.find(({ state }) => state === 'delivered') ?? tokens[0];
+  if (!token) return null;
+  return { ...token, sinksTried: [...new Set(tokens.flatMap(({ sinksTried }) => sinksTried))] };
+}
+
 /** Without regard to case: a list in another one must not make keys in use look like orphans. */
 function names({ publicApiKey }: Token, { publicKey }: ApiKey): boolean {
   return publicApiKey?.toLowerCase() === publicKey.toLowerCase();
-}
-
-function matchToken(key: ApiKey, token: Token, others: readonly Token[]): Match {
-  // Each token has a key of its own, so what one of the runs says is forged.
-  if (others.length > 0) {
-    return { key, state: 'unknown', token: null, why: 'several tokens name it', attempts: [] };
-  }
-  if (Math.abs(Date.parse(token.createdAt) - madeAtMs(key)) > HOUR_MS) {
-    const why = `made at another time than ${nameToken(token)}, which names it`;
-    return { key, state: 'unknown', token: null, why, attempts: [] };
-  }
-  return { key, state: token.state, token, why: null, attempts: [] };
-}
-
-/** Merges what several runs say of a token. A delivery says most; otherwise the newest run does. */
-export function mergeTokens(tokens: readonly Token[]): Token[] {
-  const byId = new Map<string, Token[]>();
-  for (const token of tokens) {
-    const id = token.deliveryId ?? token.runId;
-    byId.set(id, [...(byId.get(id) ?? []), token]);
-  }
-  return [...byId.values()].flatMap((same) => {
-    const token = same.find(({ state }) => state === 'delivered') ?? same[0];
-    const sinksTried = [...new Set(same.flatMap((one) => one.sinksTried))];
-    const publicApiKeys = new Set(same.map(({ publicApiKey }) => publicApiKey));
-    if (publicApiKeys.size > 1) publicApiKeys.delete(null);
-    // If a forged run names another key, the token may have either.
-    return [...publicApiKeys].flatMap((publicApiKey) =>
-      token ? [{ ...token, publicApiKey, sinksTried }] : [],
-    );
-  });
 }
 
 /**

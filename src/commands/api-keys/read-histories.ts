@@ -10,7 +10,7 @@ import {
 import { readRun } from '../../temporal/read-history';
 import type { RunHistory } from '../../temporal/run-history';
 import { findTokenOf } from '../../temporal/run-state';
-import { mergeTokens, type Attempt, type Known, type Token } from './join-keys';
+import type { Attempt, Known, Token } from './join-keys';
 
 /** Bounds the histories in memory: each may have megabytes. */
 const READ_CONCURRENCY = 2;
@@ -31,7 +31,7 @@ export async function readHistories(client: Client, orgId: string): Promise<Know
   }
   // Only now: Temporal may have deleted runs meanwhile.
   const retentionMs = await withReadTimeout(client, () => readRetentionMs(client));
-  return { sinceMs: Date.now() - retentionMs, tokens: mergeTokens(tokens), attempts };
+  return { sinceMs: Date.now() - retentionMs, tokens, attempts };
 }
 
 function findToken(info: RunInfo, history: RunHistory): Token | null {

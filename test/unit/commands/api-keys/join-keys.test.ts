@@ -1,9 +1,4 @@
-import {
-  joinKeys,
-  mergeTokens,
-  type Known,
-  type Token,
-} from '../../../../src/commands/api-keys/join-keys';
+import { joinKeys, type Known, type Token } from '../../../../src/commands/api-keys/join-keys';
 import type { ApiKey } from '../../../../src/commands/api-keys/read-keys';
 import { at, newAttempt, newKey, newToken, NOTHING } from './samples';
 
@@ -88,21 +83,6 @@ it.each<[what: string, state: string, known: Partial<Known>, key?: Partial<ApiKe
     { desc: 'Migration' },
   ],
   [
-    'that two tokens name, one of them in a forged run',
-    'several tokens name it',
-    { tokens: [newToken('x', { state: 'open' }), newToken('X', { deliveryId: 'of another' })] },
-  ],
-  [
-    'that a token of another time names, in a forged run',
-    'made at another time than token old, which names it',
-    { tokens: [newToken('x', { deliveryId: 'old', createdAt: at(3601) })] },
-  ],
-  [
-    'that was made long after the token which names it',
-    'made at another time than token old, which names it',
-    { tokens: [newToken('x', { deliveryId: 'old', createdAt: at(-3601) })] },
-  ],
-  [
     'made when no attempt was in progress, near a token whose key was deleted',
     'made when no known attempt was in progress',
     { tokens: [newToken('deleted')] },
@@ -140,32 +120,17 @@ it('a token whose key is not in the list leaves a doubt until the list has the k
   }
 });
 
-const of = (state: Token['state'], more: Partial<Token> = {}) => newToken('a', { state, ...more });
-const withoutKey = (more: Partial<Token>) => of('abandoned', { publicApiKey: null, ...more });
+const ofKey = (state: Token['state'], more: Partial<Token> = {}) =>
+  newToken('a', { state, ...more });
 
-it.each<[what: string, tokens: Token[], expected: Token[]]>([
-  ['a delivery, whichever run has it', [of('open'), of('delivered')], [of('delivered')]],
-  ['the newest run of a token', [of('open'), of('abandoned')], [of('open')]],
-  [
-    'the key that another run names',
-    [withoutKey({ deliveryId: of('open').deliveryId }), of('open')],
-    [of('abandoned')],
-  ],
-  [
-    'both keys that two runs name of one token',
-    [of('open'), of('delivered', { publicApiKey: 'b' })],
-    [of('delivered'), of('delivered', { publicApiKey: 'b' })],
-  ],
-  [
-    'tokens without a known key one by one',
-    [withoutKey({ deliveryId: null }), withoutKey({ deliveryId: '1' })],
-    [withoutKey({ deliveryId: null }), withoutKey({ deliveryId: '1' })],
-  ],
+it.each<[what: string, tokens: Token[], expected: Token]>([
+  ['a delivery, whichever has it', [ofKey('open'), ofKey('delivered')], ofKey('delivered')],
+  ['the newest run', [ofKey('open'), ofKey('abandoned')], ofKey('open')],
   [
     'every sink that was tried',
-    [of('open', { sinksTried: ['drop'] }), of('open', { sinksTried: ['vault', 'drop'] })],
-    [of('open', { sinksTried: ['drop', 'vault'] })],
+    [ofKey('open', { sinksTried: ['drop'] }), ofKey('open', { sinksTried: ['vault', 'drop'] })],
+    ofKey('open', { sinksTried: ['drop', 'vault'] }),
   ],
-])('mergeTokens takes %s', (_what, tokens, expected) => {
-  expect(mergeTokens(tokens)).toEqual(expected);
+])('of the runs of one token, joinKeys takes %s', (_what, tokens, expected) => {
+  expect(join([newKey('a')], { tokens })[0]?.token).toEqual(expected);
 });
