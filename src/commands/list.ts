@@ -21,12 +21,6 @@ export const listCommand = ({ withTemporal }: ProgramContext) =>
       ).conflicts('undelivered'),
     )
     .addOption(
-      new Option('--terminated', 'runs that somebody terminated, or that timed out').conflicts([
-        'undelivered',
-        'failure',
-      ]),
-    )
-    .addOption(
       new Option('--failure <type>', 'runs that ended with this failure type')
         .choices(FAILURE_TYPES)
         .conflicts('undelivered'),
@@ -42,21 +36,11 @@ export const listCommand = ({ withTemporal }: ProgramContext) =>
       '--details',
       'print the request of each run, and its failure or its receipt, on the same line',
     )
-    .addOption(
-      new Option(
-        '--requests',
-        'print only the newest request of each pair on the task queue, for start --from',
-      ).conflicts('details'),
-    )
     .addHelpText(
       'after',
       formatExamples('list --undelivered --details', 'list --abandoned --since 3d'),
     )
     .action(async (options) => {
-      if (options.requests) {
-        const { printRequests } = await import('./list/print-requests.js');
-        return withTemporal((context) => printRequests(context, options));
-      }
       const { printRuns } = await import('./list/print-runs.js');
       return withTemporal((context) => printRuns(context, options));
     });

@@ -29,26 +29,29 @@ export type ListedRun = ReturnType<typeof toListedRun> & {
 
 const boundedText = z.string().max(1000).nullable().catch(null);
 
-/** A request for a person to read. Anyone in the namespace can start a run with any input. */
+/**
+ * A request for a person to read, and for `start --from` to repeat. Anyone in the namespace can
+ * start a run with any input.
+ */
 const requestSchema = z.object({
   orgId: boundedText,
   sourceOrgId: boundedText,
   accessListIps: z.array(z.string().max(1000)).max(1000).nullable().catch(null),
   sink: boundedText,
   ...forEachClaim(() => boundedText),
-} satisfies Record<Exclude<keyof PrepareRequest, 'again'>, z.ZodType>);
+  // `true` would permit one more token each time.
+  again: z.uuid().optional().catch(undefined),
+} satisfies Record<keyof PrepareRequest, z.ZodType>);
 
 /** What a run must match, and what is read of it. */
 export interface ListOptions {
   undelivered?: true | undefined;
   unconfirmed?: true | undefined;
   abandoned?: true | undefined;
-  terminated?: true | undefined;
   failure?: FailureType | undefined;
   org?: string | undefined;
   since?: Date | undefined;
   details?: true | undefined;
-  requests?: true | undefined;
 }
 
 /**
@@ -69,11 +72,10 @@ export function readListedRuns(
  * filters by the others.
  */
 function buildConditions(options: ListOptions): string[] {
-  const { undelivered, abandoned, terminated, failure, org, since } = options;
+  const { undelivered, abandoned, failure, org, since } = options;
   const conditions = [
     undelivered && 'CloseTime IS NULL',
     abandoned && "ExecutionStatus IN ('Failed', 'Terminated', 'TimedOut')",
-    terminated && "ExecutionStatus IN ('Terminated', 'TimedOut')",
     failure && "ExecutionStatus = 'Failed'",
     org && isOfOrganization(org),
     since && `(CloseTime IS NULL OR CloseTime >= '${since.toISOString()}')`,

@@ -2,6 +2,7 @@ import type { Claim } from '../../contract/claims';
 import type { ValidRequest } from '../../contract/schemas';
 import type { Pair } from '../../contract/workflow-id';
 import { commandLine } from '../../shared/command-line';
+import { usageError } from '../cli/command-error';
 import type { CommandContext } from '../cli/context';
 import { describeFindings } from '../cli/describe-findings';
 import { describeRows, type TableRow } from '../cli/output';
@@ -22,6 +23,7 @@ export async function start(
   wait?: true,
 ): Promise<void> {
   const { client, taskQueue, output } = context;
+  requireTaskQueue(taskQueue, requests);
   const followIt = describeFollow(requests);
   const bulk = createBulk(output, requests.length, followIt === null ? 'request' : null);
   const runs: FollowedRun[] = [];
@@ -51,6 +53,21 @@ export async function start(
   bulk.printSummary();
 }
 
+/**
+ * Refuses the runs of another task queue, whose workers may have other sinks of the same names:
+ * `list` prints those of every queue.
+ *
+ * @throws CommandError with exit code 2.
+ */
+function requireTaskQueue(taskQueue: string, requests: readonly StartRequest[]): void {
+  const other = requests.find((request) => (request.taskQueue ?? taskQueue) !== taskQueue);
+  if (!other) return;
+  throw usageError(
+    `nothing was started: line ${other.line} is a run of task queue ${other.taskQueue}, not` +
+      ` ${taskQueue}: name one of them with --task-queue, to list and to start`,
+  );
+}
+
 /** Says how to follow the run of a request that options name; null for the requests of a file. */
 function describeFollow([first]: readonly StartRequest[]): string | null {
   if (!first || first.line !== undefined) return null;
@@ -62,7 +79,8 @@ export async function dryRunStart(
   context: CommandContext,
   requests: readonly StartRequest[],
 ): Promise<void> {
-  const { output } = context;
+  const { output, taskQueue } = context;
+  requireTaskQueue(taskQueue, requests);
   const isAlone = describeFollow(requests) !== null;
   const bulk = createBulk(output, requests.length, isAlone ? null : 'request');
   await requireListedWorker(context);

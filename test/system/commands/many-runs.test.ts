@@ -192,7 +192,7 @@ it('start --from replaces every token that a run left, once, and names its API k
   expect(tokens()).toBe(before + 2);
 });
 
-it('list --requests | start --from - repeats every run that Atlas rejected, once', async () => {
+it('list --details --json | start --from - repeats every run that Atlas rejected, once', async () => {
   const { atlas, installation, temporal } = fixture();
   const { taskQueue } = installation;
   const [again, onDemand, scheduled] = [newRequest(), newRequest(), newRequest()];
@@ -206,29 +206,30 @@ it('list --requests | start --from - repeats every run that Atlas rejected, once
     request: scheduled,
     always: true,
   });
-  // Nobody can start these runs again. The list leaves them out, and has the others.
-  for (const argument of [null, again]) {
-    await execute('prepareLiveMigration', `live-migration-prep/${newOrgId()}`, argument);
-  }
+  await execute('prepareLiveMigration', `live-migration-prep/${newOrgId()}`, null);
   const failedRuns = [
     `TaskQueue = '${taskQueue}'`,
     `StartTime > '${since}'`,
     "ExecutionStatus = 'Failed'",
     "WorkflowType = 'prepareLiveMigration'",
   ];
-  await untilListed(failedRuns.join(' AND '), 5);
+  await untilListed(failedRuns.join(' AND '), 4);
 
-  const requestsOf = (failure: string) =>
-    fixture().client('list', '--since', since, '--failure', failure, '--requests');
-  const invalid = await requestsOf('InvalidRequest');
-  expect(invalid).toMatchObject({ code: 0, stdout: '' });
-  expect(invalid.stderr).toContain('left out 2 runs');
+  const listFailed = async (failure: string) => {
+    const options = ['--since', since, '--failure', failure, '--details', '--json'];
+    return objectsIn(await fixture().client('list', ...options));
+  };
+  const invalid = await startFrom(await listFailed('InvalidRequest')).exited;
+  expect(invalid.code).toBe(2);
+  expect(invalid.stderr).toContain('line 1: orgId is missing');
+
+  const rejected = await listFailed('AtlasRequestRejected');
+  const elsewhere = await startFrom(rejected, '--task-queue', `nobody-${newOrgId()}`).exited;
+  expect(elsewhere.code).toBe(2);
+  expect(elsewhere.stderr).toContain(`line 1 is a run of task queue ${taskQueue}, not nobody-`);
 
   const before = tokens();
-  async function startRejected() {
-    const rejected = objectsIn(await requestsOf('AtlasRequestRejected'));
-    return summaryIn(await startFrom(rejected, '--wait').exited);
-  }
+  const startRejected = async () => summaryIn(await startFrom(rejected, '--wait').exited);
   expect(await startRejected()).toEqual({ total: 3, counts: { delivered: 3 } });
   await expectDelivered([again, onDemand, scheduled]);
   expect(await startRejected()).toEqual({ total: 3, counts: { skipped: 3 } });

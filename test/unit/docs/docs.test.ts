@@ -247,7 +247,7 @@ function invocationsIn(text: string): string[] {
   const bare = markdown
     .codeSpans(text)
     .filter((span) => [...helps.keys()].some((name) => span.startsWith(`${name} --`)));
-  return [...lines, ...spans, ...bare.map((span) => ` ${span}`)];
+  return [...lines, ...spans, ...bare.map((span) => ` ${span.replace(/\|.*/, '')}`)];
 }
 
 /** Tells whether the command and all its options exist. */

@@ -17,6 +17,9 @@ const [A, B] = [
 ];
 const [a, b] = [JSON.stringify(A), JSON.stringify(B)];
 
+/** A run in a line of `list --details --json`, as far as it is read. */
+const listed = (request: object, taskQueue = 'prep') => ({ state: 'failed', taskQueue, request });
+
 it('a request has the addresses of --ip, then those of --ips-file', async () => {
   const make = (options: { ip?: string[]; ipsFile?: string; accessList: boolean }) =>
     makeRequest({ org: A.orgId, sink: 'drop', ...options }, 'nothing was started', undefined);
@@ -62,6 +65,16 @@ describe('a file of requests', () => {
     expect(await readRequests('-', Readable.from([`\n${a}\n\n\n`, `${b}\n`]))).toEqual(requests);
   });
 
+  it('may have lines of list --details --json: the newest run of each pair counts', async () => {
+    const { sourceOrgId: _, ...ofOrg } = B;
+    const runs = [listed(A, 'prep'), listed({ ...A, sink: 'older' }), listed(ofOrg, 'other')];
+    const text = runs.map((run) => JSON.stringify(run)).join('\n');
+    expect(await requestsIn(text)).toEqual([
+      { line: 1, workflowId: workflowIdFor(A), request: A, taskQueue: 'prep' },
+      { line: 3, workflowId: workflowIdFor(ofOrg), request: ofOrg, taskQueue: 'other' },
+    ]);
+  });
+
   it('has each of its problems named with its line', async () => {
     const lines = [
       a,
@@ -71,12 +84,13 @@ describe('a file of requests', () => {
       a,
       b,
       JSON.stringify({ ...newRequest(), again: true }),
-      a.replace('{', '{"sink": "a\\\\\\":", '),
+      JSON.stringify({ ...listed(A), request: undefined }),
+      JSON.stringify({ ...listed(A), request: { ...A, sink: null } }),
     ];
     await expect(requestsIn(lines.join('\n'))).rejects.toMatchObject({
       exitCode: 2,
       lines: [
-        expect.stringMatching(/^nothing was started: --from \S+ has problems in 5 lines$/),
+        expect.stringMatching(/^nothing was started: --from \S+ has problems in 6 lines$/),
         '  line 2: is not JSON: write one request as a JSON object on each line',
         expect.stringMatching(
           /^ {2}line 3: orgId is not 24 .*; sink is empty: name a configured sink$/,
@@ -84,7 +98,8 @@ describe('a file of requests', () => {
         '  line 5: is for the same organizations as line 1: remove one',
         '  line 7: has "again": true, which a file may not have: write the id of the run whose' +
           ' token you replace, or start this request alone with start --again',
-        '  line 8: has a field twice: remove one',
+        '  line 8: is a run without its request: list runs with --details',
+        '  line 9: sink is missing or not a string: name a configured sink',
       ],
     });
   });
