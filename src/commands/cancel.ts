@@ -22,11 +22,11 @@ export const cancelCommand = ({ stdin, withTemporal }: ProgramContext) =>
     )
     .action(async (run, { from }) => {
       const workflowId = requireRunOr('--from', from, run);
-      const { cancelAll, requestCancellation } = await import('./runs/request-cancellation.js');
+      const { cancelAll, cancelOne } = await import('./runs/cancel-runs.js');
       if (workflowId === null) {
         const { readRequests } = await import('./runs/requests-file.js');
         const requests = await readRequests(from ?? '-', stdin, 'nothing was cancelled');
         return withTemporal((context) => cancelAll(context, requests));
       }
-      await withTemporal((context) => requestCancellation(context, workflowId));
+      await withTemporal((context) => cancelOne(context, workflowId));
     });

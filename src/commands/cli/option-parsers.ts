@@ -11,14 +11,8 @@ import { workflowIdOf } from '../../contract/workflow-id';
 export function parseTime(text: string): Date {
   const date = new Date(text);
   const isTime = /^\d{4}-\d\d-\d\d(T.*(Z|[+-]\d\d:\d\d))?$/.test(text);
-  if (isTime && isDayOfCalendar(text.slice(0, 10)) && !Number.isNaN(date.getTime())) return date;
+  if (isTime && !Number.isNaN(date.getTime())) return date;
   throw new InvalidArgumentError('Write a time such as 2026-11-25T09:00:00Z');
-}
-
-/** JavaScript reads 30 February as 2 March. */
-function isDayOfCalendar(day: string): boolean {
-  const date = new Date(day);
-  return !Number.isNaN(date.getTime()) && date.toISOString().startsWith(day);
 }
 
 /** Parses a time, or how long ago it was. */

@@ -71,7 +71,7 @@ it('cancel ends a run that has created nothing, and the next start delivers', as
   const cancel = await client('cancel', name);
   expect(cancel).toMatchObject({ code: 0, stderr: '' });
   expect(cancel.stdout).toMatch(
-    /^requested cancellation of \S+: a worker of task queue \S+ ends the run\n.* a token that is not delivered then is revoked\n/,
+    /^cancelling +\S+ +run \S+\na worker of task queue \S+ ends it, .* a token that is not delivered then is revoked\n/,
   );
   expect(await watch.exited).toMatchObject({ code: 7 });
   atlas.clearFaults();
