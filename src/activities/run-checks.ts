@@ -2,7 +2,7 @@ import { Context } from '@temporalio/activity';
 import type { Services } from '../config/services';
 import { WORKER_CHECK_FAILED } from '../contract/failure-types';
 import { organizationId, type CheckReport } from '../contract/schemas';
-import type { Scope } from '../doctor/check-result';
+import type { CheckResult, Scope } from '../doctor/check-result';
 import { runAll } from '../doctor/run-all';
 import { checkRunList } from '../doctor/temporal-checks';
 import { wholeWorker, workerChecks } from '../doctor/worker-checks';
@@ -11,7 +11,7 @@ import type { Activities } from '../shared/activities';
 import { applicationFailure } from '../shared/application-failure';
 import { invalidRequest } from '../shared/invalid-request';
 import { toObject } from '../shared/object';
-import { shareCalls } from './share-calls';
+import { createSharing } from './share-calls';
 
 const NO_REQUEST = { request: null, problems: [] };
 
@@ -32,31 +32,30 @@ export function runChecksActivity(
   { atlas, ...others }: Services,
   searchAttributes: boolean,
 ): Activities['runChecks'] {
+  const shareOrganizations = createSharing<string[]>(SHARE_MS);
+  const shareRole = createSharing(SHARE_MS);
+  const shareList = createSharing<CheckResult>(SHARE_MS);
   const services: Services = {
     ...others,
     atlas: {
       ...atlas,
-      visibleOrganizations: shareCalls(
-        (name: string) => atlas.visibleOrganizations(name),
-        SHARE_MS,
-      ),
-      requireOwnerRole: shareCalls(
-        (orgId: string, name: string) => atlas.requireOwnerRole(orgId, name),
-        SHARE_MS,
-      ),
+      visibleOrganizations: (name) =>
+        shareOrganizations(name, () => atlas.visibleOrganizations(name)),
+      async requireOwnerRole(orgId, name) {
+        await shareRole(`${orgId} ${name}`, () => atlas.requireOwnerRole(orgId, name));
+      },
     },
   };
-  const checkList = shareCalls(
-    () => checkRunList(Context.current().client, searchAttributes),
-    SHARE_MS,
-  );
   return async function runChecks(input) {
     const isGiven = input !== null;
     const { request, problems } = isGiven ? validateAgainstConfig(input, services) : NO_REQUEST;
     const scope = isGiven ? findScope(input, services) : wholeWorker(services);
     const { client } = Context.current();
     const results = await runAll([
-      { name: 'list of runs', run: () => checkList() },
+      {
+        name: 'list of runs',
+        run: () => shareList('', () => checkRunList(client, searchAttributes)),
+      },
       ...workerChecks(services, scope, { onHost: false }),
     ]);
     const report: CheckReport = {

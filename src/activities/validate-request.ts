@@ -1,4 +1,4 @@
-import { Context, type Info } from '@temporalio/activity';
+import { Context } from '@temporalio/activity';
 import { raceSignal, withTimeout } from '../abort';
 import type { FieldProblem, ValidRequest } from '../contract/schemas';
 import { workflowIdFor } from '../contract/workflow-id';
@@ -9,18 +9,20 @@ import type { Activities, Backoff, Retries, RunPlan } from '../shared/activities
 import { invalidRequest } from '../shared/invalid-request';
 import { toObject } from '../shared/object';
 import { retryDelayMs } from '../shared/retry-delay';
-import { findEarlierToken } from '../temporal/earlier-token';
+import { findEarlierToken, type EarlierToken } from '../temporal/earlier-token';
+import { createSharing } from './share-calls';
 import { temporalUnavailable } from './temporal-unavailable';
 
-/** Below the start-to-close timeout of 3 s, which would hide the reason. */
-const LIST_TIMEOUT_MS = 2500;
-
 /**
- * The pauses grow, so that a list that hangs occupies only a part of a worker's activity slots.
- * They stay short, since a self-hosted server permits ten lists a second by default: the runs that
- * it refuses try again soon.
+ * How long an attempt waits for the list. Temporal's SDK cannot abort a call, and repeats one that
+ * the server refuses for more than a minute: a self-hosted server permits ten lists a second by
+ * default. So the search goes on, and a later attempt takes its result.
  */
-const LIST_BACKOFF: Backoff = { initialIntervalMs: 1000, maximumIntervalMs: 20_000 };
+const ATTEMPT_WAIT_MS = 500;
+const SEARCH_KEPT_MS = 60_000;
+
+/** Between waits that short, a list that hangs occupies few of a worker's activity slots. */
+const LIST_BACKOFF: Backoff = { initialIntervalMs: 1000, maximumIntervalMs: 10_000 };
 
 /**
  * Creates the activity that decides whether a run may create a token, before any cost. It validates
@@ -37,11 +39,21 @@ export function validateRequestActivity(
   retries: Retries,
   searchAttributes = false,
 ): Activities['validateRequest'] {
+  const shareSearch = createSharing<EarlierToken | null>(SEARCH_KEPT_MS);
   return async function validateRequest(input) {
-    const { info } = Context.current();
-    const workflowId = info.workflowExecution?.workflowId ?? '';
+    const { client, info } = Context.current();
+    const { workflowId = '', runId = '' } = info.workflowExecution ?? {};
     const request = requireValid(input, workflowId, permissions);
-    await requireNoToken(input, workflowId, info);
+    const { again } = toObject(input);
+    const permitted = again === true || typeof again === 'string' ? again : undefined;
+    const search = () =>
+      shareSearch(runId, () => findEarlierToken(client, workflowId, { permitted }));
+    const token = await withTimeout(ATTEMPT_WAIT_MS, undefined, (signal) =>
+      raceSignal(search, signal),
+    ).catch((error: unknown) => {
+      throw temporalUnavailable(error, workflowId, retryDelayMs(LIST_BACKOFF, info.attempt));
+    });
+    if (token) throw tokenExists(workflowId, token, toObject(input));
     const plan: RunPlan = { request, retries };
     if (searchAttributes) plan.searchAttributes = true;
     return plan;
@@ -66,22 +78,4 @@ function findIdProblems(request: ValidRequest, workflowId: string): FieldProblem
   const description =
     `must be ${expected}: one run of ${WORKFLOW_TYPES.prepare}` + ' for each pair of organizations';
   return [{ field: 'workflowId', description }];
-}
-
-async function requireNoToken(
-  input: unknown,
-  workflowId: string,
-  { attempt }: Pick<Info, 'attempt'>,
-): Promise<void> {
-  const { client } = Context.current();
-  const request = toObject(input);
-  const { again } = request;
-  const permitted = again === true || typeof again === 'string' ? again : undefined;
-  const search = () => findEarlierToken(client, workflowId, { permitted });
-  const token = await withTimeout(LIST_TIMEOUT_MS, undefined, (signal) =>
-    raceSignal(search, signal),
-  ).catch((error: unknown) => {
-    throw temporalUnavailable(error, workflowId, retryDelayMs(LIST_BACKOFF, attempt));
-  });
-  if (token) throw tokenExists(workflowId, token, request);
 }
