@@ -66,13 +66,12 @@ function hasDescription({ desc }: Pick<ApiKey, 'desc'>): boolean {
  * leaves a doubt: what is absent, such as a history that Temporal has deleted, makes it `unknown`.
  */
 export function joinKeys(keys: readonly ApiKey[], known: Known, nowMs: number): Match[] {
-  const unplaced = findUnplaced(keys, known.tokens);
   const matches = keys.flatMap((key): Match[] => {
     const token = mergeRuns(known.tokens.filter((one) => names(one, key)));
     if (token) return [{ key, state: token.state, token, why: null, attempts: [] }];
     const attempts = findNear(known.attempts, madeAtMs(key));
     if (!hasDescription(key) && !(key.isOwner && attempts.length > 0)) return [];
-    const why = findDoubt(key, attempts, unplaced, known.sinceMs, nowMs);
+    const why = findDoubt(key, attempts, known, nowMs);
     return [{ key, state: why === null ? 'orphan' : 'unknown', token: null, why, attempts }];
   });
   return matches.toSorted((a, b) => madeAtMs(a.key) - madeAtMs(b.key));
@@ -93,26 +92,11 @@ function names({ publicApiKey }: Token, { publicKey }: ApiKey): boolean {
   return publicApiKey?.toLowerCase() === publicKey.toLowerCase();
 }
 
-/**
- * Finds the tokens whose key may be in the list under a public key that is not known. A token that
- * names a key outside the list has lost that key, if the list has the key of a token that is as
- * new: then tokens still name their keys.
- */
-function findUnplaced(keys: readonly ApiKey[], tokens: readonly Token[]): Token[] {
-  const isListed = (token: Token) => keys.some((key) => names(token, key));
-  const listedAt = tokens.filter(isListed).map(({ createdAt }) => Date.parse(createdAt));
-  const newestMs = Math.max(-Infinity, ...listedAt);
-  return tokens.filter(({ publicApiKey, createdAt }) => {
-    return publicApiKey === null || Date.parse(createdAt) > newestMs;
-  });
-}
-
 /** Finds why a key that no known token has may be a token's all the same; null if it cannot. */
 function findDoubt(
   key: ApiKey,
   attempts: readonly Attempt[],
-  unplaced: readonly Token[],
-  sinceMs: number,
+  { tokens, sinceMs }: Known,
   nowMs: number,
 ): string | null {
   const madeMs = madeAtMs(key);
@@ -122,10 +106,10 @@ function findDoubt(
   if (madeMs < sinceMs) return 'older than what Temporal retains';
   if (attempts.length === 0) return 'made when no known attempt was in progress';
   if (!hasDescription(key)) return 'its description is not that of a link-token';
-  const token = unplaced.find(({ createdAt }) => {
-    return Math.abs(Date.parse(createdAt) - madeMs) <= HOUR_MS;
+  const token = tokens.find(({ publicApiKey, createdAt }) => {
+    return publicApiKey === null && Math.abs(Date.parse(createdAt) - madeMs) <= HOUR_MS;
   });
-  if (token) return `made near ${nameToken(token)}, whose key is not in the list`;
+  if (token) return `made near ${nameToken(token)}, whose key is not known`;
   return null;
 }
 

@@ -98,26 +98,13 @@ it.each([
   ['later', -3601, false],
 ])('a token without a known key makes keys unknown that were made %s', (_when, seconds, isNear) => {
   const tokens = [newToken(null, { deliveryId: 'new-form', createdAt: at(seconds) })];
-  const why = 'made near token new-form, whose key is not in the list';
+  const why = 'made near token new-form, whose key is not known';
   expect(whyOf({ tokens, attempts: ATTEMPTS })).toBe(isNear ? why : 'orphan');
 });
 
-it('a token whose key is not in the list leaves a doubt until the list has the key of a newer one', () => {
-  // As if tokens named something else than their keys.
-  const unlisted = newToken('misnamed', { createdAt: at(10) });
-  const known = { attempts: ATTEMPTS, tokens: [unlisted] };
-  const keys = [newKey('x', 0), newKey('listed', 10)];
-  expect(statesOf(keys.slice(0, 1), known)).toEqual([['x', 'unknown']]);
-  for (const [seconds, state] of [
-    [9, 'unknown'],
-    [10, 'orphan'],
-  ] as const) {
-    const listed = newToken('listed', { createdAt: at(seconds) });
-    expect(statesOf(keys, { ...known, tokens: [unlisted, listed] })).toEqual([
-      ['x', state],
-      ['listed', 'delivered'],
-    ]);
-  }
+it('a token whose key was deleted makes no other key unknown', () => {
+  const tokens = [newToken('deleted', { createdAt: at(10) })];
+  expect(whyOf({ tokens, attempts: ATTEMPTS })).toBe('orphan');
 });
 
 const ofKey = (state: Token['state'], more: Partial<Token> = {}) =>
